@@ -1,0 +1,5 @@
+import sys
+
+from hitgraph.cli import main
+
+sys.exit(main())

@@ -1,0 +1,29 @@
+"""The terminal: one place that decides how messages, tables and progress look."""
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+
+def console(quiet: bool = False) -> Console:
+    """Standard output; silent when `quiet`."""
+    return Console(quiet=quiet, highlight=False)
+
+
+def progress(quiet: bool = False) -> Progress:
+    """A progress bar on standard error with elapsed and remaining time."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True, highlight=False),
+        disable=quiet,
+    )

@@ -1,0 +1,23 @@
+"""The errors a user can cause, each with one message that says what to do about it."""
+
+
+class HitgraphError(Exception):
+    """Base of every error whose message is meant for the user, shown without a traceback."""
+
+
+class InputError(HitgraphError):
+    """A file, table or event is not what it has to be: names the file, row or column."""
+
+
+class SettingsError(HitgraphError):
+    """A recipe or command-line setting is wrong: names the key, the value and what is allowed."""
+
+
+class MissingExtraError(HitgraphError):
+    """An optional extra is needed: names the extra and the command that installs it."""
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(
+            f"{what} needs packages that are not installed: "
+            f"install them with  pip install 'hitgraph[{extra}]'"
+        )

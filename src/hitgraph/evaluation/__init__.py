@@ -1,0 +1,1 @@
+"""How good the tracks are: numbers, plots, event displays."""

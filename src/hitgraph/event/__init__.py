@@ -1,0 +1,1 @@
+"""What the detector saw: tables, files, geometry, truth."""

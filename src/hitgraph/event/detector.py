@@ -1,0 +1,86 @@
+"""The module table: where every sensitive module stands, how it is turned and segmented."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hitgraph.errors import InputError
+
+
+@dataclass(frozen=True, eq=False)
+class Detector:
+    """Modules of a detector, one row a module; a row number is the *dense module index*.
+
+    Lengths in mm. `rotation[m] @ (u, v, w) + centre[m]` takes local coordinates to global ones.
+    """
+
+    volume_id: NDArray[np.int32]  # (n_modules,)
+    layer_id: NDArray[np.int32]  # (n_modules,)
+    module_id: NDArray[np.int32]  # (n_modules,)
+    centre: NDArray[np.float64]  # (n_modules, 3)
+    rotation: NDArray[np.float64]  # (n_modules, 3, 3)
+    half_thickness: NDArray[np.float64]  # (n_modules,), TrackML's module_t
+    min_half_u: NDArray[np.float64]  # (n_modules,), TrackML's module_minhu
+    max_half_u: NDArray[np.float64]  # (n_modules,), TrackML's module_maxhu
+    half_v: NDArray[np.float64]  # (n_modules,), TrackML's module_hv
+    pitch_u: NDArray[np.float64]  # (n_modules,)
+    pitch_v: NDArray[np.float64]  # (n_modules,)
+
+    @property
+    def n_modules(self) -> int:
+        return len(self.volume_id)
+
+    @property
+    def n_layers(self) -> int:
+        return len(self.layer_keys)
+
+    @cached_property
+    def layer_keys(self) -> NDArray[np.int64]:
+        """(n_layers, 2) volume_id and layer_id of each dense layer index, sorted."""
+        pairs = np.stack([self.volume_id, self.layer_id], axis=1).astype(np.int64)
+        return np.unique(pairs, axis=0)
+
+    @cached_property
+    def layer(self) -> NDArray[np.int64]:
+        """(n_modules,) dense layer index of each module."""
+        pairs = np.stack([self.volume_id, self.layer_id], axis=1).astype(np.int64)
+        return np.unique(pairs, axis=0, return_inverse=True)[1].reshape(-1).astype(np.int64)
+
+    def module_index(
+        self,
+        volume_id: NDArray[np.integer],
+        layer_id: NDArray[np.integer],
+        module_id: NDArray[np.integer],
+    ) -> NDArray[np.int64]:
+        """Dense module index of each hit, (n_hits,). Raises InputError for an unknown module."""
+        wanted = _module_key(volume_id, layer_id, module_id)
+        keys, order = self._sorted_keys
+        slot = np.searchsorted(keys, wanted)
+        known = keys[np.minimum(slot, len(keys) - 1)] == wanted
+        if not known.all():
+            row = int(np.flatnonzero(~known)[0])
+            raise InputError(
+                f"row {row}: module (volume {volume_id[row]}, layer {layer_id[row]}, "
+                f"module {module_id[row]}) is not in the detectors table of {self.n_modules} "
+                f"modules ({int((~known).sum())} such hits): give the table of this detector "
+                "with --detectors"
+            )
+        return order[slot]
+
+    @cached_property
+    def _sorted_keys(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        keys = _module_key(self.volume_id, self.layer_id, self.module_id)
+        order = np.argsort(keys, kind="stable").astype(np.int64)
+        return keys[order], order
+
+
+def _module_key(
+    volume_id: NDArray[np.integer], layer_id: NDArray[np.integer], module_id: NDArray[np.integer]
+) -> NDArray[np.int64]:
+    return (
+        (volume_id.astype(np.int64) << 40)
+        + (layer_id.astype(np.int64) << 20)
+        + module_id.astype(np.int64)
+    )

@@ -1,0 +1,112 @@
+"""One collision as tables of columns: the only place where a column of an event is named."""
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hitgraph.event.detector import Detector
+
+Int32 = NDArray[np.int32]
+Int64 = NDArray[np.int64]
+Float32 = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class HitTable:
+    """Measured space points, one row a hit. hit_id is unique and may have gaps."""
+
+    hit_id: Int64
+    x: Float32  # mm
+    y: Float32  # mm
+    z: Float32  # mm
+    volume_id: Int32
+    layer_id: Int32
+    module_id: Int32
+
+    def __len__(self) -> int:
+        return len(self.hit_id)
+
+
+@dataclass(frozen=True, eq=False)
+class CellTable:
+    """Read-out channels that fired, one row a cell, sorted by the row of their hit."""
+
+    hit_id: Int64
+    ch0: Int32  # channel number along the module's u axis
+    ch1: Int32  # channel number along the module's v axis
+    value: Float32  # deposited charge, arbitrary units
+
+    def __len__(self) -> int:
+        return len(self.hit_id)
+
+
+@dataclass(frozen=True, eq=False)
+class ParticleTable:
+    """Generated particles, one row a particle."""
+
+    particle_id: Int64
+    particle_type: Int32  # PDG code; 0 where the file has none
+    vx: Float32  # mm, production vertex
+    vy: Float32
+    vz: Float32
+    px: Float32  # GeV, momentum at the production vertex
+    py: Float32
+    pz: Float32
+    q: Int32  # elementary charges
+    nhits: Int32
+
+    def __len__(self) -> int:
+        return len(self.particle_id)
+
+
+@dataclass(frozen=True, eq=False)
+class TruthTable:
+    """What made each hit. Row i belongs to row i of the hit table."""
+
+    hit_id: Int64
+    particle_id: Int64  # 0 = noise
+    tx: Float32  # mm, true intersection with the module
+    ty: Float32
+    tz: Float32
+    tpx: Float32  # GeV, true momentum there
+    tpy: Float32
+    tpz: Float32
+    weight: Float32  # TrackML weight; sums to 1 over a full event
+
+    def __len__(self) -> int:
+        return len(self.hit_id)
+
+
+Table = HitTable | CellTable | ParticleTable | TruthTable
+
+
+@dataclass(frozen=True, eq=False)
+class Event:
+    """One collision. Tables that the source does not have are None.
+
+    Readers guarantee: hit_id unique, coordinates finite, truth rows aligned with hit rows,
+    cells sorted by the row of their hit and each belonging to a hit.
+    """
+
+    name: str  # for example event000001000
+    hits: HitTable
+    cells: CellTable | None = None
+    particles: ParticleTable | None = None
+    truth: TruthTable | None = None
+    detector: Detector | None = None
+
+    @property
+    def n_hits(self) -> int:
+        return len(self.hits)
+
+    @property
+    def number(self) -> int:
+        """The event number, the digits at the end of the name."""
+        digits = self.name[len(self.name.rstrip("0123456789")) :]
+        return int(digits) if digits else 0
+
+
+def columns(table: type[Table]) -> tuple[str, ...]:
+    """Column names of a table, in file order."""
+    return tuple(field.name for field in fields(table))

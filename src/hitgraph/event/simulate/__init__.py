@@ -1,0 +1,1 @@
+"""Events made with Pythia, Fatras and ACTS digitisation (extra `sim`)."""

@@ -1,0 +1,1 @@
+"""From candidate edges to edge scores: one network a file."""

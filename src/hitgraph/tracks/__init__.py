@@ -1,0 +1,1 @@
+"""From edge scores to track candidates."""

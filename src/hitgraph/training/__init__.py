@@ -1,0 +1,1 @@
+"""Teaching the networks; the only place that imports lightning."""
