@@ -1,0 +1,99 @@
+"""Cells -> the shape of each hit's cluster, nine numbers a hit (docs/physics.md)."""
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from hitgraph.errors import InputError
+from hitgraph.event.detector import Detector
+from hitgraph.event.event import Event
+
+CLUSTER_FEATURES = (
+    "cell_count",  # number of cells
+    "charge",  # summed cell values, in the file's unit
+    "lx",  # mm, channels spanned along u times the pitch
+    "ly",  # mm, channels spanned along v times the pitch
+    "lz",  # mm, thickness of the module
+    "leta",  # pseudorapidity of (lx, ly, lz) in the module's frame, w being the polar axis
+    "lphi",  # rad, azimuth of (lx, ly, lz) in the module's frame
+    "geta",  # pseudorapidity of the same vector in the global frame
+    "gphi",  # rad, its azimuth in the global frame
+)
+
+
+def cluster_features(event: Event, detector: Detector) -> NDArray[np.float32]:
+    """(n_hits, 9) shape of each hit's cluster, columns CLUSTER_FEATURES.
+
+    A hit without cells gets nine zeros. The signs of lx and ly cannot be seen in one cluster:
+    both count as positive, so the direction is right up to a mirror in each of u and v.
+    Raises InputError where the event has no cells or a hit lies on a module that `detector`
+    does not have.
+    """
+    if event.cells is None:
+        raise InputError(
+            f"{event.name}: no cell table, so clusters have no shape: put "
+            f"{event.name}-cells.csv beside the hits, or take a pipeline without cluster features"
+        )
+    hits, cells = event.hits, event.cells
+    try:
+        module = detector.module_index(hits.volume_id, hits.layer_id, hits.module_id)
+    except InputError as error:
+        raise InputError(f"{event.name} hits, {error}") from error
+    features, n_used = _features(
+        hits.hit_id,
+        cells.hit_id,
+        cells.ch0,
+        cells.ch1,
+        cells.value,
+        module,
+        2.0 * detector.half_thickness,
+        detector.pitch_u,
+        detector.pitch_v,
+        detector.rotation,
+    )
+    if n_used != len(cells):
+        raise InputError(
+            f"{event.name} cells, row {n_used}: hit_id {cells.hit_id[n_used]} is not that of the "
+            "next hit: cells must be sorted by the row of their hit in the hit table"
+        )
+    shape: NDArray[np.float32] = features
+    return shape
+
+
+@njit(cache=True, error_model="numpy")
+def _features(  # type: ignore[no-untyped-def]
+    hit_id, cell_hit, ch0, ch1, value, module, thickness, pitch_u, pitch_v, rotation
+):
+    features = np.zeros((len(hit_id), 9), np.float32)
+    cell = 0
+    for hit in range(len(hit_id)):
+        first = cell
+        charge = 0.0
+        while cell < len(cell_hit) and cell_hit[cell] == hit_id[hit]:
+            if cell == first:
+                low_u = high_u = ch0[cell]
+                low_v = high_v = ch1[cell]
+            else:
+                low_u, high_u = min(low_u, ch0[cell]), max(high_u, ch0[cell])
+                low_v, high_v = min(low_v, ch1[cell]), max(high_v, ch1[cell])
+            charge += value[cell]
+            cell += 1
+        if cell == first:
+            continue
+        m = module[hit]
+        lx = (high_u - low_u + 1) * pitch_u[m]
+        ly = (high_v - low_v + 1) * pitch_v[m]
+        lz = thickness[m]
+        gx = rotation[m, 0, 0] * lx + rotation[m, 0, 1] * ly + rotation[m, 0, 2] * lz
+        gy = rotation[m, 1, 0] * lx + rotation[m, 1, 1] * ly + rotation[m, 1, 2] * lz
+        gz = rotation[m, 2, 0] * lx + rotation[m, 2, 1] * ly + rotation[m, 2, 2] * lz
+        features[hit, 0] = cell - first
+        features[hit, 1] = charge
+        features[hit, 2] = lx
+        features[hit, 3] = ly
+        features[hit, 4] = lz
+        features[hit, 5] = np.arcsinh(lz / np.hypot(lx, ly))
+        features[hit, 6] = np.arctan2(ly, lx)
+        features[hit, 7] = np.arcsinh(gz / np.hypot(gx, gy))
+        features[hit, 8] = np.arctan2(gy, gx)
+    return features, cell
