@@ -1,9 +1,14 @@
 """Fixtures shared by all tests."""
 
 import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from hitgraph.event.detector import Detector
+from hitgraph.event.event import CellTable, Event, HitTable, ParticleTable, TruthTable
 
 
 @pytest.fixture(scope="session")
@@ -16,3 +21,158 @@ def shared_data() -> Path:
     if not path.is_dir():
         pytest.skip(f"HITGRAPH_TEST_DATA={folder} is not a folder")
     return path
+
+
+@pytest.fixture(scope="session")
+def make_event() -> Callable[..., Event]:
+    """Factory of small events: make_event(n_particles=5, n_noise=4, seed=0).
+
+    Four barrel layers at r = 30, 70, 120, 180 mm of flat pixel modules around a 2 T field along
+    z; particles of pT 0.4 to 3 GeV from near the origin, each crossing every layer; noise hits at
+    random places. Cells are the channels under the straight path through the module, their
+    charge the path length in mm.
+    """
+    return _make_event
+
+
+@pytest.fixture(scope="session")
+def tiny_event(make_event: Callable[..., Event]) -> Event:
+    """One small event with everything: detector, cells, particles, truth."""
+    return make_event()
+
+
+RADII, PHI_MODULES, Z_ROWS = (30.0, 70.0, 120.0, 180.0), (8, 16, 24, 36), 7
+HALF_V, HALF_THICKNESS, PITCH_U, PITCH_V = 36.0, 0.15, 0.05, 0.05625  # mm
+FIELD = 2.0  # Tesla
+
+
+def _tiny_detector() -> Detector:
+    rows = []
+    for layer, (radius, n_phi) in enumerate(zip(RADII, PHI_MODULES, strict=True), start=1):
+        for module in range(n_phi * Z_ROWS):
+            phi = 2 * np.pi * (module % n_phi) / n_phi
+            z = 2 * HALF_V * (module // n_phi - (Z_ROWS - 1) / 2)
+            centre = (radius * np.cos(phi), radius * np.sin(phi), z)
+            outward = (np.cos(phi), np.sin(phi), 0.0)
+            rotation = np.stack([(-np.sin(phi), np.cos(phi), 0.0), (0.0, 0.0, 1.0), outward], 1)
+            rows.append((2 * layer, module + 1, centre, rotation, radius * np.tan(np.pi / n_phi)))
+    layer_id, module_id, centre, rotation, half_u = map(np.array, zip(*rows, strict=True))
+    n_modules = len(rows)
+    return Detector(
+        volume_id=np.full(n_modules, 8, np.int32),
+        layer_id=layer_id.astype(np.int32),
+        module_id=module_id.astype(np.int32),
+        centre=centre,
+        rotation=rotation,
+        half_thickness=np.full(n_modules, HALF_THICKNESS),
+        min_half_u=half_u,
+        max_half_u=half_u,
+        half_v=np.full(n_modules, HALF_V),
+        pitch_u=np.full(n_modules, PITCH_U),
+        pitch_v=np.full(n_modules, PITCH_V),
+    )
+
+
+def _crossing(
+    radius: float, vertex: np.ndarray, momentum: np.ndarray, charge: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Point at `radius` from the vertex's axis, and momentum there, of a helix in the field."""
+    pt = np.hypot(momentum[0], momentum[1])
+    curvature = -charge * 0.3e-3 * FIELD / pt  # rad per mm; positive charge turns clockwise
+    turn = 2 * np.arcsin(abs(curvature) * radius / 2) * np.sign(curvature)
+    phi = np.arctan2(momentum[1], momentum[0])
+    length = turn / curvature  # in the transverse plane
+    chord = phi + turn / 2
+    step = [radius * np.cos(chord), radius * np.sin(chord), length * momentum[2] / pt]
+    there = [pt * np.cos(phi + turn), pt * np.sin(phi + turn), momentum[2]]
+    return vertex + step, np.array(there)
+
+
+def _local_cells(
+    detector: Detector, module: int, point: np.ndarray, direction: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Channels (n_cells, 2) under the path through the module, and path length in each."""
+    turn = detector.rotation[module]
+    u, v, _ = turn.T @ (point - detector.centre[module])
+    du, dv, dw = turn.T @ direction
+    steps = np.linspace(-HALF_THICKNESS, HALF_THICKNESS, 101)[:-1] + HALF_THICKNESS / 100
+    ch0 = np.floor((u + steps * du / dw + detector.max_half_u[module]) / PITCH_U)
+    ch1 = np.floor((v + steps * dv / dw + HALF_V) / PITCH_V)
+    length = 2 * HALF_THICKNESS * np.linalg.norm(direction) / abs(dw)
+    channels, counts = np.unique(np.stack([ch0, ch1], 1), axis=0, return_counts=True)
+    return channels.astype(np.int32), counts / len(steps) * length
+
+
+def _make_event(n_particles: int = 5, n_noise: int = 4, seed: int = 0) -> Event:
+    rng = np.random.default_rng(seed)
+    detector = _tiny_detector()
+    layer_start = np.searchsorted(detector.layer_id, [2, 4, 6, 8])
+    particles, hits = [], []
+    for particle in range(n_particles):
+        particle_id = (particle + 1) * 2**52 + 1  # no float can hold it
+        pt, phi = rng.uniform(0.4, 3.0), rng.uniform(-np.pi, np.pi)
+        momentum = pt * np.array([np.cos(phi), np.sin(phi), np.sinh(rng.uniform(-0.8, 0.8))])
+        vertex = rng.normal(0, [0.01, 0.01, 10.0])
+        charge = int(rng.choice([-1, 1]))
+        particles.append((particle_id, -211 * charge, *vertex, *momentum, charge, len(RADII)))
+        for layer, radius in enumerate(RADII):
+            point, there = _crossing(radius, vertex, momentum, charge)
+            hits.append((layer, point, there, particle_id))
+    for _ in range(n_noise):
+        layer = int(rng.integers(len(RADII)))
+        phi, z = rng.uniform(-np.pi, np.pi), rng.uniform(-200, 200)
+        point = np.array([RADII[layer] * np.cos(phi), RADII[layer] * np.sin(phi), z])
+        hits.append((layer, point, np.array([point[0], point[1], 0.0]) / RADII[layer], 0))
+
+    modules, measured, cells, truth = [], [], [], []
+    for row in rng.permutation(len(hits)):
+        layer, point, direction, particle_id = hits[row]
+        n_phi = PHI_MODULES[layer]
+        column = round(np.arctan2(point[1], point[0]) / (2 * np.pi / n_phi)) % n_phi
+        z_row = int(np.clip(np.floor(point[2] / (2 * HALF_V) + Z_ROWS / 2), 0, Z_ROWS - 1))
+        module = layer_start[layer] + z_row * n_phi + column
+        # from the cylinder onto the module's plane, along the path
+        turn, centre = detector.rotation[module], detector.centre[module]
+        w, dw = turn[:, 2] @ (point - centre), turn[:, 2] @ direction
+        point = point - direction * w / dw
+        channels, charge = _local_cells(detector, module, point, direction)
+        hit_id = len(modules) + 1
+        cells += [(hit_id, *pair, value) for pair, value in zip(channels, charge, strict=True)]
+        modules.append(module)
+        measured.append(point + turn[:, :2] @ rng.normal(0, 0.005, 2))
+        truth.append((hit_id, particle_id, *point, *direction))
+    hit_id = np.arange(1, len(hits) + 1, dtype=np.int64)
+    made_by = np.array([particle_id for _, particle_id, *_ in truth], np.int64)
+    x, y, z = np.array(measured, np.float32).reshape(-1, 3).T.copy()
+    return Event(
+        name=f"event{1000 + seed:09d}",
+        hits=HitTable(
+            hit_id,
+            x,
+            y,
+            z,
+            detector.volume_id[modules],
+            detector.layer_id[modules],
+            detector.module_id[modules],
+        ),
+        cells=CellTable(*_columns(cells, (np.int64, np.int32, np.int32, np.float32))),
+        particles=ParticleTable(
+            *_columns(particles, (np.int64, np.int32, *[np.float32] * 6, np.int32, np.int32))
+        ),
+        truth=TruthTable(
+            hit_id,
+            made_by,
+            *_columns([row[2:] for row in truth], [np.float32] * 6),
+            weight=((made_by != 0) / max(1, (made_by != 0).sum())).astype(np.float32),
+        ),
+        detector=detector,
+    )
+
+
+def _columns(rows: list, dtypes: Sequence[type]) -> list[np.ndarray]:
+    if not rows:
+        return [np.empty(0, dtype) for dtype in dtypes]
+    return [
+        np.array(column, dtype)
+        for column, dtype in zip(zip(*rows, strict=True), dtypes, strict=True)
+    ]

@@ -55,19 +55,29 @@ class Detector:
         module_id: NDArray[np.integer],
     ) -> NDArray[np.int64]:
         """Dense module index of each hit, (n_hits,). Raises InputError for an unknown module."""
-        wanted = _module_key(volume_id, layer_id, module_id)
-        keys, order = self._sorted_keys
-        slot = np.searchsorted(keys, wanted)
-        known = keys[np.minimum(slot, len(keys) - 1)] == wanted
-        if not known.all():
-            row = int(np.flatnonzero(~known)[0])
+        module = self.find_modules(volume_id, layer_id, module_id)
+        unknown = module < 0
+        if unknown.any():
+            row = int(np.argmax(unknown))
             raise InputError(
-                f"row {row}: module (volume {volume_id[row]}, layer {layer_id[row]}, "
+                f"hit {row + 1}: module (volume {volume_id[row]}, layer {layer_id[row]}, "
                 f"module {module_id[row]}) is not in the detectors table of {self.n_modules} "
-                f"modules ({int((~known).sum())} such hits): give the table of this detector "
+                f"modules ({int(unknown.sum())} such hits): give the table of this detector "
                 "with --detectors"
             )
-        return order[slot]
+        return module
+
+    def find_modules(
+        self,
+        volume_id: NDArray[np.integer],
+        layer_id: NDArray[np.integer],
+        module_id: NDArray[np.integer],
+    ) -> NDArray[np.int64]:
+        """Dense module index of each hit, (n_hits,); -1 for a module that is not in the table."""
+        wanted = _module_key(volume_id, layer_id, module_id)
+        keys, order = self._sorted_keys
+        slot = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+        return np.where(keys[slot] == wanted, order[slot], -1)
 
     @cached_property
     def _sorted_keys(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -1,6 +1,7 @@
 """One collision as tables of columns: the only place where a column of an event is named."""
 
 from dataclasses import dataclass, fields
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,8 +86,10 @@ Table = HitTable | CellTable | ParticleTable | TruthTable
 class Event:
     """One collision. Tables that the source does not have are None.
 
-    Readers guarantee: hit_id unique, coordinates finite, truth rows aligned with hit rows,
-    cells sorted by the row of their hit and each belonging to a hit.
+    Readers guarantee: at least one hit; hit_id unique and rising; every number finite; truth
+    rows aligned with hit rows; cells sorted by hit, ch0, ch1 and each belonging to a hit;
+    particle_id unique, rising and never 0; every particle_id of the truth but 0 is a particle;
+    every hit's module is in the detector.
     """
 
     name: str  # for example event000001000
@@ -103,10 +106,20 @@ class Event:
     @property
     def number(self) -> int:
         """The event number, the digits at the end of the name."""
-        digits = self.name[len(self.name.rstrip("0123456789")) :]
-        return int(digits) if digits else 0
+        return number_of(self.name)
+
+
+def number_of(name: str) -> int:
+    """The digits at the end of an event's name as a number; 0 without any."""
+    digits = name[len(name.rstrip("0123456789")) :]
+    return int(digits) if digits else 0
 
 
 def columns(table: type[Table]) -> tuple[str, ...]:
     """Column names of a table, in file order."""
     return tuple(field.name for field in fields(table))
+
+
+def column_types(table: type[Table]) -> dict[str, np.dtype[Any]]:
+    """Column names and dtypes of a table, in file order."""
+    return {field.name: np.dtype(get_args(get_args(field.type)[1])[0]) for field in fields(table)}

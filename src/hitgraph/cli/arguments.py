@@ -1,0 +1,98 @@
+"""Arguments that several commands share, so that they are spelt and explained alike."""
+
+import argparse
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+EVERY_NUMBER = (0, sys.maxsize)
+
+
+def add_events(parser: argparse.ArgumentParser, option: str | None = None) -> None:
+    """EVENTS (list of Path in args.paths), --events A:B (args.events) and --detectors FILE.
+
+    With `option`, for example "--truth", the paths follow that option (args.truth).
+    """
+    required: dict[str, Any] = {"required": True} if option else {}
+    parser.add_argument(
+        option or "paths",
+        nargs="+",
+        type=Path,
+        metavar="EVENTS",
+        help="an event prefix (.../event000001000), a folder with events, a zip or tar, "
+        "or a file of an event",
+        **required,
+    )
+    parser.add_argument(
+        "--events",
+        type=parse_range,
+        metavar="A:B",
+        help="only the events with numbers from A up to, but not including, B; N: only number N",
+    )
+    parser.add_argument(
+        "--detectors",
+        type=Path,
+        metavar="FILE",
+        help="the module table; else detectors.csv or detectors.parquet beside the events",
+    )
+
+
+def parse_range(text: str) -> tuple[int, int]:
+    """'A:B' as (A, B), 'A:' and ':B' as open ranges, 'N' as (N, N + 1)."""
+    first, colon, end = text.partition(":")
+    try:
+        low = int(first) if first else EVERY_NUMBER[0]
+        high = (int(end) if end else EVERY_NUMBER[1]) if colon else int(first) + 1
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a range of event numbers like 1000:1100, 1000: or 1000"
+        ) from None
+    if low < 0 or high <= low:
+        raise argparse.ArgumentTypeError(f"{text!r} holds no event number: B must be above A")
+    return low, high
+
+
+def add_output(parser: argparse.ArgumentParser, what: str) -> None:
+    """--out DIR (args.out) and --resume."""
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help=what)
+    parser.add_argument(
+        "--resume", action="store_true", help="skip the events that are complete in DIR"
+    )
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """--json FILE."""
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the result as JSON")
+
+
+def add_workers(parser: argparse.ArgumentParser) -> None:
+    """--workers N: events are shared among N processes."""
+    parser.add_argument(
+        "--workers",
+        type=positive,
+        default=1,
+        metavar="N",
+        help=f"processes that share the events (default 1; this machine has {os.cpu_count()} CPUs)",
+    )
+
+
+def positive(text: str) -> int:
+    """A whole number from 1."""
+    number = int(text) if text.isdigit() else 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1")
+    return number
+
+
+def add_verbosity(parser: argparse.ArgumentParser) -> None:
+    """--quiet and -v (args.verbose, 0 to 2)."""
+    parser.add_argument("--quiet", action="store_true", help="errors only")
+    parser.add_argument("-v", dest="verbose", action="count", default=0, help="say more")
+
+
+def set_verbosity(args: argparse.Namespace) -> None:
+    """Let the log messages through that --quiet and -v ask for."""
+    level = logging.ERROR if args.quiet else [logging.WARNING, logging.INFO][min(args.verbose, 1)]
+    logging.basicConfig(level=level if args.verbose < 2 else logging.DEBUG, format="%(message)s")

@@ -1,0 +1,135 @@
+"""The detectors table as a file: TrackML's columns, in CSV, CSV inside a zip, or parquet."""
+
+import functools
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hitgraph.errors import InputError
+from hitgraph.event.archive import Place, files_in, is_archive
+from hitgraph.event.detector import Detector
+from hitgraph.event.tables import Columns, read_columns, row_name
+
+# names that a detectors table has when it stands beside the events
+NAMES = ("detectors.parquet", "detectors.csv", "detectors.csv.gz", "detectors.zip")
+
+_IDS = ("volume_id", "layer_id", "module_id")
+_CENTRE = ("cx", "cy", "cz")
+_ROTATION = tuple(f"rot_{row}{column}" for row in "xyz" for column in "uvw")
+# TrackML's name of each one-column field of Detector
+_SIZES = {
+    "half_thickness": "module_t",
+    "min_half_u": "module_minhu",
+    "max_half_u": "module_maxhu",
+    "half_v": "module_hv",
+    "pitch_u": "pitch_u",
+    "pitch_v": "pitch_v",
+}
+_TYPES: dict[str, np.dtype[Any]] = dict.fromkeys(_IDS, np.dtype(np.int32)) | dict.fromkeys(
+    (*_CENTRE, *_ROTATION, *_SIZES.values()), np.dtype(np.float64)
+)
+
+MAX_ID = 2**20  # ids of volume, layer and module are packed into one 64-bit key
+ROTATION_TOLERANCE = 1e-3  # files carry six digits
+
+
+def read_detectors(path: str | Path | Place) -> Detector:
+    """The modules of a detectors table (.csv, .csv.gz, .parquet, or a zip or tar with one).
+
+    Modules come sorted by volume, layer and module number, so that every copy of a table gives
+    the same dense indices. Extra columns are ignored; ids may be written as floats. Raises
+    InputError if the table is empty, a module is there twice or makes no sense.
+    """
+    place = path if isinstance(path, Place) else Place(Path(path))
+    if place.member is None and is_archive(place.path):
+        tables = [entry for entry in files_in(place.path) if entry.name in NAMES]
+        if len(tables) != 1:
+            raise InputError(
+                f"{place}: holds {len(tables)} detectors tables where one is expected "
+                f"({', '.join(NAMES[:3])}): unpack it and name the file"
+            )
+        place = tables[0]
+    columns = read_columns(place, _TYPES)
+    _check(columns, place)
+    order = np.lexsort([columns[name] for name in reversed(_IDS)])
+    columns = {name: values[order] for name, values in columns.items()}
+    return Detector(
+        **{name: columns[name] for name in _IDS},
+        centre=np.stack([columns[name] for name in _CENTRE], axis=1),
+        rotation=np.stack([columns[name] for name in _ROTATION], axis=1).reshape(-1, 3, 3),
+        **{field: columns[name] for field, name in _SIZES.items()},
+    )
+
+
+def cached_detectors(place: Place) -> Detector:
+    """The same, read once for all events that stand beside it."""
+    try:
+        return _cached(place, place.path.stat().st_mtime_ns)
+    except OSError:
+        return read_detectors(place)  # says what is wrong
+
+
+@functools.lru_cache(maxsize=4)
+def _cached(place: Place, _changed: int) -> Detector:
+    return read_detectors(place)
+
+
+def detector_columns(detector: Detector) -> dict[str, NDArray[Any]]:
+    """The table of a detector under TrackML's column names, in file order."""
+    rotation = detector.rotation.reshape(-1, 9)
+    return (
+        {name: getattr(detector, name) for name in _IDS}
+        | {name: detector.centre[:, axis] for axis, name in enumerate(_CENTRE)}
+        | {name: rotation[:, entry] for entry, name in enumerate(_ROTATION)}
+        | {name: getattr(detector, field) for field, name in _SIZES.items()}
+    )
+
+
+def _check(columns: Columns, place: Place) -> None:
+    if not len(columns["volume_id"]):
+        raise InputError(f"{place}: the detectors table has no modules")
+    for name in _IDS:
+        values = columns[name]
+        _refuse((values < 0) | (values >= MAX_ID), place, name, values, f"0 to {MAX_ID - 1}")
+    for name in ("pitch_u", "pitch_v", "module_t", "module_maxhu", "module_hv"):
+        values = columns[name]
+        _refuse(values <= 0, place, name, values, "a length above 0 mm")
+    rotation = np.stack([columns[name] for name in _ROTATION], axis=1).reshape(-1, 3, 3)
+    product = rotation @ rotation.transpose(0, 2, 1)
+    off = np.abs(product - np.eye(3)).max(axis=(1, 2))
+    if (off > ROTATION_TOLERANCE).any():
+        row = int(np.argmax(off > ROTATION_TOLERANCE))
+        raise InputError(
+            f"{row_name(place, row)}: columns {_ROTATION[0]} to {_ROTATION[-1]} of module "
+            f"{_module(columns, row)} are not a rotation (rows differ from orthonormal by "
+            f"{off[row]:.3g}): take the table of this detector again"
+        )
+    ids = np.stack([columns[name] for name in _IDS], axis=1)
+    _, first, inverse, counts = np.unique(
+        ids, axis=0, return_index=True, return_inverse=True, return_counts=True
+    )
+    if len(first) < len(ids):
+        inverse = inverse.reshape(-1)
+        row = int(np.flatnonzero(first[inverse] != np.arange(len(ids)))[0])
+        raise InputError(
+            f"{row_name(place, row)}: module {_module(columns, row)} is already in row "
+            f"{first[inverse[row]] + 1} ({int((counts > 1).sum())} such modules): "
+            "each may be there once"
+        )
+
+
+def _refuse(
+    bad: NDArray[np.bool_], place: Place, name: str, values: NDArray[Any], expected: str
+) -> None:
+    if bad.any():
+        row = int(np.argmax(bad))
+        raise InputError(
+            f"{row_name(place, row)}: column {name} is {values[row]} where {expected} is expected"
+        )
+
+
+def _module(columns: Columns, row: int) -> str:
+    volume, layer, module = (columns[name][row] for name in _IDS)
+    return f"(volume {volume}, layer {layer}, module {module})"

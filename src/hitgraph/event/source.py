@@ -1,0 +1,192 @@
+"""Finding events: by prefix, in a folder, in a zip or tar, in a store."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hitgraph.errors import InputError
+from hitgraph.event import modules, store, trackml
+from hitgraph.event.archive import ARCHIVE_SUFFIXES, Place, files_in, is_archive
+from hitgraph.event.checks import read_tables
+from hitgraph.event.event import Event, number_of
+
+LOOKED_FOR = (
+    "EVENT.hits.parquet or EVENT-hits.csv or EVENT-hits.csv.gz, with EVENT like event000001000"
+)
+
+
+@dataclass(frozen=True)
+class EventSource:
+    """Where one event stands; nothing of it is read before `read`."""
+
+    name: str  # for example event000001000
+    path: Path  # prefix of its files: folder (or archive, and folder in it) and name
+    files: tuple[tuple[str, Place], ...]  # table ('hits', ...) and its file, in reading order
+    detectors: Place | None
+    size: int  # bytes of all its files, unpacked from the archive
+
+    @property
+    def number(self) -> int:
+        """The event number, the digits at the end of the name."""
+        return number_of(self.name)
+
+    def read(self, cells: bool = True) -> Event:
+        """Read and check the event; without its cells, which are most of the file, if not wanted.
+
+        Raises InputError naming file, row and column where a table is not what it has to be.
+        """
+        files = {table: place for table, place in self.files if cells or table != "cells"}
+        detector = None if self.detectors is None else modules.cached_detectors(self.detectors)
+        return read_tables(self.name, files, detector)
+
+
+def list_events(
+    paths: Sequence[str | Path],
+    detectors: str | Path | None = None,
+    numbers: tuple[int, int] | None = None,
+) -> list[EventSource]:
+    """The events at each path, in that order, those of one path by number; none twice.
+
+    A path is a prefix (`.../event000001000`), one file of an event, a folder, a zip or tar, or
+    a prefix inside one (`train.zip/event000001000`). `detectors` is the module table of all of
+    them; else each has the one beside it, if any. `numbers` (first, end) keeps the events
+    first <= number < end. Raises InputError if a path has no event, or none is left.
+    """
+    given = None if detectors is None else Place(Path(detectors))
+    if given is not None and not given.path.is_file():
+        raise InputError(f"{given}: there is no such detectors table")
+    found: dict[tuple[tuple[str, Place], ...], EventSource] = {}
+    for path in paths:
+        for source in _events_at(Path(path), given):
+            found.setdefault(source.files, source)
+    events = list(found.values())
+    if numbers is None:
+        return events
+    first, end = numbers
+    kept = [event for event in events if first <= event.number < end]
+    if not kept:
+        there = sorted(event.number for event in events)
+        raise InputError(
+            f"no event has a number from {first} to {end - 1}: there are {len(there)} events, "
+            f"{there[0]} to {there[-1]}"
+        )
+    return kept
+
+
+def read_event(path: str | Path, detectors: str | Path | None = None) -> Event:
+    """Read the one event at `path` (see `list_events`); InputError if there are several."""
+    events = list_events([path], detectors)
+    if len(events) > 1:
+        raise InputError(
+            f"{path}: holds {len(events)} events where one is asked for: name one, "
+            f"for example {events[0].path}"
+        )
+    return events[0].read()
+
+
+def require_different_names(events: Iterable[EventSource]) -> None:
+    """Raise InputError if two events have one name, so that their results would be one file."""
+    seen: dict[str, EventSource] = {}
+    for event in events:
+        if event.name in seen:
+            raise InputError(
+                f"{event.name} is there twice, as {seen[event.name].path} and {event.path}: their "
+                "results would have the same file name; give them in two runs"
+            )
+        seen[event.name] = event
+
+
+def _events_at(path: Path, detectors: Place | None) -> list[EventSource]:
+    archive = next((part for part in (path, *path.parents) if is_archive(part)), None)
+    if path.is_dir() or path == archive:
+        events = _group(files_in(path), path, detectors)
+        if not events and path.is_dir():
+            folders = sorted(entry for entry in path.iterdir() if entry.is_dir())
+            files = {place: size for folder in folders for place, size in files_in(folder).items()}
+            events = _group(files | files_in(path), path, detectors)
+        if not events:
+            raise InputError(f"{path}: no event in there (looked for {LOOKED_FOR})")
+        return _one_form(events)
+    top = path.parent if archive is None else archive
+    if archive is None and not top.is_dir():
+        raise InputError(f"{path}: there is no such file or folder")
+    table = _table_of(path.name)
+    name = table[0] if table else path.name.rstrip("-.")  # left over from tab completion
+    events = [
+        event
+        for event in _group(files_in(top), top, detectors)
+        if event.path == path.parent / name
+        and (table is None or path in [Path(str(place)) for _, place in event.files])
+    ]
+    if events:
+        return _one_form(events)
+    if path.is_file():
+        raise InputError(
+            f"{path}: is no event (looked for a file named {LOOKED_FOR}; for a folder; for an "
+            f"archive ending in {', '.join(ARCHIVE_SUFFIXES)})"
+        )
+    raise InputError(
+        f"{path}: there is no such file or folder, and no event of that name (looked for "
+        f"{store.file_name(name, 'hits')}, {trackml.file_name(name, 'hits')}[.gz])"
+    )
+
+
+def _group(files: Mapping[Place, int], top: Path, detectors: Place | None) -> list[EventSource]:
+    """The events whose tables are among `files`, by number and name.
+
+    An event that is there as parquet and as CSV is given twice, parquet first. Of a table that
+    is there as .csv and .csv.gz the first is taken.
+    """
+    events: dict[tuple[Path, bool], dict[str, Place]] = {}
+    for place in files:
+        found = _table_of(place.name)
+        if found is not None:
+            name, table = found
+            tables = events.setdefault((place.folder / name, _is_csv(place)), {})
+            if table not in tables or not place.name.endswith(".gz"):
+                tables[table] = place
+    by_path = {Path(str(place)): place for place in files}
+    order = {place: number for number, place in enumerate(files)}
+    sources = [
+        EventSource(
+            name=prefix.name,
+            path=prefix,
+            files=tuple(sorted(tables.items(), key=lambda item: order[item[1]])),
+            detectors=detectors or _detectors_beside(prefix.parent, top, by_path),
+            size=sum(files[place] for place in tables.values()),
+        )
+        for (prefix, _), tables in sorted(events.items())
+    ]
+    return sorted(sources, key=lambda source: (source.number, source.name))
+
+
+def _one_form(events: list[EventSource]) -> list[EventSource]:
+    """Each event once: where it is there as parquet and as CSV, the parquet."""
+    forms: dict[Path, EventSource] = {}
+    for event in events:
+        forms.setdefault(event.path, event)
+    return list(forms.values())
+
+
+def _table_of(name: str) -> tuple[str, str] | None:
+    """Event and table that a file name stands for."""
+    match = store.FILE_NAME.fullmatch(name) or trackml.FILE_NAME.fullmatch(name)
+    return None if match is None else (match["event"], match["table"])
+
+
+def _is_csv(place: Place) -> bool:
+    return not place.name.endswith(".parquet")
+
+
+def _detectors_beside(folder: Path, top: Path, files: Mapping[Path, Place]) -> Place | None:
+    """The detectors table in the event's folder, in the folder or archive that was named, or
+    beside that archive."""
+    for name in modules.NAMES:
+        for place in (files.get(folder / name), files.get(top / name)):
+            if place is not None:
+                return place
+    if is_archive(top):
+        for name in modules.NAMES:
+            if (top.parent / name).is_file():
+                return Place(top.parent / name)
+    return None

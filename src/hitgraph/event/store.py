@@ -1,0 +1,90 @@
+"""The event store: four parquet tables an event, one detectors table and one note a folder."""
+
+import json
+import re
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet
+from numpy.typing import NDArray
+
+from hitgraph.errors import InputError
+from hitgraph.event.archive import Place
+from hitgraph.event.checks import TABLES
+from hitgraph.event.detector import Detector
+from hitgraph.event.event import Event
+from hitgraph.event.modules import detector_columns
+from hitgraph.event.modules import read_detectors as read_detectors
+from hitgraph.files import atomic_write
+
+FILE_NAME = re.compile(r"(?P<event>.+)\.(?P<table>hits|cells|particles|truth)\.parquet")
+DETECTORS_NAME = "detectors.parquet"
+INFO_NAME = "dataset.json"
+
+
+def file_name(event_name: str, table: str) -> str:
+    """Name of the file that holds one table ('hits', ...) of an event."""
+    return f"{event_name}.{table}.parquet"
+
+
+def write_event(event: Event, folder: str | Path) -> None:
+    """Write the tables that the event has to `folder`; the hits last, so that an event whose
+    hits are there is complete. Tables of an earlier event of that name which this one does not
+    have are removed. Raises HitgraphError if the folder cannot be written."""
+    for name in reversed(TABLES):
+        path = Path(folder) / file_name(event.name, name)
+        table = getattr(event, name)
+        if table is None:
+            path.unlink(missing_ok=True)
+        else:
+            columns = {field.name: getattr(table, field.name) for field in fields(table)}
+            write_parquet(columns, path)
+
+
+def write_detectors(detector: Detector, path: str | Path) -> None:
+    """Write the module table as parquet with TrackML's column names; a folder: into it."""
+    path = Path(path)
+    write_parquet(detector_columns(detector), path / DETECTORS_NAME if path.is_dir() else path)
+
+
+def write_dataset_info(folder: str | Path, info: dict[str, Any]) -> None:
+    """Write how the events of a folder were made (settings, seed, versions) as dataset.json."""
+    with atomic_write(Path(folder) / INFO_NAME) as path:
+        path.write_text(json.dumps(info, indent=2) + "\n", encoding="utf-8")
+
+
+def read_dataset_info(folder: str | Path) -> dict[str, Any]:
+    """What dataset.json of a folder says; empty where there is none."""
+    place = Place(Path(folder) / INFO_NAME)
+    if not place.path.is_file():
+        return {}
+    try:
+        info = json.loads(place.read())
+    except ValueError as error:
+        raise InputError(f"{place}: is not JSON ({error}): remove it or write it again") from error
+    if not isinstance(info, dict):
+        raise InputError(
+            f"{place}: holds {type(info).__name__} where an object {{...}} is expected"
+        )
+    return info
+
+
+def write_parquet(columns: dict[str, NDArray[Any]], path: str | Path) -> None:
+    """Write columns of equal length as one parquet file (zstd, with checksums), or nothing."""
+    floats = [name for name, values in columns.items() if values.dtype.kind == "f"]
+    rising = [name for name in ("hit_id", "particle_id") if name in columns]
+    buffer = pa.BufferOutputStream()
+    pyarrow.parquet.write_table(
+        pa.table(columns),
+        buffer,
+        compression="zstd",
+        compression_level=6,
+        use_dictionary=[name for name in columns if name not in (*floats, *rising)],
+        use_byte_stream_split=floats,
+        column_encoding=dict.fromkeys(rising, "DELTA_BINARY_PACKED"),
+        write_page_checksum=True,
+    )
+    with atomic_write(path) as temporary:
+        temporary.write_bytes(buffer.getvalue())

@@ -1,0 +1,266 @@
+"""Columns out of CSV text and parquet files, each with the type asked for, or a clear error."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute
+import pyarrow.csv
+import pyarrow.parquet
+from numpy.typing import NDArray
+
+from hitgraph.errors import InputError
+from hitgraph.event.archive import Place, gunzip
+
+Columns = dict[str, NDArray[Any]]
+Types = Mapping[str, np.dtype[Any]]
+
+EXACT_IN_FLOAT = 2**53  # every integer up to here survives a trip through a 64-bit float
+
+
+def read_columns(place: Place, types: Types, fill: Mapping[str, int] | None = None) -> Columns:
+    """The columns named in `types`, as numpy arrays of those dtypes, rows in file order.
+
+    Parquet or CSV (gzipped or not) by the file's name. Other columns are ignored, and so is
+    their order. A column named in `fill` may be missing or have empty cells: they become that
+    number. Raises InputError for missing or repeated columns, a value of another kind, an empty
+    cell, NaN and infinity.
+    """
+    data = place.read()
+    fill = fill or {}
+    if place.name.endswith(".parquet"):
+        found = _from_parquet(data, place, types, fill)
+    else:
+        found = _from_csv(gunzip(data, place), place, types, fill)
+    length = len(next(iter(found.values())))
+    missing = {
+        name: np.full(length, fill[name], types[name]) for name in types if name not in found
+    }
+    return {name: (found | missing)[name] for name in types}
+
+
+def row_name(place: Place, row: int) -> str:
+    """How a message names the row with this index: counted from 1, for CSV with its line."""
+    line = "" if place.name.endswith(".parquet") else f" (line {row + 2})"
+    return f"{place}: row {row + 1}{line}"
+
+
+def _from_csv(data: bytes, place: Place, types: Types, fill: Mapping[str, int]) -> Columns:
+    _require_utf8(data, place)
+    names, start = _header(data)
+    wanted = _wanted_columns(names, place, types, fill)
+    if not data[start:].strip():
+        return {name: np.empty(0, types[name]) for name in wanted}
+    try:
+        table = _parse_csv(data, names, {n: pa.from_numpy_dtype(types[n]) for n in wanted})
+    except pa.ArrowInvalid:
+        # something does not parse: take the text and convert each column with care
+        table = _text_table(data, place, names, wanted)
+        texts = {name: table[name].combine_chunks() for name in wanted}
+        return {
+            name: _from_text(text, place, name, types[name], fill) for name, text in texts.items()
+        }
+    columns = {}
+    for name in wanted:
+        column = table[name]
+        if column.null_count:
+            text = _text_table(data, place, names, [name])[name].combine_chunks()
+            columns[name] = _from_text(text, place, name, types[name], fill)
+        else:
+            columns[name] = _require_finite(column.to_numpy(), place, name)
+    return columns
+
+
+def _require_utf8(data: bytes, place: Place) -> None:
+    if data.isascii():
+        return
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise InputError(
+            f"{place}: line {line} is not UTF-8 text (byte {data[error.start]:#04x} at offset "
+            f"{error.start}): expected a CSV table; save it as UTF-8"
+        ) from error
+
+
+def _header(data: bytes) -> tuple[list[str], int]:
+    """Column names, and where the rows start."""
+    end = data.find(b"\n")
+    start = len(data) if end < 0 else end + 1
+    line = data[:start].decode("utf-8-sig").strip()
+    return [name.strip().strip('"') for name in line.split(",")], start
+
+
+def _wanted_columns(
+    names: list[str], place: Place, types: Types, fill: Mapping[str, int]
+) -> list[str]:
+    """Those of the wanted columns that the file has."""
+    missing = [name for name in types if name not in names and name not in fill]
+    if missing:
+        found = ", ".join(name or "(unnamed)" for name in names) if any(names) else "nothing"
+        raise InputError(
+            f"{place}: missing column{'s' * (len(missing) > 1)} {', '.join(missing)} "
+            f"(found: {found}): the first line has to name the columns {', '.join(types)}"
+        )
+    repeated = [name for name in types if names.count(name) > 1]
+    if repeated:
+        raise InputError(
+            f"{place}: column {repeated[0]} is there {names.count(repeated[0])} times: keep one"
+        )
+    return [name for name in types if name in names]
+
+
+def _parse_csv(data: bytes, names: list[str], types: Mapping[str, pa.DataType]) -> pa.Table:
+    # columns that nobody asked for get names by position: theirs may be empty or repeated
+    unique = [name if name in types else f"#{place}" for place, name in enumerate(names)]
+    return pyarrow.csv.read_csv(
+        pa.BufferReader(data),
+        read_options=pyarrow.csv.ReadOptions(column_names=unique, skip_rows=1),
+        convert_options=pyarrow.csv.ConvertOptions(
+            column_types=types, include_columns=list(types), strings_can_be_null=True
+        ),
+    )
+
+
+def _text_table(data: bytes, place: Place, names: list[str], wanted: Iterable[str]) -> pa.Table:
+    try:
+        return _parse_csv(data, names, dict.fromkeys(wanted, pa.string()))
+    except pa.ArrowInvalid as error:
+        for number, line in enumerate(data.decode("utf-8").splitlines(), start=1):
+            values = line.count(",") + 1
+            if line and values != len(names):
+                raise InputError(
+                    f"{place}: line {number} has {values} values where the first line names "
+                    f"{len(names)} columns: the file may be cut short; copy or download it again"
+                ) from error
+        raise InputError(f"{place}: is not a CSV table ({error})") from error
+
+
+def _from_text(
+    text: pa.StringArray, place: Place, name: str, dtype: np.dtype[Any], fill: Mapping[str, int]
+) -> NDArray[Any]:
+    """Numbers of one column from its text, where the quick way failed."""
+    if text.null_count:
+        if name not in fill:
+            row = int(np.flatnonzero(text.is_null())[0])
+            raise InputError(
+                f"{row_name(place, row)}: column {name} has no value (empty or NaN) where "
+                f"{_kind(dtype)} is expected: correct or remove this row"
+            )
+        text = text.fill_null(str(fill[name]))
+    try:
+        values = text.cast(pa.from_numpy_dtype(dtype)).to_numpy(zero_copy_only=False)
+    except pa.ArrowInvalid:
+        values = _slow_numbers(text.to_pylist(), place, name, dtype)
+    return _require_finite(values, place, name)
+
+
+def _slow_numbers(texts: list[str], place: Place, name: str, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Also takes whole numbers written as floats (7.0), as long as no digit can be lost."""
+    values = []
+    limits = np.iinfo(dtype) if dtype.kind == "i" else None
+    for row, text in enumerate(texts):
+        number = _number(text.strip(), dtype)
+        if number is None or (limits and not limits.min <= number <= limits.max):
+            raise InputError(
+                f"{row_name(place, row)}: column {name} is {text!r} where {_kind(dtype)} is "
+                f"expected: {_advice(text, dtype)}"
+            )
+        values.append(number)
+    with np.errstate(over="ignore"):  # becomes infinite, and is refused as such
+        return np.array(values).astype(dtype)
+
+
+def _number(text: str, dtype: np.dtype[Any]) -> int | float | None:
+    if "_" in text:  # Python's own thousands separator
+        return None
+    try:
+        return int(text) if dtype.kind == "i" else float(text)
+    except ValueError:
+        pass
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    exact = dtype.kind == "i" and value.is_integer() and abs(value) <= EXACT_IN_FLOAT
+    return int(value) if exact else None
+
+
+def _advice(text: str, dtype: np.dtype[Any]) -> str:
+    try:
+        rounded = dtype.kind == "i" and abs(float(text)) > EXACT_IN_FLOAT
+    except ValueError:
+        rounded = False
+    if rounded:
+        return "its last digits were lost on the way through a float; write the table again"
+    return "correct or remove this row"
+
+
+def _from_parquet(data: bytes, place: Place, types: Types, fill: Mapping[str, int]) -> Columns:
+    try:
+        file = pyarrow.parquet.ParquetFile(pa.BufferReader(data), page_checksum_verification=True)
+        wanted = _wanted_columns(file.schema_arrow.names, place, types, fill)
+        table = file.read(columns=wanted)
+    except (pa.ArrowException, OSError) as error:
+        reason = str(error).splitlines()[0].rstrip(".")
+        raise InputError(
+            f"{place}: not a parquet file, or damaged or cut short ({reason}): "
+            "copy, download or make it again"
+        ) from error
+    return {name: _from_arrow(table[name], place, name, types[name], fill) for name in wanted}
+
+
+def _from_arrow(
+    column: pa.ChunkedArray, place: Place, name: str, dtype: np.dtype[Any], fill: Mapping[str, int]
+) -> NDArray[Any]:
+    target = pa.from_numpy_dtype(dtype)
+    kind = column.type
+    if not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
+        raise InputError(
+            f"{place}: column {name} holds {kind} values where {_kind(dtype)} is expected"
+        )
+    if column.null_count:
+        if name not in fill:
+            row = int(np.flatnonzero(column.is_null())[0])
+            raise InputError(
+                f"{row_name(place, row)}: column {name} has no value where {_kind(dtype)} is "
+                "expected: correct or remove this row"
+            )
+        column = column.fill_null(fill[name])
+    if pa.types.is_integer(target) and pa.types.is_floating(kind):
+        values = column.to_numpy()
+        if name in fill:
+            values = np.where(np.isnan(values), fill[name], values)
+        bad = ~((np.abs(values) <= EXACT_IN_FLOAT) & (values == np.rint(values)))
+        if bad.any():
+            row = int(np.flatnonzero(bad)[0])
+            raise InputError(
+                f"{row_name(place, row)}: column {name} is {values[row]} where {_kind(dtype)} is "
+                "expected: write the table again with integers"
+            )
+        column = pa.chunked_array([pa.array(values.astype(np.int64))])
+    try:
+        values = column.cast(target, safe=pa.types.is_integer(target)).to_numpy()
+    except pa.ArrowInvalid as error:
+        raise InputError(
+            f"{place}: column {name}: {error} where {_kind(dtype)} is expected"
+        ) from error
+    return _require_finite(values, place, name)
+
+
+def _require_finite(values: NDArray[Any], place: Place, name: str) -> NDArray[Any]:
+    if values.dtype.kind == "f":
+        finite = np.isfinite(values)
+        if not finite.all():
+            row = int(np.flatnonzero(~finite)[0])
+            raise InputError(
+                f"{row_name(place, row)}: column {name} is {values[row]} where a finite number is "
+                f"expected ({int((~finite).sum())} such rows): correct or remove them"
+            )
+    return values
+
+
+def _kind(dtype: np.dtype[Any]) -> str:
+    return f"a {8 * dtype.itemsize}-bit integer" if dtype.kind == "i" else "a number"
