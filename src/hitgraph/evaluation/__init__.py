@@ -1,1 +1,30 @@
 """How good the tracks are: numbers, plots, event displays."""
+
+from hitgraph.evaluation.edges import (
+    EdgeMetrics,
+    EdgeTruth,
+    ScoreHistogram,
+    edge_metrics,
+    edge_truth,
+    score_histogram,
+)
+from hitgraph.evaluation.matching import MATCHINGS, TrackMatches, match_tracks
+from hitgraph.evaluation.metrics import Metrics, combine, evaluate, truth_labels
+from hitgraph.evaluation.trackml_score import trackml_score
+
+__all__ = [
+    "MATCHINGS",
+    "EdgeMetrics",
+    "EdgeTruth",
+    "Metrics",
+    "ScoreHistogram",
+    "TrackMatches",
+    "combine",
+    "edge_metrics",
+    "edge_truth",
+    "evaluate",
+    "match_tracks",
+    "score_histogram",
+    "trackml_score",
+    "truth_labels",
+]

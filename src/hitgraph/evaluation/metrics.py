@@ -1,0 +1,291 @@
+"""How good the tracks of one event, or of many, are.
+
+Definitions: docs/evaluation.md. Everything is kept as counts, so that events add up exactly.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import reduce
+from operator import add
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hitgraph.errors import InputError
+from hitgraph.evaluation.matching import MATCHINGS, TrackMatches, match_tracks
+from hitgraph.evaluation.ratio import BinnedRatio, Ratio, binned_ratio, ratio
+from hitgraph.evaluation.trackml_score import trackml_score
+from hitgraph.event.event import Event
+from hitgraph.event.truth import (
+    SELECTED,
+    SELECTED_500,
+    SELECTED_1000,
+    ParticleSummary,
+    Selection,
+    hit_weights,
+    require_truth,
+    summarise_particles,
+)
+
+MIN_TRACK_HITS = 3
+"""Track candidates have at least this many hits unless a study says otherwise."""
+
+PT_EDGES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 20.0)  # GeV
+ETA_EDGES = tuple(np.linspace(-4.0, 4.0, 17).tolist())
+RADIUS_EDGES = (0.0, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0)  # mm
+LENGTH_EDGES = tuple(np.arange(0.5, 26.5).tolist())  # hits on a track
+
+SELECTIONS = (SELECTED, SELECTED_500, SELECTED_1000)
+ETA_SELECTION = SELECTED_500
+"""Particles that enter the efficiency as a function of eta and of the vertex radius."""
+
+
+@dataclass(frozen=True)
+class Efficiency:
+    """Physics and technical efficiency for particles above one pT (arXiv 2103.06995, eq. 1, 2)."""
+
+    min_pt: float  # GeV
+    physics: Ratio  # matched among selected
+    technical: Ratio  # matched among selected with at least five hits
+
+    def __add__(self, other: "Efficiency") -> "Efficiency":
+        return Efficiency(
+            self.min_pt, self.physics + other.physics, self.technical + other.technical
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able."""
+        return {
+            "min_pt": self.min_pt,
+            "physics": self.physics.to_dict(),
+            "technical": self.technical.to_dict(),
+        }
+
+
+@dataclass(frozen=True)
+class MatchedMetrics:
+    """Everything that depends on what counts as a match."""
+
+    efficiency: tuple[Efficiency, ...]  # one a selection, by rising pT
+    purity: Ratio  # tracks that match any particle, among tracks
+    purity_selected: Ratio  # tracks that match a selected particle (eq. 3 of the paper)
+    duplicates: Ratio  # tracks that match an already matched particle, among tracks
+    curves: dict[str, BinnedRatio]  # see CURVES
+
+    @property
+    def fakes(self) -> Ratio:
+        """Tracks that match no particle: 1 - purity."""
+        return self.purity.complement
+
+    def __add__(self, other: "MatchedMetrics") -> "MatchedMetrics":
+        return MatchedMetrics(
+            tuple(a + b for a, b in zip(self.efficiency, other.efficiency, strict=True)),
+            self.purity + other.purity,
+            self.purity_selected + other.purity_selected,
+            self.duplicates + other.duplicates,
+            {name: self.curves[name] + other.curves[name] for name in self.curves},
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able."""
+        return {
+            "efficiency": [efficiency.to_dict() for efficiency in self.efficiency],
+            "purity": self.purity.to_dict(),
+            "purity_selected": self.purity_selected.to_dict(),
+            "fake_rate": self.fakes.to_dict(),
+            "duplicate_rate": self.duplicates.to_dict(),
+            "curves": {name: curve.to_dict() for name, curve in self.curves.items()},
+        }
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """Performance on one or several events."""
+
+    events: tuple[str, ...]  # names
+    min_track_hits: int
+    n_hits: int
+    n_hits_on_tracks: int
+    n_tracks: int  # with at least `min_track_hits` hits
+    scores: tuple[float, ...]  # TrackML score of each event, NaN where no hit has weight
+    track_lengths: tuple[int, ...]  # tracks in the bins of LENGTH_EDGES, short ones included
+    particle_lengths: tuple[int, ...]  # the same for selected particles
+    matchings: dict[str, MatchedMetrics]  # by the names in MATCHINGS
+
+    @property
+    def score(self) -> float:
+        """TrackML score, averaged over events that have weights."""
+        known = self._known_scores
+        return float(known.mean()) if len(known) else float("nan")
+
+    @property
+    def score_error(self) -> float:
+        """Standard error of that average; NaN for fewer than two events."""
+        known = self._known_scores
+        if len(known) < 2:
+            return float("nan")
+        return float(known.std(ddof=1) / np.sqrt(len(known)))
+
+    @property
+    def _known_scores(self) -> NDArray[np.float64]:
+        scores = np.asarray(self.scores, dtype=np.float64)
+        return scores[np.isfinite(scores)]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Counts, values and intervals as plain numbers, lists and dictionaries; NaN is None."""
+        return {
+            "events": list(self.events),
+            "min_track_hits": self.min_track_hits,
+            "n_hits": self.n_hits,
+            "n_hits_on_tracks": self.n_hits_on_tracks,
+            "n_tracks": self.n_tracks,
+            "trackml_score": {
+                "value": _number(self.score),
+                "error": _number(self.score_error),
+                "events": [_number(score) for score in self.scores],
+            },
+            "track_lengths": {
+                "edges": list(LENGTH_EDGES),
+                "tracks": list(self.track_lengths),
+                "particles": list(self.particle_lengths),
+            },
+            "matchings": {name: matched.to_dict() for name, matched in self.matchings.items()},
+        }
+
+
+def evaluate(
+    event: Event, labels: NDArray[np.integer], min_track_hits: int = MIN_TRACK_HITS
+) -> Metrics:
+    """Compare the tracks of one event with the truth.
+
+    `labels` (n_hits,) is the track of each hit, below zero for none; the numbers themselves have
+    no meaning. Tracks with fewer than `min_track_hits` hits count neither as found nor as fake.
+    Raises InputError for an event without truth or particles, or labels that do not fit.
+    """
+    particle_id = require_truth(event).particle_id
+    particles = summarise_particles(event)
+    matches = match_tracks(particle_id, labels)
+    candidate = matches.n_hits >= min_track_hits
+    scene = _Scene(particles, matches, candidate, _track_eta(event, matches))
+    return Metrics(
+        events=(event.name,),
+        min_track_hits=min_track_hits,
+        n_hits=event.n_hits,
+        n_hits_on_tracks=int(np.count_nonzero(matches.track >= 0)),
+        n_tracks=int(np.count_nonzero(candidate)),
+        scores=(trackml_score(particle_id, truth_weights(event), matches),),
+        track_lengths=_lengths(matches.n_hits),
+        particle_lengths=_lengths(particles.n_hits[SELECTED.mask(particles)]),
+        matchings={name: _with_matching(scene, matches.matched(name)) for name in MATCHINGS},
+    )
+
+
+def combine(metrics: Sequence[Metrics]) -> Metrics:
+    """Add up the counts of several events; the score becomes their average."""
+    if not metrics:
+        raise InputError("no event was evaluated: nothing to combine")
+    minima = {one.min_track_hits for one in metrics}
+    if len(minima) > 1:
+        raise InputError(f"events were evaluated with different track minima: {sorted(minima)}")
+    return Metrics(
+        events=tuple(name for one in metrics for name in one.events),
+        min_track_hits=metrics[0].min_track_hits,
+        n_hits=sum(one.n_hits for one in metrics),
+        n_hits_on_tracks=sum(one.n_hits_on_tracks for one in metrics),
+        n_tracks=sum(one.n_tracks for one in metrics),
+        scores=tuple(score for one in metrics for score in one.scores),
+        track_lengths=_sum_counts([one.track_lengths for one in metrics]),
+        particle_lengths=_sum_counts([one.particle_lengths for one in metrics]),
+        matchings={
+            name: reduce(add, [one.matchings[name] for one in metrics]) for name in MATCHINGS
+        },
+    )
+
+
+def truth_labels(event: Event) -> NDArray[np.int64]:
+    """(n_hits,) the labels of a perfect track finder: one track a particle, -1 for noise."""
+    particle_id = require_truth(event).particle_id
+    labels = np.full(event.n_hits, -1, dtype=np.int64)
+    real = particle_id != 0
+    labels[real] = np.unique(particle_id[real], return_inverse=True)[1]
+    return labels
+
+
+def truth_weights(event: Event) -> NDArray[np.floating]:
+    """(n_hits,) the weights in the truth table, recomputed where it has none."""
+    weight = require_truth(event).weight
+    if np.isfinite(weight).all() and weight.sum() > 0:
+        return weight
+    return hit_weights(event)
+
+
+@dataclass(frozen=True, eq=False)
+class _Scene:
+    """One event's particles and tracks, whatever the matching."""
+
+    particles: ParticleSummary
+    matches: TrackMatches
+    candidate: NDArray[np.bool_]  # (n_tracks,) long enough to count
+    track_eta: NDArray[np.float64]  # (n_tracks,)
+
+
+def _with_matching(scene: _Scene, matched: NDArray[np.bool_]) -> MatchedMetrics:
+    particles, matches, candidate = scene.particles, scene.matches, scene.candidate
+    good = matched & candidate
+    found = np.isin(particles.particle_id, matches.particle_id[good])
+    selected = SELECTED.mask(particles)
+    matches_selected = good & np.isin(matches.particle_id, particles.particle_id[selected])
+    repeated = int(np.count_nonzero(good)) - len(np.unique(matches.particle_id[good]))
+
+    def efficiency(selection: Selection) -> Efficiency:
+        return Efficiency(
+            selection.min_pt,
+            ratio(found, selection.mask(particles)),
+            ratio(found, selection.reconstructable.mask(particles)),
+        )
+
+    curves: dict[str, BinnedRatio] = {}
+    for variable, values, edges, selection in (
+        ("pt", particles.pt, PT_EDGES, SELECTED),
+        ("eta", particles.eta, ETA_EDGES, ETA_SELECTION),
+        ("radius", particles.vertex_radius, RADIUS_EDGES, ETA_SELECTION),
+    ):
+        for kind, among in (("physics", selection), ("technical", selection.reconstructable)):
+            name = f"{kind} efficiency vs {variable}"
+            curves[name] = binned_ratio(values, found, among.mask(particles), edges)
+    curves["purity vs eta"] = binned_ratio(scene.track_eta, good, candidate, ETA_EDGES)
+    curves["purity vs length"] = binned_ratio(
+        matches.n_hits.astype(np.float64), good, candidate, LENGTH_EDGES
+    )
+    return MatchedMetrics(
+        efficiency=tuple(efficiency(selection) for selection in SELECTIONS),
+        purity=ratio(good, candidate),
+        purity_selected=ratio(matches_selected, candidate),
+        duplicates=Ratio(repeated, int(np.count_nonzero(candidate))),
+        curves=curves,
+    )
+
+
+def _track_eta(event: Event, matches: TrackMatches) -> NDArray[np.float64]:
+    """(n_tracks,) mean over a track's hits of asinh(z / r): known for fakes too."""
+    on = matches.track >= 0
+    hits = event.hits
+    r = np.hypot(hits.x[on].astype(np.float64), hits.y[on])
+    eta = np.arcsinh(hits.z[on] / np.maximum(r, 1e-6))
+    total = np.bincount(matches.track[on], weights=eta, minlength=len(matches))
+    return np.asarray(total / np.maximum(matches.n_hits, 1), dtype=np.float64)
+
+
+def _lengths(n_hits: NDArray[np.integer]) -> tuple[int, ...]:
+    """Counts in the bins of LENGTH_EDGES, longer ones in the last; zero hits are not counted."""
+    inside = np.minimum(n_hits[n_hits > 0], int(LENGTH_EDGES[-1]))
+    return tuple(np.histogram(inside, bins=LENGTH_EDGES)[0].tolist())
+
+
+def _sum_counts(counts: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
+    return tuple(np.sum(np.asarray(counts, dtype=np.int64), axis=0).tolist())
+
+
+def _number(value: float) -> float | None:
+    return value if np.isfinite(value) else None

@@ -1,0 +1,27 @@
+"""The score of the TrackML challenge (arXiv 1904.06778)."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hitgraph.evaluation.matching import TrackMatches
+
+
+def trackml_score(
+    particle_id: NDArray[np.int64], weight: NDArray[np.floating], matches: TrackMatches
+) -> float:
+    """Weight of the hits on the right track, divided by the weight of all hits of the event.
+
+    A hit counts when its track matches a particle by double majority and the hit is that
+    particle's. `particle_id`, `weight` (n_hits,). The minimum number of hits that other numbers
+    ask of a track plays no part here. NaN when no hit of the event has weight.
+    """
+    weights = weight.astype(np.float64)
+    total = float(weights.sum())
+    if total <= 0.0:
+        return float("nan")
+    on = matches.track >= 0
+    track = matches.track[on]
+    counts = matches.matched("double majority")[track] & (
+        matches.particle_id[track] == particle_id[on]
+    )
+    return float(weights[on][counts].sum()) / total
