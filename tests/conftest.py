@@ -98,6 +98,8 @@ def _local_cells(
     steps = np.linspace(-HALF_THICKNESS, HALF_THICKNESS, 101)[:-1] + HALF_THICKNESS / 100
     ch0 = np.floor((u + steps * du / dw + detector.max_half_u[module]) / PITCH_U)
     ch1 = np.floor((v + steps * dv / dw + HALF_V) / PITCH_V)
+    ch0 = np.clip(ch0, 0, 2 * detector.max_half_u[module] // PITCH_U - 1)
+    ch1 = np.clip(ch1, 0, 2 * HALF_V // PITCH_V - 1)
     length = 2 * HALF_THICKNESS * np.linalg.norm(direction) / abs(dw)
     channels, counts = np.unique(np.stack([ch0, ch1], 1), axis=0, return_counts=True)
     return channels.astype(np.int32), counts / len(steps) * length

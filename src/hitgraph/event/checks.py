@@ -27,6 +27,7 @@ TABLES: dict[str, type[Table]] = {
     "particles": ParticleTable,
     "truth": TruthTable,
 }
+CHANNEL_BITS = 21  # row of the hit and both channels sort as one 64-bit number
 FILL = {"particles": {"particle_type": 0}}  # the first files of the challenge have none
 
 
@@ -75,12 +76,20 @@ def _checked_hits(hits: Columns, place: Place, detector: Detector | None) -> Col
 
 def _checked_cells(cells: Columns, place: Place, hit_id: Int64) -> Columns:
     row = _require_hits(cells["hit_id"], place, hit_id)
-    ch0, ch1 = cells["ch0"], cells["ch1"]
-    step, step0, step1 = np.diff(row), np.diff(ch0.astype(np.int64)), np.diff(ch1.astype(np.int64))
-    rising = (step > 0) | (step == 0) & ((step0 > 0) | (step0 == 0) & (step1 > 0))
-    if rising.all():
+    key = row << 2 * CHANNEL_BITS
+    for name, shift in (("ch0", CHANNEL_BITS), ("ch1", 0)):
+        channel = cells[name].astype(np.int64)
+        outside = (channel < 0) | (channel >= 1 << CHANNEL_BITS)
+        if outside.any():
+            first = int(np.argmax(outside))
+            raise InputError(
+                f"{row_name(place, first)}: column {name} is {channel[first]} where a channel "
+                f"number from 0 to {(1 << CHANNEL_BITS) - 1} is expected"
+            )
+        key |= channel << shift
+    if (key[1:] >= key[:-1]).all():
         return cells
-    order = np.lexsort((cells["value"], ch1, ch0, row))
+    order = np.argsort(key, kind="stable")
     return {name: values[order] for name, values in cells.items()}
 
 
@@ -110,7 +119,7 @@ def _checked_particles(particles: Columns, place: Place) -> Columns:
 def _require_known_particles(
     truth: Columns, particle_id: Int64, files: Mapping[str, Place]
 ) -> None:
-    unknown = ~np.isin(truth["particle_id"], particle_id) & (truth["particle_id"] != 0)
+    unknown = (_rows_of(truth["particle_id"], particle_id) < 0) & (truth["particle_id"] != 0)
     if unknown.any():
         row = int(np.argmax(unknown))
         raise InputError(
@@ -120,10 +129,10 @@ def _require_known_particles(
         )
 
 
-def _require_hits(wanted: Int64, place: Place, hit_id: Int64) -> NDArray[np.int64]:
+def _require_hits(wanted: Int64, place: Place, hit_id: Int64) -> Int64:
     """Row of each wanted hit_id among the (rising) hit_id."""
-    row = np.searchsorted(hit_id, wanted)
-    unknown = hit_id[np.minimum(row, len(hit_id) - 1)] != wanted
+    row = _rows_of(wanted, hit_id)
+    unknown = row < 0
     if unknown.any():
         first = int(np.argmax(unknown))
         raise InputError(
@@ -131,6 +140,20 @@ def _require_hits(wanted: Int64, place: Place, hit_id: Int64) -> NDArray[np.int6
             f"({int(unknown.sum())} such rows): the tables must be of the same event"
         )
     return row
+
+
+def _rows_of(wanted: Int64, ids: Int64) -> Int64:
+    """Index of each wanted id among the (rising, different) ids; -1 where it is not there."""
+    if not len(ids):
+        return np.full(len(wanted), -1)
+    first, last = int(ids[0]), int(ids[-1])
+    span = last - first + 1
+    if span > 8 * len(ids) or max(-first, last) > 2**62:  # sparse, or close to overflow
+        row = np.minimum(np.searchsorted(ids, wanted), len(ids) - 1)
+        return np.where(ids[row] == wanted, row, -1)
+    table = np.full(span + 2, -1)  # one slot before and one behind for ids out of range
+    table[ids - (first - 1)] = np.arange(len(ids))
+    return table[np.clip(wanted, first - 1, first + span) - (first - 1)]
 
 
 def _sorted_by_id(columns: Columns, name: str, place: Place) -> Columns:
