@@ -38,7 +38,7 @@ def cluster_features(event: Event, detector: Detector) -> NDArray[np.float32]:
     try:
         module = detector.module_index(hits.volume_id, hits.layer_id, hits.module_id)
     except InputError as error:
-        raise InputError(f"{event.name} hits, {error}") from error
+        raise InputError(f"{event.name}, {error}") from error
     features, n_used = _features(
         hits.hit_id,
         cells.hit_id,

@@ -211,9 +211,10 @@ def hit_weights(event: Event, phase: int = 1) -> NDArray[np.float32]:
     """(n_hits,) TrackML weights: order weight times pT weight, summing to 1 over the event.
 
     The recipe of the accuracy phase (arXiv 1904.06778); `phase=2` is that of the throughput
-    phase (arXiv 2105.01160), in which hits of secondaries weigh nothing. Noise, particles with
-    fewer than 4 hits and hits of particles that the event does not list weigh nothing. All
-    zero where no hit has a weight. Files of the challenge carry these weights already.
+    phase (arXiv 2105.01160), in which hits of particles made in the detector weigh nothing (see
+    `_made_in_detector`). Noise, particles with fewer than 4 hits and hits of particles that the
+    event does not list weigh nothing. All zero where no hit has a weight. Files of the
+    challenge carry these weights already.
     """
     if phase not in (1, 2):
         raise ValueError(f"phase is {phase}, must be 1 (accuracy) or 2 (throughput)")
@@ -232,13 +233,27 @@ def hit_weights(event: Event, phase: int = 1) -> NDArray[np.float32]:
     pt = np.hypot(particles.px, particles.py)
     particle_weight = np.interp(pt, PT_CORNERS, PT_WEIGHTS, left=0.0)
     if phase == 2:
-        particle_weight[np.hypot(particles.vx, particles.vy) > PRIMARY_RADIUS] = 0.0
+        particle_weight[_made_in_detector(particles)] = 0.0
     raw = profile * particle_weight[rows]
     weights = np.zeros(event.n_hits)
     total = raw.sum()
     if total > 0:
         weights[members] = raw / total
     return weights.astype(np.float32)
+
+
+def _made_in_detector(particles: ParticleTable) -> NDArray[np.bool_]:
+    """(n_particles,) which particles weigh nothing in phase 2.
+
+    TrackML's particle_id holds, from the top, vertex (12 bits, from 1), primary (16), generation
+    (12), ... : one of generation 0 is a generator's particle and keeps its weight wherever it
+    was born (long-lived decays). Ids without such a vertex number do not tell, so there every
+    particle born beyond PRIMARY_RADIUS is taken as made in the detector.
+    """
+    displaced = np.hypot(particles.vx, particles.vy) > PRIMARY_RADIUS
+    vertex, generation = particles.particle_id >> 52, (particles.particle_id >> 24) & 0xFFF
+    made: NDArray[np.bool_] = displaced & ~((vertex > 0) & (generation == 0))
+    return made
 
 
 @cache

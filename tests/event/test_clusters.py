@@ -1,0 +1,258 @@
+"""Cluster shape: known clusters, a plain reference, rotations, and the true momenta of an event."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hitgraph.errors import InputError
+from hitgraph.event.clusters import CLUSTER_FEATURES, cluster_features
+from hitgraph.event.detector import Detector
+from hitgraph.event.event import CellTable, Event, HitTable
+from hitgraph.event.source import read_event
+
+COLUMN = {name: column for column, name in enumerate(CLUSTER_FEATURES)}
+
+
+def turn(axis, angle):
+    """Rotation matrix about z (axis 2) or x (axis 0)."""
+    c, s = np.cos(angle), np.sin(angle)
+    first, second = [k for k in range(3) if k != axis]
+    matrix = np.eye(3)
+    matrix[first, first] = matrix[second, second] = c
+    matrix[first, second], matrix[second, first] = -s, s
+    return matrix
+
+
+ENDCAP, BARREL = np.eye(3), np.array([[0.0, 0, 1], [-1, 0, 0], [0, -1, 0]])
+ROTATIONS = np.stack([ENDCAP, BARREL, turn(2, 0.7) @ BARREL, turn(0, 0.3) @ turn(2, -2.0)])
+
+
+def detector_of(rotations):
+    n = len(rotations)
+    ones = np.ones(n)
+    return Detector(
+        volume_id=np.full(n, 8, np.int32),
+        layer_id=np.full(n, 2, np.int32),
+        module_id=np.arange(1, n + 1, dtype=np.int32),
+        centre=np.zeros((n, 3)),
+        rotation=np.asarray(rotations, float),
+        half_thickness=0.15 + 0.05 * np.arange(n),
+        min_half_u=8 * ones,
+        max_half_u=8 * ones,
+        half_v=36 * ones,
+        pitch_u=0.05 * ones,
+        pitch_v=0.1 + 0.02 * np.arange(n),
+    )
+
+
+DETECTOR = detector_of(ROTATIONS)
+
+
+def event_of(clusters):
+    """Event with one hit for each (module row, [(ch0, ch1, value), ...])."""
+    n = len(clusters)
+    hit_id = 3 * np.arange(1, n + 1, dtype=np.int64)  # with gaps
+    zero, whole = np.zeros(n, np.float32), np.ones(n, np.int32)
+    module = np.array([m + 1 for m, _ in clusters], np.int32)
+    cells = [
+        (i, *cell)
+        for i, (_, of_hit) in zip(hit_id.tolist(), clusters, strict=True)
+        for cell in of_hit
+    ]
+    columns = list(zip(*cells, strict=True)) or [()] * 4
+    return Event(
+        "event000000007",
+        HitTable(hit_id, zero, zero, zero, 8 * whole, 2 * whole, module),
+        CellTable(
+            np.array(columns[0], np.int64),
+            np.array(columns[1], np.int32),
+            np.array(columns[2], np.int32),
+            np.array(columns[3], np.float32),
+        ),
+    )
+
+
+def reference(event, detector):
+    """The same nine numbers in plain numpy, hit by hit."""
+    hits, cells = event.hits, event.cells
+    rows = np.zeros((len(hits), 9))
+    for i in range(len(hits)):
+        mine = cells.hit_id == hits.hit_id[i]
+        if not mine.any():
+            continue
+        m = int(np.flatnonzero(detector.module_id == hits.module_id[i])[0])
+        size = np.array(
+            [
+                (np.ptp(cells.ch0[mine]) + 1) * detector.pitch_u[m],
+                (np.ptp(cells.ch1[mine]) + 1) * detector.pitch_v[m],
+                2 * detector.half_thickness[m],
+            ]
+        )
+        angles = []
+        for x, y, z in (size, detector.rotation[m] @ size):
+            theta = np.arctan2(np.hypot(x, y), z)
+            angles += [-np.log(np.tan(theta / 2)), np.arctan2(y, x)]
+        rows[i] = [mine.sum(), cells.value[mine].sum(dtype=float), *size, *angles]
+    return rows
+
+
+def test_a_cluster_by_hand():
+    """3 x 4 channels of 0.05 x 0.1 mm on a 0.3 mm module that looks along z."""
+    [row] = cluster_features(
+        event_of([(0, [(10, 20, 0.5), (12, 20, 0.25), (11, 23, 1)])]), DETECTOR
+    )
+    assert row.dtype == np.float32
+    np.testing.assert_allclose(row[:5], [3, 1.75, 0.15, 0.4, 0.3], rtol=1e-6)
+    np.testing.assert_allclose(
+        row[5:7], [np.arcsinh(0.3 / np.hypot(0.15, 0.4)), np.arctan2(0.4, 0.15)], rtol=1e-6
+    )
+    np.testing.assert_array_equal(row[7:], row[5:7])
+
+
+def test_the_same_cluster_on_a_barrel_module():
+    """There u is -y, v is -z, w is x: the direction is (w, -u, -v)."""
+    [row] = cluster_features(event_of([(1, [(5, 5, 1), (6, 7, 1)])]), DETECTOR)
+    u, v, w = 2 * 0.05, 3 * 0.12, 2 * 0.2
+    assert row[COLUMN["geta"]] == pytest.approx(np.arcsinh(-v / np.hypot(w, u)), rel=1e-6)
+    assert row[COLUMN["gphi"]] == pytest.approx(np.arctan2(-u, w), rel=1e-6)
+
+
+def test_hits_without_cells_are_zeros():
+    event = event_of([(0, []), (1, [(1, 1, 2.0)]), (2, []), (2, [])])
+    features = cluster_features(event, DETECTOR)
+    assert (features[[0, 2, 3]] == 0).all()
+    assert (features[1] != 0).all()
+    nothing = cluster_features(event_of([(0, []), (0, [])]), DETECTOR)
+    assert nothing.shape == (2, 9)
+    assert cluster_features(event_of([]), DETECTOR).shape == (0, 9)
+
+
+CHANNEL = st.tuples(
+    st.integers(0, 400), st.integers(0, 1300), st.floats(0, 10, width=32, allow_subnormal=False)
+)
+CLUSTERS = st.lists(st.tuples(st.integers(0, 3), st.lists(CHANNEL, max_size=6)), max_size=8)
+
+
+@given(CLUSTERS)
+@settings(deadline=None)
+def test_features_agree_with_the_plain_reference(clusters):
+    event = event_of(clusters)
+    features = cluster_features(event, DETECTOR)
+    assert np.isfinite(features).all()
+    np.testing.assert_allclose(features, reference(event, DETECTOR), rtol=1e-5, atol=1e-6)
+
+
+@given(CLUSTERS, st.floats(-3, 3))
+@settings(deadline=None)
+def test_turning_the_detector_about_the_beam_turns_only_gphi(clusters, angle):
+    turned = replace(DETECTOR, rotation=turn(2, angle) @ DETECTOR.rotation)
+    event = event_of([cluster for cluster in clusters if cluster[1]])
+    before, after = cluster_features(event, DETECTOR), cluster_features(event, turned)
+    np.testing.assert_allclose(after[:, :8], before[:, :8], atol=1e-5)
+    step = after[:, COLUMN["gphi"]] - before[:, COLUMN["gphi"]] - angle
+    np.testing.assert_allclose(np.cos(step), 1, atol=1e-6)
+
+
+def test_bad_events_are_named():
+    event = event_of([(0, [(1, 1, 1.0)]), (1, [(2, 2, 1.0)])])
+    with pytest.raises(InputError, match=r"event000000007: no cell table.*-cells\.csv"):
+        cluster_features(replace(event, cells=None), DETECTOR)
+    swapped = replace(event.cells, hit_id=event.cells.hit_id[::-1].copy())
+    with pytest.raises(InputError, match=r"row 1: hit_id 3 .*must be sorted"):
+        cluster_features(replace(event, cells=swapped), DETECTOR)
+    with pytest.raises(InputError, match=r"event000000007.*not in the detectors table"):
+        cluster_features(event, detector_of(ROTATIONS[:1]))
+
+
+# ---------------------------------------------------------------- a real TrackML event
+
+
+@pytest.fixture(scope="module")
+def real(shared_data: Path):
+    """Event, features, dense module index, and |direction of flight| in the module's frame."""
+    event = read_event(shared_data / "trackml_sample" / "event000000001")
+    hits, truth, detector = event.hits, event.truth, event.detector
+    module = detector.module_index(hits.volume_id, hits.layer_id, hits.module_id)
+    momentum = np.stack([truth.tpx, truth.tpy, truth.tpz], axis=1).astype(float)
+    momentum /= np.linalg.norm(momentum, axis=1, keepdims=True)
+    local = np.abs(np.einsum("nij,ni->nj", detector.rotation[module], momentum))
+    return event, cluster_features(event, detector).astype(float), module, local
+
+
+# Volume, axis, and the depth from which charge is collected in units of module_t.
+# Long strips (volumes 12 to 18) are not crossed along v; the innermost pixels are, along both.
+DEPTHS = [
+    (8, 0, 1), (8, 1, 1), (7, 1, 2), (9, 1, 2), (12, 0, 2), (13, 0, 1), (14, 0, 2), (16, 0, 2),
+    (17, 0, 1), (18, 0, 2),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("volume", "axis", "depth"), DEPTHS)
+def test_extents_follow_the_true_path(real, volume, axis, depth):
+    """A path of projected length L = k p + f p covers k + 1 or k + 2 channels of pitch p.
+
+    Entering anywhere, it covers k + 1 + f of them in the mean, one channel more than L / p, with
+    a variance of f (1 - f) <= 1/4. So the extent rises with L with slope 1, starts at one pitch,
+    and correlates with it by at least sd(L) / sqrt(sd(L)^2 + p^2 / 4); charge below threshold
+    and secondary electrons move an edge by about a channel more, so p^2 is allowed.
+    """
+    event, features, module, local = real
+    there = (event.hits.volume_id == volume) & (event.truth.particle_id != 0)
+    there &= local[:, axis] < 8 * local[:, 2]
+    detector = event.detector
+    pitch = (detector.pitch_u, detector.pitch_v)[axis][module[there]]
+    path = depth * detector.half_thickness[module[there]] * (local[:, axis] / local[:, 2])[there]
+    extent = features[there, COLUMN["lx"] + axis]
+    slope, start = np.polyfit(path / pitch, extent / pitch, 1)
+    error = 0.5 / (path / pitch).std() / np.sqrt(there.sum())
+    assert slope == pytest.approx(1, abs=0.1 + 4 * error)
+    assert start == pytest.approx(1, abs=0.3)
+    bound = path.std() / np.hypot(path.std(), pitch[0])
+    assert np.corrcoef(path, extent)[0, 1] > bound
+
+
+def test_global_direction_is_that_of_the_momentum_up_to_mirrors(real):
+    """Pixels see the direction, up to the signs of u and v, as well as a mean cluster tells it.
+
+    By the argument above the mean extents are L_u + p_u and L_v + p_v, and the module counts
+    with its whole thickness; the angle of that vector to the true path is the definition's own.
+    """
+    event, features, module, local = real
+    there = (event.hits.volume_id <= 9) & (event.truth.particle_id != 0)
+    detector, features, module, local = event.detector, features[there], module[there], local[there]
+    eta, phi = features[:, COLUMN["geta"]], features[:, COLUMN["gphi"]]
+    direction = np.stack([np.cos(phi), np.sin(phi), np.sinh(eta)], 1) / np.cosh(eta)[:, None]
+    seen = np.abs(np.einsum("nij,ni->nj", detector.rotation[module], direction))
+    cosine = (seen * local).sum(axis=1)
+
+    depth = np.where(event.hits.volume_id[there] == 8, 1, 2) * detector.half_thickness[module]
+    mean = local / local[:, 2:] * depth[:, None]
+    mean += np.stack([detector.pitch_u[module], detector.pitch_v[module], 0 * depth], 1)
+    mean[:, 2] = features[:, COLUMN["lz"]]
+    expected = (mean / np.linalg.norm(mean, axis=1, keepdims=True) * local).sum(axis=1)
+    assert cosine.mean() == pytest.approx(expected.mean(), abs=0.01)
+
+    rng = np.random.default_rng(1)
+    control = (seen[rng.permutation(len(seen))] * local).sum(axis=1)
+    assert np.degrees(np.arccos(cosine)).mean() < 0.6 * np.degrees(np.arccos(control)).mean()
+
+
+@pytest.mark.parametrize(("volume", "depth"), [(7, 2), (8, 1), (9, 2)])
+def test_charge_of_a_pixel_cluster_is_its_path_in_mm(real, volume, depth):
+    event, features, module, local = real
+    there = (event.hits.volume_id == volume) & (event.truth.particle_id != 0)
+    path = depth * event.detector.half_thickness[module[there]] / local[there, 2]
+    ratio = features[there, COLUMN["charge"]] / path
+    assert np.median(ratio) == pytest.approx(1, abs=0.02)
+
+
+def test_charge_of_a_strip_cluster_is_its_number_of_cells(real):
+    event, features, _, _ = real
+    strips = event.hits.volume_id > 9
+    np.testing.assert_array_equal(
+        features[strips, COLUMN["charge"]], features[strips, COLUMN["cell_count"]]
+    )
