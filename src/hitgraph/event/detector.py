@@ -1,6 +1,6 @@
 """The module table: where every sensitive module stands, how it is turned and segmented."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 
 import numpy as np
@@ -35,6 +35,13 @@ class Detector:
     @property
     def n_layers(self) -> int:
         return len(self.layer_keys)
+
+    def same_as(self, other: "Detector") -> bool:
+        """Whether both tables have the same modules in the same places."""
+        return all(
+            np.array_equal(getattr(self, field.name), getattr(other, field.name))
+            for field in fields(self)
+        )
 
     @cached_property
     def layer_keys(self) -> NDArray[np.int64]:

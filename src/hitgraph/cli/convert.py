@@ -1,0 +1,118 @@
+"""Convert events between TrackML CSV and the parquet store.
+
+    hitgraph convert train_sample.zip --to parquet --out data/train
+    hitgraph convert data/train --events 1000:1005 --to trackml --gzip --out csv
+
+The detectors table and dataset.json come along. A parquet store is a quarter of the size of
+plain CSV and reads several times faster. A bad event is reported and left out, the others go on
+(exit status 1); with --resume an interrupted run continues.
+"""
+
+import argparse
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hitgraph.cli import OK, SOME_FAILED
+from hitgraph.cli.arguments import (
+    add_events,
+    add_output,
+    add_verbosity,
+    add_workers,
+    set_verbosity,
+)
+
+if TYPE_CHECKING:
+    from hitgraph.event.source import EventSource
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_events(parser)
+    parser.add_argument("--to", choices=("parquet", "trackml"), required=True, help="the format")
+    parser.add_argument("--gzip", action="store_true", help="with --to trackml: .csv.gz")
+    add_output(parser, "folder for the converted events")
+    add_workers(parser)
+    add_verbosity(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    import sys
+
+    from hitgraph.cli.console import console, progress
+    from hitgraph.cli.workers import each
+    from hitgraph.errors import InputError, SettingsError
+    from hitgraph.event.source import list_events, require_different_names
+
+    set_verbosity(args)
+    if args.gzip and args.to != "trackml":
+        raise SettingsError("--gzip goes with --to trackml; parquet is compressed anyway")
+    sources = list_events(args.paths, args.detectors, args.events)
+    require_different_names(sources)
+    _write_common(sources, args.out, args.to, args.gzip)
+    todo = [s for s in sources if not (args.resume and _is_there(s.name, args))]
+    failed = {}
+    with progress(args.quiet) as bar:
+        task = bar.add_task("converting", total=len(sources), completed=len(sources) - len(todo))
+        convert = partial(_convert, out=args.out, to=args.to, compress=args.gzip)
+        for source, result in each(convert, todo, args.workers):
+            bar.advance(task)
+            if isinstance(result, InputError):
+                failed[source] = result
+    for source, why in failed.items():
+        sys.stderr.write(f"failed {source.path}: {why}\n")
+    console(args.quiet).print(
+        f"{len(todo) - len(failed)} events written to {args.out}, "
+        f"{len(sources) - len(todo)} were there, {len(failed)} failed"
+    )
+    return SOME_FAILED if failed else OK
+
+
+def _write_common(sources: "list[EventSource]", out: Path, to: str, compress: bool) -> None:
+    """The detectors table and dataset.json, which all events of a folder share."""
+    from hitgraph.errors import InputError
+    from hitgraph.event.modules import cached_detectors
+    from hitgraph.event.store import (
+        DETECTORS_NAME,
+        read_dataset_info,
+        write_dataset_info,
+        write_detectors,
+    )
+    from hitgraph.event.trackml import write_detectors_csv
+
+    places = sorted({source.detectors for source in sources if source.detectors}, key=str)
+    tables = [cached_detectors(place) for place in places]
+    for place, table in zip(places, tables, strict=True):
+        if not table.same_as(tables[0]):
+            raise InputError(
+                f"{place}: differs from {places[0]}, and converted events share one detectors "
+                "table: convert them into two folders, or give the table with --detectors"
+            )
+    if tables and to == "parquet":
+        write_detectors(tables[0], out / DETECTORS_NAME)
+    elif tables:
+        write_detectors_csv(tables[0], out / ("detectors.csv.gz" if compress else "detectors.csv"))
+    infos = [read_dataset_info(folder) for folder in {source.path.parent for source in sources}]
+    if infos[0] and all(info == infos[0] for info in infos):
+        write_dataset_info(out, infos[0])
+
+
+def _is_there(name: str, args: argparse.Namespace) -> bool:
+    """Whether an event was converted before: its hits are written last."""
+    from hitgraph.event import store, trackml
+
+    if args.to == "parquet":
+        hits = store.file_name(name, "hits")
+    else:
+        hits = trackml.file_name(name, "hits") + ".gz" * args.gzip
+    return Path(args.out, hits).is_file()
+
+
+def _convert(source: "EventSource", out: Path, to: str, compress: bool) -> None:
+    from hitgraph.event.store import write_event
+    from hitgraph.event.trackml import write_trackml
+
+    event = source.read()
+    if to == "parquet":
+        write_event(event, out)
+    else:
+        write_trackml(event, out, compress)
