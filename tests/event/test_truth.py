@@ -119,6 +119,7 @@ def test_helix_with_a_shared_module_an_overlap_and_noise():
 
 
 @given(st.permutations(range(HELIX.n_hits)))
+@settings(deadline=None)
 def test_edges_do_not_depend_on_the_order_of_hits(rows):
     rows = np.array(rows)
     edges = true_edges(take(HELIX, rows))
@@ -126,6 +127,7 @@ def test_edges_do_not_depend_on_the_order_of_hits(rows):
 
 
 @given(st.floats(-np.pi, np.pi))
+@settings(deadline=None)
 def test_edges_do_not_depend_on_the_azimuth(angle):
     x, y = HELIX.hits.x, HELIX.hits.y
     turned = replace(
