@@ -1,0 +1,49 @@
+"""Noise hits: clusters no particle made, spread over all modules alike."""
+
+import numpy as np
+
+from hitgraph.event.detector import Detector
+from hitgraph.event.simulate.fatras import Crossings
+
+# Spread in rad of the pretended particle's angles about the line from the origin, along the
+# module's u and v. The noise of a real TrackML event has these and hence wide clusters.
+ANGLE_SPREAD = (0.22, 0.4)
+MAX_ANGLE = 1.47  # rad from the module's normal
+NOISE_MOMENTUM = 1e6  # GeV: what TrackML's truth gives to noise hits
+
+
+def number_of_noise_hits(n_signal: int, fraction: float) -> int:
+    """Noise hits that make `fraction` of all hits, with `n_signal` hits of particles."""
+    return round(fraction / (1 - fraction) * n_signal)
+
+
+def noise_crossings(detector: Detector, n: int, rng: np.random.Generator) -> Crossings:
+    """`n` crossings (particle_id 0) uniform over the modules and over each module's area."""
+    module = rng.integers(0, detector.n_modules, n)
+    half_v = detector.half_v[module]
+    low, high = detector.min_half_u[module], detector.max_half_u[module]
+    # Uniform over the trapezoid: v where a fraction t of the area lies below.
+    t = rng.random(n)
+    wide = (high - low) / low
+    root = np.where(
+        wide > 1e-9, (np.sqrt(1 + t * wide * (2 + wide)) - 1) / np.maximum(wide, 1e-9), t
+    )
+    v = (2 * root - 1) * half_v
+    u = rng.uniform(-1, 1, n) * (low + (high - low) * root)
+    local = np.stack([u, v, np.zeros(n)], axis=1)
+    rotation = detector.rotation[module]
+    position = detector.centre[module] + np.einsum("nij,nj->ni", rotation, local)
+
+    outward = np.einsum("nji,nj->ni", rotation, position)
+    side = np.where(outward[:, 2] < 0, -1.0, 1.0)
+    depth = np.abs(outward[:, 2])
+    angle = np.arctan2(outward[:, :2] * side[:, None], depth[:, None])
+    angle = np.clip(angle + rng.normal(size=(n, 2)) * ANGLE_SPREAD, -MAX_ANGLE, MAX_ANGLE)
+    slope = np.concatenate([np.tan(angle), np.ones((n, 1))], axis=1) * side[:, None]
+    slope *= NOISE_MOMENTUM / np.linalg.norm(slope, axis=1, keepdims=True)
+    return Crossings(
+        module=module,
+        particle_id=np.zeros(n, np.int64),
+        position=position,
+        momentum=np.einsum("nij,nj->ni", rotation, slope),
+    )
