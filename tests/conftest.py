@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +40,23 @@ def make_event() -> Callable[..., Event]:
 def tiny_event(make_event: Callable[..., Event]) -> Event:
     """One small event with everything: detector, cells, particles, truth."""
     return make_event()
+
+
+@pytest.fixture(scope="session")
+def assert_same_event() -> Callable[[Event, Event], None]:
+    """Fails unless two events have the same name, tables, dtypes and values, bit for bit."""
+    return _assert_same_event
+
+
+def _assert_same_event(left: Event, right: Event) -> None:
+    assert left.name == right.name
+    for name in ("hits", "cells", "particles", "truth", "detector"):
+        one, other = getattr(left, name), getattr(right, name)
+        assert type(one) is type(other), name
+        for field in fields(one) if one is not None else ():
+            values, others = getattr(one, field.name), getattr(other, field.name)
+            assert values.dtype == others.dtype, f"{name}.{field.name}"
+            np.testing.assert_array_equal(values, others, f"{name}.{field.name}")
 
 
 RADII, PHI_MODULES, Z_ROWS = (30.0, 70.0, 120.0, 180.0), (8, 16, 24, 36), 7

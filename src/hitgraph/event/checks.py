@@ -28,7 +28,7 @@ TABLES: dict[str, type[Table]] = {
     "truth": TruthTable,
 }
 CHANNEL_BITS = 21  # row of the hit and both channels sort as one 64-bit number
-FILL = {"particles": {"particle_type": 0}}  # the first files of the challenge have none
+OPTIONAL = {"particles": {"particle_type": 0}}  # the first files of the challenge have none
 
 
 def read_tables(name: str, files: Mapping[str, Place], detector: Detector | None) -> Event:
@@ -40,7 +40,7 @@ def read_tables(name: str, files: Mapping[str, Place], detector: Detector | None
         there = ", ".join(str(place) for place in files.values())
         raise InputError(f"{name}: has no table of hits beside {there}: add it, or remove these")
     columns = {
-        table: read_columns(place, column_types(TABLES[table]), FILL.get(table))
+        table: read_columns(place, column_types(TABLES[table]), OPTIONAL.get(table))
         for table, place in files.items()
     }
     hits = _checked_hits(columns["hits"], files["hits"], detector)

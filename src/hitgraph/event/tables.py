@@ -18,25 +18,30 @@ Types = Mapping[str, np.dtype[Any]]
 EXACT_IN_FLOAT = 2**53  # every integer up to here survives a trip through a 64-bit float
 
 
-def read_columns(place: Place, types: Types, fill: Mapping[str, int] | None = None) -> Columns:
+def read_columns(
+    place: Place,
+    types: Types,
+    optional: Mapping[str, int] | None = None,
+    fill: Mapping[str, int] | None = None,
+) -> Columns:
     """The columns named in `types`, as numpy arrays of those dtypes, rows in file order.
 
     Parquet or CSV (gzipped or not) by the file's name. Other columns are ignored, and so is
-    their order. A column named in `fill` may be missing or have empty cells: they become that
-    number. Raises InputError for missing or repeated columns, a value of another kind, an empty
-    cell, NaN and infinity.
+    the order of columns. A column named in `optional` may be missing: it is that number in every
+    row. A column named in `fill` may have empty cells: they become that number. Raises
+    InputError for missing or repeated columns, a value of another kind, an empty cell, NaN and
+    infinity.
     """
     data = place.read()
-    fill = fill or {}
+    optional, fill = optional or {}, fill or {}
     if place.name.endswith(".parquet"):
-        found = _from_parquet(data, place, types, fill)
+        found = _from_parquet(data, place, types, optional, fill)
     else:
-        found = _from_csv(gunzip(data, place), place, types, fill)
+        found = _from_csv(gunzip(data, place), place, types, optional, fill)
     length = len(next(iter(found.values())))
-    missing = {
-        name: np.full(length, fill[name], types[name]) for name in types if name not in found
-    }
-    return {name: (found | missing)[name] for name in types}
+    missing = set(types) - set(found)
+    added = {name: np.full(length, optional[name], types[name]) for name in missing}
+    return {name: (found | added)[name] for name in types}
 
 
 def row_name(place: Place, row: int) -> str:
@@ -45,10 +50,16 @@ def row_name(place: Place, row: int) -> str:
     return f"{place}: row {row + 1}{line}"
 
 
-def _from_csv(data: bytes, place: Place, types: Types, fill: Mapping[str, int]) -> Columns:
+def _from_csv(
+    data: bytes,
+    place: Place,
+    types: Types,
+    optional: Mapping[str, int],
+    fill: Mapping[str, int],
+) -> Columns:
     _require_utf8(data, place)
     names, start = _header(data)
-    wanted = _wanted_columns(names, place, types, fill)
+    wanted = _wanted_columns(names, place, types, optional)
     if not data[start:].strip():
         return {name: np.empty(0, types[name]) for name in wanted}
     try:
@@ -93,10 +104,10 @@ def _header(data: bytes) -> tuple[list[str], int]:
 
 
 def _wanted_columns(
-    names: list[str], place: Place, types: Types, fill: Mapping[str, int]
+    names: list[str], place: Place, types: Types, optional: Mapping[str, int]
 ) -> list[str]:
     """Those of the wanted columns that the file has."""
-    missing = [name for name in types if name not in names and name not in fill]
+    missing = [name for name in types if name not in names and name not in optional]
     if missing:
         found = ", ".join(name or "(unnamed)" for name in names) if any(names) else "nothing"
         raise InputError(
@@ -197,10 +208,16 @@ def _advice(text: str, dtype: np.dtype[Any]) -> str:
     return "correct or remove this row"
 
 
-def _from_parquet(data: bytes, place: Place, types: Types, fill: Mapping[str, int]) -> Columns:
+def _from_parquet(
+    data: bytes,
+    place: Place,
+    types: Types,
+    optional: Mapping[str, int],
+    fill: Mapping[str, int],
+) -> Columns:
     try:
         file = pyarrow.parquet.ParquetFile(pa.BufferReader(data), page_checksum_verification=True)
-        wanted = _wanted_columns(file.schema_arrow.names, place, types, fill)
+        wanted = _wanted_columns(file.schema_arrow.names, place, types, optional)
         table = file.read(columns=wanted)
     except (pa.ArrowException, OSError) as error:
         reason = str(error).splitlines()[0].rstrip(".")

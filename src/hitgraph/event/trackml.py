@@ -83,7 +83,7 @@ def read_tracks(path: str | Path) -> tuple[Int64, Int64]:
     """
     place = Place(Path(path))
     types = dict.fromkeys(("event_id", "hit_id", "track_id"), _INT64)
-    columns = read_columns(place, types, fill={"event_id": 0, "track_id": NO_TRACK})
+    columns = read_columns(place, types, optional={"event_id": 0}, fill={"track_id": NO_TRACK})
     event_id, hit_id = columns["event_id"], columns["hit_id"]
     other = event_id != event_id[:1]
     if other.any():
