@@ -80,9 +80,9 @@ def _check(
                 "hits and the network that made them"
             )
     if not (isfinite(radius) and radius >= 0):
-        raise SettingsError(f"radius is {radius}: expected a finite number of at least 0")
+        raise SettingsError(f"radius: {radius} is not allowed, a finite number of at least 0")
     if max_neighbours is not None and max_neighbours < 1:
-        raise SettingsError(f"max_neighbours is {max_neighbours}: expected at least 1, or none")
+        raise SettingsError(f"max_neighbours: {max_neighbours} is not allowed, at least 1 or none")
     with np.errstate(over="ignore"):
         return float(np.float32(radius) * np.float32(radius))
 
@@ -92,7 +92,7 @@ def _choose(backend: str, points: Tensor) -> "Backend":
         backend = "numba" if points.device.type == "cpu" else "torch"
     if backend not in BACKENDS:
         raise SettingsError(
-            f"backend is {backend!r}: expected auto or one of {', '.join(BACKENDS)}"
+            f"backend: {backend!r} is not allowed; auto or any of {', '.join(BACKENDS)}"
         )
     return BACKENDS[backend]
 

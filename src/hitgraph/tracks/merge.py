@@ -24,9 +24,7 @@ class MergeSettings:
         check_score("score_cut", self.score_cut)
         check_min_hits(self.min_hits)
         if self.max_hits < self.min_hits:
-            raise SettingsError(
-                f"max_hits is {self.max_hits}: expected at least min_hits, {self.min_hits}"
-            )
+            raise SettingsError(f"max_hits: {self.max_hits} is below min_hits, {self.min_hits}")
 
 
 def merge_exclusive(
