@@ -1,0 +1,263 @@
+"""hitgraph info and hitgraph convert, and the arguments they share with other commands."""
+
+import argparse
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hitgraph.cli import main
+from hitgraph.cli.arguments import EVERY_NUMBER, add_events, parse_range
+from hitgraph.event.event import Event
+from hitgraph.event.source import list_events, read_event
+from hitgraph.event.store import (
+    read_dataset_info,
+    write_dataset_info,
+    write_detectors,
+    write_event,
+)
+from hitgraph.event.summary import summarise
+from hitgraph.event.trackml import write_trackml
+
+INFO = {"preset": "plain", "seed": 7, "settings": {"pileup": 20.0, "gun": None}, "events": [1000]}
+
+
+@pytest.fixture
+def events(make_event):
+    """Three events, numbers 1000 to 1002."""
+    return [make_event(seed=seed) for seed in range(3)]
+
+
+@pytest.fixture
+def store(tmp_path, events) -> Path:
+    folder = tmp_path / "store"
+    for event in events:
+        write_event(event, folder)
+    write_detectors(events[0].detector, folder)
+    write_dataset_info(folder, INFO)
+    return folder
+
+
+def _spoil(store: Path, name: str) -> None:
+    path = store / f"{name}.hits.parquet"
+    path.write_bytes(path.read_bytes()[:100])
+
+
+# ---------------------------------------------------------------- info
+
+
+def test_info_tells_what_is_in_a_store(store, events, tmp_path, capsys):
+    report = tmp_path / "info.json"
+    assert main(["info", str(store), "--json", str(report)]) == 0
+    shown = capsys.readouterr().out
+    assert "preset plain, seed 7, settings.pileup 20.0" in shown
+    assert "3 events" in shown
+    assert all(event.name in shown for event in events)
+
+    content = json.loads(report.read_text())
+    assert content["datasets"] == {str(store): INFO}
+    assert content["failed"] == {}
+    first, event = content["events"][0], events[0]
+    truth, particles = event.truth, event.particles
+    assert first["event"] == event.name
+    assert (first["hits"], first["cells"], first["particles"]) == (24, len(event.cells), 5)
+    assert first["noise_fraction"] == pytest.approx(4 / 24)
+    assert first["weight_sum"] == pytest.approx(truth.weight.sum(), abs=1e-6)
+    assert first["hits_per_volume"] == {"8": 24}
+    pt = np.hypot(particles.px, particles.py)
+    counts = {str(cut): int((pt > cut).sum()) for cut in (0.1, 0.5, 1.0)}
+    assert first["particles_above_pt"] == counts
+    assert first["modules"] == event.detector.n_modules
+    sizes = sum(path.stat().st_size for path in store.glob(f"{event.name}.*"))
+    assert first["bytes"] == sizes
+
+
+def test_info_counts_only_charged_particles_in_the_acceptance(make_event):
+    event = make_event(n_particles=3)
+    particles = replace(
+        event.particles,
+        px=np.array([1, 1, 1], np.float32),
+        py=np.zeros(3, np.float32),
+        pz=np.sinh([3.9, 4.1, 0]).astype(np.float32),
+        q=np.array([1, 1, 0], np.int32),
+    )
+    summary = summarise(replace(event, particles=particles))
+    assert summary.particles_above_pt == {0.1: 1, 0.5: 1, 1.0: 0}
+
+
+def test_info_of_hits_alone(tmp_path, events, capsys):
+    write_event(Event(events[0].name, events[0].hits), tmp_path)
+    assert main(["info", str(tmp_path)]) == 0
+    shown = capsys.readouterr().out
+    assert "detectors table: none" in shown
+    assert f"{events[0].name}.hits.parquet" in shown
+
+
+def test_info_reports_a_bad_event_and_goes_on(store, events, tmp_path, capsys):
+    _spoil(store, events[1].name)
+    report = tmp_path / "info.json"
+    assert main(["info", str(store), "--json", str(report)]) == 1
+    captured = capsys.readouterr()
+    assert f"{events[1].name}.hits.parquet: not a parquet file, or damaged" in captured.err
+    assert events[2].name in captured.out
+    content = json.loads(report.read_text())
+    assert [event["event"] for event in content["events"]] == [events[0].name, events[2].name]
+    assert list(content["failed"]) == [str(store / events[1].name)]
+
+
+def test_info_of_nothing_cannot_start(tmp_path, capsys):
+    assert main(["info", str(tmp_path)]) == 2
+    assert "hitgraph info: " in capsys.readouterr().err
+
+
+def test_quiet_info_writes_nothing(store, capsys):
+    assert main(["info", str(store), "--quiet"]) == 0
+    assert capsys.readouterr() == ("", "")
+
+
+def test_long_lists_are_cut_short_but_not_in_json(tmp_path, make_event, capsys):
+    for seed in range(23):
+        write_event(make_event(n_particles=1, n_noise=0, seed=seed), tmp_path)
+    assert main(["info", str(tmp_path), "--json", str(tmp_path / "info.json")]) == 0
+    shown = capsys.readouterr().out
+    assert "3 more" in shown
+    assert "mean of 23" in shown
+    assert len(json.loads((tmp_path / "info.json").read_text())["events"]) == 23
+
+
+@pytest.mark.parametrize("command", ["info", "convert"])
+def test_help_shows_an_example_and_nothing_heavy_is_imported(command):
+    code = (
+        "import sys; from hitgraph.cli import main\n"
+        f"try: main(['{command}', '--help'])\n"
+        "except SystemExit: pass\n"
+        "assert not {'torch', 'numba', 'numpy', 'pyarrow', 'rich'} & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert f"\n    hitgraph {command} " in done.stdout
+
+
+def test_info_imports_no_torch(store):
+    code = (
+        "import sys; from hitgraph.cli import main\n"
+        f"main(['info', {str(store)!r}])\n"
+        "assert not {'torch', 'numba', 'scipy'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+
+
+# ---------------------------------------------------------------- convert
+
+
+@pytest.mark.parametrize("form", [["trackml"], ["trackml", "--gzip"]])
+def test_convert_there_and_back(store, events, tmp_path, form, assert_same_event):
+    csv, back = tmp_path / "csv", tmp_path / "back"
+    assert main(["convert", str(store), "--out", str(csv), "--to", *form]) == 0
+    assert main(["convert", str(csv), "--out", str(back), "--to", "parquet"]) == 0
+    for folder in (csv, back):
+        for source, event in zip(list_events([folder]), events, strict=True):
+            assert_same_event(source.read(), event)
+        assert read_dataset_info(folder) == INFO
+    for path in store.glob("*.parquet"):
+        assert (back / path.name).read_bytes() == path.read_bytes()
+
+
+def test_convert_chooses_events(store, tmp_path, capsys):
+    out = tmp_path / "out"
+    words = ["convert", str(store), "--to", "trackml", "--out", str(out), "--events", "1001"]
+    assert main(words) == 0
+    assert "1 events written" in capsys.readouterr().out
+    assert [source.number for source in list_events([out])] == [1001]
+
+
+def test_convert_shares_the_work(store, tmp_path, events, assert_same_event):
+    out = tmp_path / "out"
+    words = ["convert", str(store), "--to", "trackml", "--out", str(out), "--workers", "2"]
+    assert main(words) == 0
+    for source, event in zip(list_events([out]), events, strict=True):
+        assert_same_event(source.read(), event)
+
+
+def test_convert_reports_a_bad_event_and_resumes(store, events, tmp_path, capsys):
+    out, path = tmp_path / "out", store / f"{events[1].name}.hits.parquet"
+    good = path.read_bytes()
+    _spoil(store, events[1].name)
+    words = ["convert", str(store), "--to", "trackml", "--out", str(out), "--resume"]
+    assert main(words) == 1
+    captured = capsys.readouterr()
+    assert f"failed {store / events[1].name}: " in captured.err
+    assert "2 events written" in captured.out
+    assert not list(out.glob(f"{events[1].name}*"))
+
+    path.write_bytes(good)
+    before = {file.name: file.stat().st_mtime_ns for file in out.glob("event*")}
+    assert main(words) == 0
+    assert "1 events written" in capsys.readouterr().out
+    assert all((out / name).stat().st_mtime_ns == time for name, time in before.items())
+
+
+def test_convert_cannot_start(store, tmp_path, events, capsys):
+    out = ["--out", str(tmp_path / "out")]
+    copy = tmp_path / "copy"
+    write_trackml(events[0], copy)
+    assert main(["convert", str(store), str(copy), "--to", "parquet", *out]) == 2
+    assert "event000001000 is there twice" in capsys.readouterr().err
+    assert main(["convert", str(store), "--to", "parquet", "--gzip", *out]) == 2
+    assert "--gzip goes with --to trackml" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="2"):
+        main(["convert", str(store), "--to", "root", *out])
+    assert not (tmp_path / "out").exists()
+
+
+def test_convert_refuses_two_detectors(store, tmp_path, make_event, capsys):
+    other = make_event(seed=9)
+    write_event(other, tmp_path / "other")
+    moved = type(other.detector)(**{**vars(other.detector), "half_v": other.detector.half_v * 2})
+    write_detectors(moved, tmp_path / "other")
+    words = ["convert", str(store), str(tmp_path / "other"), "--to", "parquet"]
+    assert main([*words, "--out", str(tmp_path / "out")]) == 2
+    assert "share one detectors table" in capsys.readouterr().err
+
+
+# ---------------------------------------------------------------- arguments
+
+
+@pytest.mark.parametrize(
+    ("text", "numbers"),
+    [
+        ("10:20", (10, 20)),
+        ("10:", (10, EVERY_NUMBER[1])),
+        (":20", (0, 20)),
+        (":", EVERY_NUMBER),
+        ("10", (10, 11)),
+    ],
+)
+def test_ranges(text, numbers):
+    assert parse_range(text) == numbers
+
+
+@pytest.mark.parametrize("text", ["", "a", "1:b", "5:5", "7:3", "-3", "1:2:3"])
+def test_bad_ranges(text):
+    with pytest.raises(argparse.ArgumentTypeError, match=r"range of event numbers|no event number"):
+        parse_range(text)
+
+
+def test_events_as_an_option():
+    parser = argparse.ArgumentParser()
+    add_events(parser, "--truth")
+    args = parser.parse_args(["--truth", "a", "b", "--events", "1:3"])
+    assert (args.truth, args.events) == ([Path("a"), Path("b")], (1, 3))
+
+
+def test_a_real_event_through_the_command(shared_data, tmp_path, capsys):
+    sample = shared_data / "trackml_sample"
+    assert main(["info", str(sample)]) == 0
+    shown = capsys.readouterr().out
+    assert "5,527" in shown
+    assert "0.0513" in shown
+    assert main(["convert", str(sample), "--to", "parquet", "--out", str(tmp_path)]) == 0
+    assert read_event(tmp_path).n_hits == 5527
