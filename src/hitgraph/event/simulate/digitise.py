@@ -15,12 +15,6 @@ from numpy.typing import NDArray
 from hitgraph.event.detector import Detector
 
 PIXEL_VOLUMES = (7, 8, 9)
-BARREL_VOLUMES = (8, 13, 17)
-
-# Effective thickness in units of the detector table's module_t (half thickness). These values
-# reproduce the cluster sizes of a real TrackML event.
-BARREL_THICKNESS = 1.0
-ENDCAP_THICKNESS = 2.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,13 +43,12 @@ def digitise(
     slope = np.einsum("nji,nj->ni", rotation, direction)
     slope /= np.linalg.norm(slope, axis=1, keepdims=True)
     volume = detector.volume_id[module]
-    factor = np.where(np.isin(volume, BARREL_VOLUMES), BARREL_THICKNESS, ENDCAP_THICKNESS)
     pitch = np.stack([detector.pitch_u, detector.pitch_v], axis=1)[module]
     half = np.stack([detector.min_half_u, detector.max_half_u, detector.half_v], axis=1)[module]
     hit, ch0, ch1, value, uv = _cells(
         local[:, :2],
         slope,
-        factor * detector.half_thickness[module],
+        detector.sensitive_thickness[module],
         half,
         pitch,
         np.isin(volume, PIXEL_VOLUMES),

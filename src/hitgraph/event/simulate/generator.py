@@ -29,6 +29,11 @@ MAX_BIRTH_Z = 3000.0  # mm
 # particle_id = collision * COLLISION_STRIDE + number of the particle in it, both from 1.
 COLLISION_STRIDE = 1 << 24
 
+MAX_SEED = 900_000_000  # the largest that Pythia takes
+DIFFRACTIVE_PROTON = 9902210  # PDG code of a proton's diffractive system
+HEAVY_SYSTEM = 100.0  # GeV, safely above where Pythia treats a diffractive system as collisions
+DIFFERENT_MASS = 0.2
+
 
 @dataclass(frozen=True, eq=False)
 class Generated:
@@ -93,13 +98,16 @@ class Collisions:
         self.pileup = pileup
         self._hard = _pythia(HARD_PROCESSES[hard]) if hard != "none" else None
         self._soft = _pythia(("SoftQCD:all = on",)) if pileup > 0 else None
+        self._forgetting = _forgetting_seeds(self._soft) if self._soft is not None else []
 
     def generate(self, rng: np.random.Generator) -> Generated:
         n_soft = int(rng.poisson(self.pileup)) if self._soft is not None else 0
         generators = ([self._hard] if self._hard is not None else []) + [self._soft] * n_soft
+        for seed in self._forgetting:
+            _next(self._soft, seed)
         for pythia in (self._hard, self._soft):
             if pythia is not None:
-                pythia.rndm.init(int(rng.integers(1, 900_000_000)))
+                pythia.rndm.init(int(rng.integers(1, MAX_SEED)))
         collisions = [
             _collision(pythia, number, _beam_spot(rng))
             for number, pythia in enumerate(generators, start=1)
@@ -133,9 +141,36 @@ def _pythia(process: tuple[str, ...]) -> Any:
     return pythia
 
 
-def _collision(pythia: Any, number: int, vertex: Float64) -> Generated:
+def _next(pythia: Any, seed: int | None = None) -> None:
+    if seed is not None:
+        pythia.rndm.init(seed)
     while not pythia.next():  # a failed attempt is thrown away, as Pythia's manual says
         pass
+
+
+def _forgetting_seeds(pythia: Any) -> list[int]:
+    """Seeds of collisions that leave `pythia` in the same state whatever it made before.
+
+    Reseeding is not enough: to save time Pythia keeps, for either beam, the multiparton
+    interaction tables of the last diffractive system when the next one has nearly its mass (1 %).
+    Two heavy systems of different masses, one after the other on each beam, overwrite them.
+    """
+    heavy: tuple[list[tuple[float, int]], ...] = ([], [])  # per beam: mass, seed
+    for seed in range(1, MAX_SEED):
+        if all(len(found) == 2 for found in heavy):
+            break
+        _next(pythia, seed)
+        for found, beam in zip(heavy, (3, 4), strict=True):
+            particle = pythia.event[beam]
+            mass = particle.m() if particle.id() == DIFFRACTIVE_PROTON else 0.0
+            apart = not found or abs(mass / found[0][0] - 1) > DIFFERENT_MASS
+            if len(found) < 2 and mass > HEAVY_SYSTEM and apart:
+                found.append((mass, seed))
+    return [seed for found in heavy for _, seed in found]
+
+
+def _collision(pythia: Any, number: int, vertex: Float64) -> Generated:
+    _next(pythia)
     rows = [
         (p.id(), p.charge(), p.xProd(), p.yProd(), p.zProd(), p.px(), p.py(), p.pz())
         for p in pythia.event
