@@ -1,5 +1,6 @@
 """Fixtures shared by all tests."""
 
+import functools
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import fields
@@ -64,6 +65,7 @@ HALF_V, HALF_THICKNESS, PITCH_U, PITCH_V = 36.0, 0.15, 0.05, 0.05625  # mm
 FIELD = 2.0  # Tesla
 
 
+@functools.cache
 def _tiny_detector() -> Detector:
     rows = []
     for layer, (radius, n_phi) in enumerate(zip(RADII, PHI_MODULES, strict=True), start=1):
