@@ -11,10 +11,12 @@ from torch import Tensor
 
 from hitgraph.tracks.components import ComponentsSettings, connected_components
 from hitgraph.tracks.merge import MergeSettings, merge_exclusive
+from hitgraph.tracks.walkthrough import WalkthroughSettings, walk_through
 
 # Name in a recipe -> what it is set with, and the function.
 TRACK_BUILDERS: dict[str, tuple[type[Any], Callable[..., Tensor]]] = {
     "components": (ComponentsSettings, connected_components),
+    "walkthrough": (WalkthroughSettings, walk_through),
     "merge": (MergeSettings, merge_exclusive),
 }
 
@@ -22,6 +24,8 @@ __all__ = [
     "TRACK_BUILDERS",
     "ComponentsSettings",
     "MergeSettings",
+    "WalkthroughSettings",
     "connected_components",
     "merge_exclusive",
+    "walk_through",
 ]

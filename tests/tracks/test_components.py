@@ -1,0 +1,62 @@
+"""Connected components of the edges above a cut."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components as scipy_components
+from tests.tracks.graphs import Edge, graphs, make_edges, make_hits, partition, sets
+
+from hitgraph.graph.hits import Hits
+from hitgraph.tracks import ComponentsSettings, connected_components
+
+
+def test_the_cut_is_strict() -> None:
+    edges = make_edges([(0, 1, 0.5), (1, 2, 0.51), (2, 3, 0.9)])
+    labels = connected_components(make_hits(4), *edges, ComponentsSettings(0.5))
+    assert partition(labels) == sets([1, 2, 3])
+
+
+def test_direction_repetition_and_loops_do_not_matter() -> None:
+    edges = make_edges([(2, 0, 0.9), (0, 2, 0.9), (1, 2, 0.9), (3, 3, 0.9)])
+    labels = connected_components(make_hits(4), *edges, ComponentsSettings())
+    assert labels.tolist() == [0, 0, 0, -1]
+
+
+@settings(max_examples=60, deadline=None)
+@given(graph=graphs(), cut=st.floats(0, 1), min_hits=st.integers(1, 4))
+def test_agrees_with_scipy(graph: tuple[Hits, list[Edge]], cut: float, min_hits: int) -> None:
+    hits, edges = graph
+    n_hits = len(hits)
+    index, scores = make_edges(edges)
+    kept = index[:, scores > cut].numpy()
+    matrix = coo_array((np.ones(kept.shape[1]), (kept[0], kept[1])), shape=(n_hits, n_hits))
+    reference = scipy_components(matrix, directed=False)[1] if n_hits else np.zeros(0)
+    expected = {t for t in partition(torch.from_numpy(reference)) if len(t) >= min_hits}
+    labels = connected_components(hits, index, scores, ComponentsSettings(cut, min_hits))
+    assert partition(labels) == expected
+
+
+def test_the_labels_of_the_reference_inference(shared_data: Path) -> None:
+    """Both cuts and the labelling of the original Exa.TrkX inference on its 314 spacepoints.
+
+    The reference drops the last spacepoint and labels every component, however small.
+    """
+    folder = shared_data / "exatrkx_reference"
+
+    def read(name: str) -> torch.Tensor:
+        return torch.from_numpy(np.loadtxt(folder / f"{name}.csv", delimiter=","))
+
+    radius_edges = read("radius_edges").long()
+    filtered = radius_edges[:, torch.sigmoid(read("filter_logits")) > 0.21]
+    assert torch.equal(filtered, read("filtered_edges").long())
+
+    scores = torch.sigmoid(read("gnn_logits"))
+    settings = ComponentsSettings(score_cut=0.75, min_hits=1)
+    labels = connected_components(make_hits(314), filtered, scores, settings)
+    reference = read("labels").long()
+    assert len(reference) == 313
+    assert partition(labels[:313]) == partition(reference)
