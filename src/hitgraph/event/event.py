@@ -115,11 +115,6 @@ def number_of(name: str) -> int:
     return int(digits) if digits else 0
 
 
-def columns(table: type[Table]) -> tuple[str, ...]:
-    """Column names of a table, in file order."""
-    return tuple(field.name for field in fields(table))
-
-
 def column_types(table: type[Table]) -> dict[str, np.dtype[Any]]:
     """Column names and dtypes of a table, in file order."""
     return {field.name: np.dtype(get_args(get_args(field.type)[1])[0]) for field in fields(table)}
