@@ -18,8 +18,7 @@ from hitgraph.event.truth import (
     true_edges,
 )
 
-_LOGIT_RANGE = 9.0
-SCORE_EDGES = tuple((1.0 / (1.0 + np.exp(-np.linspace(-_LOGIT_RANGE, _LOGIT_RANGE, 91)))).tolist())
+SCORE_EDGES: tuple[float, ...] = tuple((1 / (1 + np.exp(-np.linspace(-12, 12, 97)))).tolist())
 """Bins of edge scores, of equal width in the logit: fine where scores crowd, near 0 and 1."""
 
 

@@ -31,10 +31,24 @@ from hitgraph.event.truth import (
 MIN_TRACK_HITS = 3
 """Track candidates have at least this many hits unless a study says otherwise."""
 
-PT_EDGES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 20.0)  # GeV
-ETA_EDGES = tuple(np.linspace(-4.0, 4.0, 17).tolist())
-RADIUS_EDGES = (0.0, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0)  # mm
-LENGTH_EDGES = tuple(np.arange(0.5, 26.5).tolist())  # hits on a track
+PT_EDGES: tuple[float, ...] = (
+    0.1,
+    0.2,
+    0.3,
+    0.4,
+    0.5,
+    0.7,
+    1.0,
+    1.5,
+    2.0,
+    3.0,
+    5.0,
+    10.0,
+    20.0,
+)  # GeV
+ETA_EDGES: tuple[float, ...] = tuple(np.linspace(-4.0, 4.0, 17).tolist())
+RADIUS_EDGES: tuple[float, ...] = (0.0, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0)  # mm
+LENGTH_EDGES: tuple[float, ...] = tuple(np.arange(0.5, 26.5).tolist())  # hits on a track
 
 SELECTIONS = (SELECTED, SELECTED_500, SELECTED_1000)
 ETA_SELECTION = SELECTED_500

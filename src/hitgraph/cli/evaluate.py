@@ -1,0 +1,99 @@
+"""Compare folders of tracks with the truth: efficiency, purity, fakes, duplicates, TrackML score.
+
+Tracks are files EVENT-tracks.csv or EVENT-tracks.parquet as `hitgraph reconstruct` writes them;
+several folders stand side by side, one column each, over the same events.
+
+example:
+  hitgraph evaluate tracks/quickstart tracks/ckf --truth events/ --json metrics.json
+"""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hitgraph.cli.arguments import add_events, add_json, add_verbosity, positive
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from hitgraph.evaluation.comparison import Comparison
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `hitgraph evaluate`."""
+    add_comparison(parser)
+    add_json(parser)
+    add_verbosity(parser)
+
+
+def add_comparison(parser: argparse.ArgumentParser) -> None:
+    """Which tracks to compare with which truth; shared with `hitgraph report`."""
+    parser.add_argument(
+        "folders",
+        nargs="+",
+        type=Path,
+        metavar="TRACKS_DIR",
+        help="a folder with EVENT-tracks.csv or .parquet files",
+    )
+    add_events(parser, option="--truth")
+    parser.add_argument(
+        "--min-hits",
+        type=positive,
+        default=3,
+        metavar="N",
+        help="tracks with fewer hits do not count (default 3)",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the table; exit status 1 where an event was skipped."""
+    import json
+
+    from hitgraph.cli import OK, SOME_FAILED
+    from hitgraph.cli.console import console
+    from hitgraph.files import atomic_write
+
+    comparison = compare_folders(args)
+    console(args.quiet).print(summary_table(comparison))
+    if args.json is not None:
+        with atomic_write(args.json) as path:
+            text = json.dumps(comparison.to_dict(), indent=1, allow_nan=False)
+            path.write_text(text + "\n", encoding="utf-8")
+    return SOME_FAILED if comparison.problems else OK
+
+
+def compare_folders(args: argparse.Namespace) -> "Comparison":
+    """Evaluate what `add_comparison` describes; problems go to standard error."""
+    from hitgraph.cli.console import progress
+    from hitgraph.evaluation.comparison import compare
+    from hitgraph.event.source import list_events
+
+    sources = list_events(args.truth, args.detectors, args.events)
+    with progress(args.quiet or len(sources) < 2) as bar:
+        task = bar.add_task("evaluate", total=len(sources))
+        comparison = compare(args.folders, sources, args.min_hits, lambda: bar.advance(task))
+    for problem in comparison.problems:
+        sys.stderr.write(f"{problem.where}: {problem.message}\n")
+    return comparison
+
+
+def summary_table(comparison: "Comparison") -> "Table":
+    """The comparison as a table for the terminal."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    from hitgraph.evaluation.tables import heading, summary
+
+    first = next(iter(comparison.metrics.values()))
+    table = Table(title=escape(heading(first, comparison.preset)), title_justify="left")
+    table.add_column()
+    for name in comparison.metrics:
+        table.add_column(escape(name), justify="right")
+    for section in summary(comparison.metrics):
+        if section.title:
+            table.add_section()
+            table.add_row(f"[bold]{escape(section.title)}[/bold]")
+        for row in section.rows:
+            table.add_row(row.name, *row.cells)
+    return table

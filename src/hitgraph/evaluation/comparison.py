@@ -1,0 +1,215 @@
+"""Folders of tracks beside the truth: which files belong together, and how each folder does."""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hitgraph._version import __version__
+from hitgraph.errors import HitgraphError, InputError
+from hitgraph.evaluation.metrics import MIN_TRACK_HITS, Metrics, combine, evaluate
+from hitgraph.event.event import Event
+from hitgraph.event.source import EventSource, require_different_names
+from hitgraph.event.store import read_dataset_info
+from hitgraph.event.trackml import read_tracks
+
+SUFFIXES = ("-tracks.csv", "-tracks.csv.gz", "-tracks.parquet")
+
+TracksFiles = dict[str, Path]  # file of tracks by event name
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something that kept an event out of the comparison."""
+
+    where: str  # event or file
+    message: str
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The same events, reconstructed in several ways."""
+
+    folders: dict[str, Path]  # by column name
+    metrics: dict[str, Metrics]  # by column name; over the same events in every column
+    problems: tuple[Problem, ...]
+    min_track_hits: int
+    preset: str | None  # how the events were simulated, where the truth folder tells
+
+    @property
+    def events(self) -> tuple[str, ...]:
+        """Names of the events that were evaluated."""
+        return next(iter(self.metrics.values())).events
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able."""
+        return {
+            "hitgraph": __version__,
+            "preset": self.preset,
+            "min_track_hits": self.min_track_hits,
+            "events": list(self.events),
+            "skipped": [
+                {"where": problem.where, "reason": problem.message} for problem in self.problems
+            ],
+            "tracks": {
+                name: {"folder": str(self.folders[name]), **metrics.to_dict()}
+                for name, metrics in self.metrics.items()
+            },
+        }
+
+
+def compare(
+    folders: Sequence[Path],
+    sources: Sequence[EventSource],
+    min_track_hits: int = MIN_TRACK_HITS,
+    on_event: Callable[[], None] = lambda: None,
+) -> Comparison:
+    """Evaluate the tracks in every folder against the truth of every event.
+
+    An event enters all columns or none: where its tracks are missing or bad in one folder, or its
+    truth is, it becomes a problem and the others go on. `on_event` is called after each event.
+    Raises InputError if a folder has no tracks, or no event is left.
+    """
+    require_different_names(sources)
+    columns = name_columns(folders)
+    files = {name: find_tracks(folder) for name, folder in columns.items()}
+    problems = _unmatched(files, sources)
+    metrics: dict[str, list[Metrics]] = {name: [] for name in columns}
+    for source in sources:
+        if any(source.name in found for found in files.values()):
+            try:
+                one = _evaluate_event(source, files, min_track_hits)
+            except HitgraphError as error:
+                problems.append(Problem(source.name, str(error)))
+            else:
+                for name in columns:
+                    metrics[name].append(one[name])
+        on_event()
+    if not any(metrics.values()):
+        raise InputError(
+            "no event could be evaluated: "
+            + "; ".join(f"{problem.where}: {problem.message}" for problem in problems)
+        )
+    return Comparison(
+        folders=columns,
+        metrics={name: combine(found) for name, found in metrics.items()},
+        problems=tuple(problems),
+        min_track_hits=min_track_hits,
+        preset=_preset(sources),
+    )
+
+
+def name_columns(folders: Sequence[Path]) -> dict[str, Path]:
+    """Names that tell the folders apart: the last part of each path, more parts where needed.
+
+    Raises InputError for a folder that is given twice.
+    """
+    full = [Path(os.path.normpath(folder.absolute())) for folder in folders]
+    if len(set(full)) < len(full):
+        raise InputError(f"{next(f for f in full if full.count(f) > 1)}: is given twice")
+    for depth in range(1, max(len(path.parts) for path in full) + 1):
+        names = [str(Path(*path.parts[-depth:])) for path in full]
+        if len(set(names)) == len(names):
+            break
+    return dict(zip(names, folders, strict=True))
+
+
+def find_tracks(folder: Path) -> TracksFiles:
+    """The files `<event>-tracks.csv[.gz]` or `.parquet` of a folder, by event name.
+
+    Raises InputError if there is none, or two of one event.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder}: there is no such folder of tracks")
+    found: TracksFiles = {}
+    for path in sorted(folder.iterdir()):
+        suffix = next((suffix for suffix in SUFFIXES if path.name.endswith(suffix)), None)
+        if suffix is None:
+            continue
+        event = path.name.removesuffix(suffix)
+        if event in found:
+            raise InputError(
+                f"{path}: {found[event].name} holds tracks of the same event; remove one of them"
+            )
+        found[event] = path
+    if not found:
+        raise InputError(
+            f"{folder}: no tracks in there (looked for EVENT-tracks.csv or EVENT-tracks.parquet "
+            "as `hitgraph reconstruct` writes them)"
+        )
+    return found
+
+
+def read_labels(event: Event, path: Path) -> NDArray[np.int64]:
+    """(n_hits,) the track of each hit of the event as the file says, -1 for none.
+
+    Hits that the file does not name are on no track. Raises InputError naming a hit_id that the
+    event does not have.
+    """
+    hit_id, track_id = read_tracks(path)
+    order = np.argsort(event.hits.hit_id, kind="stable")
+    known = event.hits.hit_id[order]
+    slot = np.minimum(np.searchsorted(known, hit_id), len(known) - 1)
+    strange = known[slot] != hit_id
+    if strange.any():
+        raise InputError(
+            f"{path}: hit_id {hit_id[strange][0]} is no hit of {event.name} "
+            f"({int(strange.sum())} of {len(hit_id)} are not): these are tracks of another event"
+        )
+    labels = np.full(event.n_hits, -1, dtype=np.int64)
+    labels[order[slot]] = np.where(track_id > 0, track_id, -1)
+    return labels
+
+
+def _evaluate_event(
+    source: EventSource, files: Mapping[str, TracksFiles], min_track_hits: int
+) -> dict[str, Metrics]:
+    missing = [name for name, found in files.items() if source.name not in found]
+    if missing:
+        raise InputError(f"has no tracks in {', '.join(missing)}: left out of every column")
+    event = source.read(cells=False)
+    return {
+        name: evaluate(event, read_labels(event, found[source.name]), min_track_hits)
+        for name, found in files.items()
+    }
+
+
+def _unmatched(files: Mapping[str, TracksFiles], sources: Sequence[EventSource]) -> list[Problem]:
+    """Events without any tracks, and tracks without an event among those asked for."""
+    asked, found = {source.name for source in sources}, set().union(*files.values())
+    if not asked & found:
+        raise InputError(
+            f"no tracks belong to these events: the truth has {_some(asked)}, "
+            f"the tracks are of {_some(found)}"
+        )
+    problems = []
+    if asked - found:
+        problems.append(
+            Problem(
+                _some(asked - found),
+                "no tracks in any folder: reconstruct them, or choose events with --events A:B",
+            )
+        )
+    if found - asked:
+        problems.append(
+            Problem(_some(found - asked), "there are tracks, but no such event is in the truth")
+        )
+    return problems
+
+
+def _some(names: set[str], most: int = 3) -> str:
+    listed = sorted(names)
+    if len(listed) <= most:
+        return ", ".join(listed)
+    return f"{', '.join(listed[:most])} and {len(listed) - most} more"
+
+
+def _preset(sources: Sequence[EventSource]) -> str | None:
+    folders = {source.path.parent for source in sources}
+    presets = {read_dataset_info(folder).get("preset") for folder in folders}
+    known = sorted(str(preset) for preset in presets if preset is not None)
+    return " and ".join(known) or None

@@ -1,0 +1,247 @@
+"""Event displays: true, found, missed and fake tracks in a part of the event that can be read."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hitgraph.evaluation.matching import TrackMatches, match_tracks
+from hitgraph.evaluation.metrics import MIN_TRACK_HITS
+from hitgraph.evaluation.style import (
+    BLUE,
+    GREY,
+    PURPLE,
+    VERMILION,
+    Axes,
+    Figure,
+    legend_above,
+    new_figure,
+    styled,
+)
+from hitgraph.event.event import Event
+from hitgraph.event.truth import (
+    ParticleSummary,
+    Selection,
+    particle_rows,
+    require_truth,
+    summarise_particles,
+)
+
+MOST_PARTICLES = 40  # in one view
+ENOUGH_PARTICLES = 8  # in the event, before softer ones are shown too
+PT_CUTS = (1.0, 0.5, 0.1)  # GeV, tried in this order
+WINDOWS = (1.0, 0.7, 0.5, 0.35, 0.25, 0.18, 0.12, 0.09, 0.06, 0.04, 0.03)
+ETA_WINDOWS = (4.0, 2.0, *WINDOWS)  # half widths, tried in this order
+PHI_WINDOWS = (np.pi, *WINDOWS)  # rad
+FIELD = 2.0  # Tesla; only to tell stiff fake tracks from soft ones
+
+LINES: dict[str, dict[str, Any]] = {
+    "true particle": {"color": GREY, "linewidth": 4.0, "alpha": 0.45},
+    "found track": {"color": BLUE, "linewidth": 1.0, "marker": "o", "markersize": 2.0},
+    "missed particle": {"color": VERMILION, "linewidth": 1.6, "marker": "o", "markersize": 3.0},
+    "fake track": {
+        "color": PURPLE,
+        "linewidth": 1.6,
+        "linestyle": "--",
+        "markersize": 3.0,
+        "marker": "s",
+    },
+}
+
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """What one panel shows; every track is its hits' rows in the event, from inside out."""
+
+    window: str  # which part of the event
+    hits: Rows  # all hits there
+    particles: list[Rows]  # selected particles there: found or missed
+    found: list[Rows]  # tracks that match one of them
+    missed: list[Rows]  # those that no track matches
+    fakes: list[Rows]  # tracks there that match no particle
+
+    @property
+    def title(self) -> str:
+        """The window and the counts."""
+        n, fakes = len(self.particles), len(self.fakes)
+        return f"{self.window}: {n - len(self.missed)} of {n} found, {fakes} fake"
+
+
+def transverse_view(
+    event: Event, labels: NDArray[np.integer], min_track_hits: int = MIN_TRACK_HITS
+) -> View:
+    """The x-y view: stiff particles with at least five hits in a slice around eta = 0.
+
+    The slice is the widest of ETA_WINDOWS that leaves at most MOST_PARTICLES. Matching: double
+    majority. Fakes are those that bend as little as the particles shown.
+    """
+    scene = _Scene.of(event, labels, min_track_hits)
+    width = _widest(scene, ETA_WINDOWS, lambda eta, _: np.abs(eta))
+    return scene.view(
+        f"$p_\\mathrm{{T}}$ > {scene.min_pt:g} GeV, |$\\eta$| < {width:g}",
+        lambda eta, _: np.abs(eta) <= width,
+    )
+
+
+def longitudinal_view(
+    event: Event, labels: NDArray[np.integer], min_track_hits: int = MIN_TRACK_HITS
+) -> View:
+    """The z-r view: the same particles in a wedge around the azimuth of the stiffest one."""
+    scene = _Scene.of(event, labels, min_track_hits)
+    stiff = np.flatnonzero(scene.selected)
+    axis = 0.0
+    if len(stiff):
+        axis = float(scene.summary.phi[stiff[np.argmax(scene.summary.pt[stiff])]])
+
+    def distance(_: NDArray[np.float64], phi: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.abs((phi - axis + np.pi) % (2 * np.pi) - np.pi)
+
+    width = _widest(scene, PHI_WINDOWS, distance)
+    where = "all $\\varphi$" if width == np.pi else f"|$\\varphi$ - {axis:.2f}| < {width:g}"
+    return scene.view(
+        f"$p_\\mathrm{{T}}$ > {scene.min_pt:g} GeV, {where}",
+        lambda eta, phi: distance(eta, phi) <= width,
+    )
+
+
+def display_figure(
+    event: Event, labels: NDArray[np.integer], min_track_hits: int = MIN_TRACK_HITS
+) -> Figure:
+    """Both views of an event side by side, colours safe for colour-blind readers."""
+    hits = event.hits
+    r = np.hypot(hits.x, hits.y)
+    with styled():
+        figure = new_figure(12.4, 6.2)
+        left, right = figure.subplots(1, 2, width_ratios=[1, 1.1])
+        _draw(left, transverse_view(event, labels, min_track_hits), hits.x, hits.y)
+        left.set(xlabel="x [mm]", ylabel="y [mm]")
+        left.set_aspect("equal", adjustable="datalim")
+        _draw(right, longitudinal_view(event, labels, min_track_hits), hits.z, r)
+        right.set(xlabel="z [mm]", ylabel="r [mm]")
+        right.set_ylim(bottom=0)
+        handles, names = left.get_legend_handles_labels()
+        legend_above(figure, handles, names, columns=5)
+    return figure
+
+
+def _draw(
+    axes: Axes, view: View, horizontal: NDArray[np.floating], vertical: NDArray[np.floating]
+) -> None:
+    axes.set_title(view.title, fontsize=10)
+    axes.grid(visible=False)
+    dots: dict[str, Any] = {"linestyle": "none", "marker": ".", "markeredgewidth": 0, "color": GREY}
+    axes.plot(
+        horizontal[view.hits],
+        vertical[view.hits],
+        markersize=2.4,
+        alpha=0.7,
+        rasterized=True,  # there are too many for vectors
+        **dots,
+    )
+    axes.plot([], [], markersize=7, label="hits", **dots)
+    for tracks, label in (
+        (view.particles, "true particle"),
+        (view.found, "found track"),
+        (view.missed, "missed particle"),
+        (view.fakes, "fake track"),
+    ):
+        # one line with gaps: a single artist a kind
+        rows = [np.append(track, -1) for track in tracks]
+        path = np.concatenate(rows) if rows else np.zeros(0, dtype=np.int64)
+        x = np.where(path >= 0, horizontal[path], np.nan)
+        y = np.where(path >= 0, vertical[path], np.nan)
+        axes.plot(x, y, label=label, **LINES[label])
+
+
+Region = Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.bool_]]
+Distance = Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]]
+
+
+@dataclass(frozen=True, eq=False)
+class _Scene:
+    """Particles and tracks of an event with what is needed to choose among them."""
+
+    event: Event
+    summary: ParticleSummary
+    min_pt: float  # GeV
+    selected: NDArray[np.bool_]  # (n_particles,)
+    matches: TrackMatches
+    candidate: NDArray[np.bool_]  # (n_tracks,)
+    depth: NDArray[np.float64]  # (n_hits,) mm from the origin
+
+    @staticmethod
+    def of(event: Event, labels: NDArray[np.integer], min_track_hits: int) -> "_Scene":
+        summary = summarise_particles(event)
+        for min_pt in PT_CUTS:
+            selected = Selection(min_pt=min_pt).reconstructable.mask(summary)
+            if np.count_nonzero(selected) >= ENOUGH_PARTICLES:
+                break
+        matches = match_tracks(require_truth(event).particle_id, labels)
+        hits = event.hits
+        depth = np.sqrt(hits.x.astype(np.float64) ** 2 + hits.y**2 + hits.z**2)
+        candidate = matches.n_hits >= min_track_hits
+        return _Scene(event, summary, min_pt, selected, matches, candidate, depth)
+
+    def view(self, window: str, inside: Region) -> View:
+        summary, matches = self.summary, self.matches
+        shown = self.selected & inside(summary.eta, summary.phi)
+        good = matches.matched("double majority") & self.candidate
+        found = good & np.isin(matches.particle_id, summary.particle_id[shown])
+        missed = shown & ~np.isin(summary.particle_id, matches.particle_id[good])
+        by_particle = _groups(particle_rows(self.event), self.depth, len(summary))
+        by_track = _groups(matches.track, self.depth, len(matches))
+        hit_eta, hit_phi = self._directions(np.arange(self.event.n_hits))
+        fakes = []
+        for track in np.flatnonzero(self.candidate & ~good):
+            rows = by_track[track]
+            if self._transverse_momentum(rows) > self.min_pt:
+                eta, phi = self._directions(rows)
+                if inside(eta.mean(keepdims=True), phi[:1])[0]:
+                    fakes.append(rows)
+        return View(
+            window=window,
+            hits=np.flatnonzero(inside(hit_eta, hit_phi)),
+            particles=[by_particle[k] for k in np.flatnonzero(shown)],
+            found=[by_track[k] for k in np.flatnonzero(found)],
+            missed=[by_particle[k] for k in np.flatnonzero(missed)],
+            fakes=fakes,
+        )
+
+    def _directions(self, rows: Rows) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """eta and phi of hits as seen from the origin."""
+        hits = self.event.hits
+        x, y, z = (v[rows].astype(np.float64) for v in (hits.x, hits.y, hits.z))
+        return np.arcsinh(z / np.maximum(np.hypot(x, y), 1e-6)), np.arctan2(y, x)
+
+    def _transverse_momentum(self, rows: Rows) -> float:
+        """GeV, from the circle through a track's first, middle and last hit."""
+        first, middle, last = rows[0], rows[len(rows) // 2], rows[-1]
+        hits = self.event.hits
+        a, b, c = (np.array([hits.x[k], hits.y[k]], np.float64) for k in (first, middle, last))
+        ab, ac = b - a, c - a
+        twice_area = abs(ab[0] * ac[1] - ab[1] * ac[0])
+        sides = np.hypot(*ab) * np.hypot(*ac) * np.hypot(*(c - b))
+        if twice_area == 0:
+            return float("inf")
+        return float(2.998e-4 * FIELD * sides / (2 * twice_area))
+
+
+def _groups(group: Rows, depth: NDArray[np.float64], n_groups: int) -> list[Rows]:
+    """Rows of each group 0 .. n_groups - 1, by rising depth; rows of group -1 are left out."""
+    order = np.lexsort((depth, group))
+    ends = np.searchsorted(group[order], np.arange(n_groups + 1))
+    return [order[start:end] for start, end in pairwise(ends)]
+
+
+def _widest(scene: _Scene, windows: tuple[float, ...], distance: Distance) -> float:
+    """The first window that holds at most MOST_PARTICLES of the selected particles."""
+    away = distance(scene.summary.eta, scene.summary.phi)[scene.selected]
+    for width in windows:
+        if np.count_nonzero(away <= width) <= MOST_PARTICLES:
+            return width
+    return windows[-1]

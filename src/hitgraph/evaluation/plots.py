@@ -1,0 +1,284 @@
+"""The figures of a report. Each function takes numbers and gives a matplotlib Figure."""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hitgraph.evaluation.edges import ScoreHistogram
+from hitgraph.evaluation.matching import MatchingName
+from hitgraph.evaluation.metrics import (
+    ETA_EDGES,
+    LENGTH_EDGES,
+    PT_EDGES,
+    RADIUS_EDGES,
+    Metrics,
+)
+from hitgraph.evaluation.ratio import BinnedRatio
+from hitgraph.evaluation.run_summary import RunSummary
+from hitgraph.evaluation.style import (
+    COLOURS,
+    GREY,
+    INK,
+    MARKERS,
+    Axes,
+    Figure,
+    MultipleLocator,
+    NullLocator,
+    legend_above,
+    mplhep,
+    new_figure,
+    styled,
+)
+
+Variable = Literal["pt", "eta", "radius"]
+
+AXIS_LABELS = {
+    "pt": r"particle $p_\mathrm{T}$ [GeV]",
+    "eta": r"particle $\eta$",
+    "radius": "production radius [mm]",
+}
+PT_TICKS: tuple[float, ...] = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20)  # GeV
+SCORE_TICKS = (1e-4, 1e-2, 0.1, 0.5, 0.9, 0.99, 0.9999)
+EFFICIENCY_LABEL = "efficiency"
+PURITY_LABEL = "purity"
+
+
+def efficiency_figure(
+    columns: Mapping[str, Metrics],
+    variable: Variable,
+    matching: MatchingName = "double majority",
+) -> Figure:
+    """Technical (filled) and physics (open) efficiency of each pipeline, and the particles below.
+
+    Error bars: Clopper-Pearson, one standard deviation; horizontally the width of the bin.
+    """
+    with styled():
+        figure = new_figure(6.4, 5.4)
+        top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[2.5, 1])
+        handles, labels, floor = [], [], 1.0
+        for k, (name, metrics) in enumerate(columns.items()):
+            curves = metrics.matchings[matching].curves
+            for kind, filled in (("technical", True), ("physics", False)):
+                curve = curves[f"{kind} efficiency vs {variable}"]
+                handles.append(_points(top, curve, variable, k, filled))
+                labels.append(f"{name}, {kind}")
+                floor = min(floor, _floor(curve))
+        _fraction_axis(top, EFFICIENCY_LABEL, floor)
+        _draw_particles(bottom, columns, variable, matching)
+        _set_x(bottom, variable)
+        legend_above(figure, handles, labels, columns=2)
+        figure.align_ylabels([top, bottom])
+    return figure
+
+
+def purity_figure(
+    columns: Mapping[str, Metrics],
+    variable: Literal["eta", "length"],
+    matching: MatchingName = "double majority",
+) -> Figure:
+    """Share of the tracks that match a particle, and how many tracks there are below."""
+    with styled():
+        figure = new_figure(6.4, 5.4)
+        top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[2.5, 1])
+        handles, floor = [], 1.0
+        for k, metrics in enumerate(columns.values()):
+            curve = metrics.matchings[matching].curves[f"purity vs {variable}"]
+            handles.append(_points(top, curve, variable, k, filled=True))
+            floor = min(floor, _floor(curve))
+            _steps(bottom, curve.total, curve.edges, len(metrics.events), COLOURS[k % 6])
+        _fraction_axis(top, PURITY_LABEL, floor)
+        bottom.set_ylabel("tracks / event")
+        bottom.set_ylim(bottom=0)
+        bottom.set_xlabel(r"track $\eta$" if variable == "eta" else "hits on the track")
+        bottom.set_xlim((-4, 4) if variable == "eta" else (LENGTH_EDGES[0], LENGTH_EDGES[-1]))
+        bottom.xaxis.set_minor_locator(MultipleLocator(1 if variable == "length" else 0.5))
+        legend_above(figure, handles, list(columns), columns=3)
+        figure.align_ylabels([top, bottom])
+    return figure
+
+
+def length_figure(columns: Mapping[str, Metrics]) -> Figure:
+    """Distribution of the number of hits on tracks, and on selected particles, an event."""
+    with styled():
+        figure = new_figure(6.4, 5.4)
+        axes = figure.subplots()
+        first = next(iter(columns.values()))
+        n_events = len(first.events)
+        particles = np.asarray(first.particle_lengths) / n_events
+        filled = axes.stairs(particles, LENGTH_EDGES, fill=True, color=GREY, alpha=0.35)
+        handles, labels = [filled], ["selected particles"]
+        for k, (name, metrics) in enumerate(columns.items()):
+            handles.append(
+                _steps(axes, metrics.track_lengths, LENGTH_EDGES, n_events, COLOURS[k % 6])
+            )
+            labels.append(name)
+        axes.axvline(first.min_track_hits - 0.5, color=INK, linewidth=0.8, linestyle=":")
+        axes.set(xlabel="hits", ylabel="tracks / event", xlim=(LENGTH_EDGES[0], LENGTH_EDGES[-1]))
+        axes.set_ylim(bottom=0)
+        axes.xaxis.set_minor_locator(MultipleLocator(1))
+        legend_above(figure, handles, labels, columns=3)
+    return figure
+
+
+def timing_figure(runs: Mapping[str, RunSummary]) -> Figure:
+    """Mean wall time an event, stage by stage, one bar a pipeline."""
+    with styled():
+        figure = new_figure(6.4, 1.5 + 0.5 * len(runs))
+        axes = figure.subplots()
+        stages = list(dict.fromkeys(stage.name for run in runs.values() for stage in run.stages))
+        handles: dict[str, Any] = {}
+        for row, run in enumerate(runs.values()):
+            start = 0.0
+            for stage in run.stages:
+                bar = axes.barh(
+                    row,
+                    stage.seconds,
+                    left=start,
+                    height=0.55,
+                    color=COLOURS[stages.index(stage.name) % 6],
+                )
+                handles.setdefault(stage.name, bar)
+                start += stage.seconds
+            axes.annotate(
+                f"{start:.3g} s", (start, row), (5, 0), textcoords="offset points", va="center"
+            )
+        axes.set_yticks(range(len(runs)), list(runs))
+        axes.set(xlabel="wall time / event [s]", ylim=(len(runs) - 0.4, -0.6))
+        axes.margins(x=0.15)
+        axes.set_xlim(left=0)
+        axes.tick_params(axis="y", which="both", length=0)
+        axes.grid(visible=False, axis="y")
+        legend_above(figure, list(handles.values()), list(handles), columns=len(handles))
+    return figure
+
+
+def score_figure(histograms: Mapping[str, ScoreHistogram]) -> Figure:
+    """Scores that one stage gave to edges, and the ROC curve, of each pipeline.
+
+    True are here all pairs of one particle. The outer bins hold what lies beyond them.
+    """
+    with styled():
+        figure = new_figure(12.4, 4.6)
+        left, right = figure.subplots(1, 2)
+        handles, labels = [], []
+        for k, (name, histogram) in enumerate(histograms.items()):
+            colour = COLOURS[k % 6]
+            edges = _logit(np.asarray(histogram.edges))
+            for counts, style, what in (
+                (histogram.true, "-", "true"),
+                (histogram.fake, "--", "fake"),
+            ):
+                share = np.asarray(counts) / max(sum(counts), 1)
+                mplhep.histplot(
+                    share, edges, ax=left, color=colour, linestyle=style, flow="none", edges=False
+                )
+                handles.append(left.patches[-1])
+                labels.append(f"{name}, {what}")
+            fake, true = histogram.roc()
+            shown = fake >= 1e-4
+            right.plot(
+                fake[shown], true[shown], color=colour, label=f"{name}, area {histogram.area:.4f}"
+            )
+        left.set_xticks(_logit(np.array(SCORE_TICKS)), [f"{tick:g}" for tick in SCORE_TICKS])
+        left.xaxis.set_minor_locator(NullLocator())
+        left.set(xlabel="edge score", ylabel="fraction of the edges / bin", yscale="log")
+        right.set(xlabel="fraction of fake edges kept", ylabel="fraction of true edges kept")
+        right.set(xscale="log", xlim=(1e-4, 1))
+        right.set_ylim(top=1.02)
+        right.legend(loc="lower right")
+        legend_above(figure, handles, labels, columns=2)
+    return figure
+
+
+def _points(axes: Axes, curve: BinnedRatio, variable: str, k: int, filled: bool) -> Any:
+    """One curve with its error bars; bins without entries are left out."""
+    edges = np.asarray(curve.edges)
+    full = np.asarray(curve.total) > 0
+    centre = _centres(edges, variable)
+    low, high = curve.interval
+    value = curve.value
+    return axes.errorbar(
+        centre[full],
+        value[full],
+        xerr=[(centre - edges[:-1])[full], (edges[1:] - centre)[full]],
+        yerr=[(value - low)[full], (high - value)[full]],
+        linestyle="none",
+        marker=MARKERS[k % 6],
+        color=COLOURS[k % 6],
+        markerfacecolor=COLOURS[k % 6] if filled else "none",
+        elinewidth=1.0,
+    )
+
+
+def _centres(edges: NDArray[np.float64], variable: str) -> NDArray[np.float64]:
+    """Middle of each bin as its axis shows it: geometric where the axis is logarithmic."""
+    if variable in ("pt", "radius"):
+        positive = np.maximum(edges[:-1], np.where(variable == "radius", 0.25, 1e-9) * edges[1:])
+        return np.asarray(np.sqrt(positive * edges[1:]), dtype=np.float64)
+    return np.asarray((edges[:-1] + edges[1:]) / 2, dtype=np.float64)
+
+
+def _set_x(axes: Axes, variable: Variable) -> None:
+    axes.set_xlabel(AXIS_LABELS[variable])
+    if variable == "eta":
+        axes.set_xlim(ETA_EDGES[0], ETA_EDGES[-1])
+        return
+    if variable == "pt":
+        axes.set_xscale("log")
+        edges, ticks = PT_EDGES, PT_TICKS
+    else:
+        axes.set_xscale("symlog", linthresh=1.0)
+        edges, ticks = RADIUS_EDGES, RADIUS_EDGES
+    axes.set_xlim(edges[0], edges[-1])
+    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.xaxis.set_minor_formatter("")
+
+
+def _draw_particles(
+    axes: Axes, columns: Mapping[str, Metrics], variable: Variable, matching: MatchingName
+) -> None:
+    metrics = next(iter(columns.values()))
+    curves = metrics.matchings[matching].curves
+    for kind, label, alpha in (
+        ("physics", "selected", 0.3),
+        ("technical", "reconstructable", 0.6),
+    ):
+        curve = curves[f"{kind} efficiency vs {variable}"]
+        counts = np.asarray(curve.total) / len(metrics.events)
+        axes.stairs(counts, curve.edges, fill=True, color=GREY, alpha=alpha, label=label)
+    axes.set_ylabel("particles / event")
+    if variable == "eta":
+        axes.set_ylim(0, 1.4 * axes.dataLim.y1)  # room for the legend
+    else:
+        axes.set_yscale("log")
+    axes.legend(loc="upper right", ncols=2, fontsize=9)
+
+
+def _steps(
+    axes: Axes, counts: tuple[int, ...], edges: tuple[float, ...], n_events: int, colour: str
+) -> Any:
+    artists = mplhep.histplot(
+        np.asarray(counts) / n_events, np.asarray(edges), ax=axes, color=colour, flow="none"
+    )
+    return artists[0].stairs
+
+
+def _floor(curve: BinnedRatio) -> float:
+    """Lower end of the lowest error bar, of bins with entries."""
+    full = np.asarray(curve.total) > 0
+    return float(curve.interval[0][full].min()) if full.any() else 1.0
+
+
+def _fraction_axis(axes: Axes, label: str, floor: float) -> None:
+    axes.set_ylabel(label)
+    bottom = max(np.floor(10 * floor - 0.2) / 10, 0.0)
+    axes.set_ylim(bottom, 1.02)
+    axes.yaxis.set_major_locator(MultipleLocator(0.05 if bottom > 0.65 else 0.1))
+    axes.axhline(1.0, color=INK, linewidth=0.8, linestyle=":")
+
+
+def _logit(score: NDArray[np.float64]) -> NDArray[np.float64]:
+    inside = np.clip(score, 1e-6, 1 - 1e-6)
+    return np.asarray(np.log(inside / (1 - inside)), dtype=np.float64)

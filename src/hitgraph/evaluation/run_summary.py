@@ -1,0 +1,93 @@
+"""What `hitgraph reconstruct` noted about its stages: the file `run.json` beside the tracks."""
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import reduce
+from operator import add
+from pathlib import Path
+from typing import Any
+
+from hitgraph.errors import InputError
+from hitgraph.evaluation.edges import ScoreHistogram
+
+FILE_NAME = "run.json"
+
+QUALITIES = ("edges", "efficiency", "target_efficiency", "purity", "weighted_purity")
+"""Numbers of a stage that are averaged over events, where they are known."""
+
+
+@dataclass(frozen=True)
+class StageSummary:
+    """One stage, averaged over the events of a run."""
+
+    name: str
+    seconds: float
+    quality: dict[str, float]  # those of QUALITIES that the run knows
+    scores: ScoreHistogram | None  # of all events together
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """One run of a pipeline."""
+
+    pipeline: str
+    n_events: int
+    stages: tuple[StageSummary, ...]
+
+    @property
+    def seconds(self) -> float:
+        """Mean wall time an event."""
+        return sum(stage.seconds for stage in self.stages)
+
+
+def read_run(folder: Path) -> RunSummary | None:
+    """The summary in a folder of tracks, None where there is none.
+
+    Raises InputError naming the file where it is not what `hitgraph reconstruct` writes.
+    """
+    path = folder / FILE_NAME
+    if not path.is_file():
+        return None
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return _summarise(content)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InputError(
+            f"{path}: is not the summary of a run ({type(error).__name__}: {error}): "
+            "remove it, or reconstruct again"
+        ) from error
+
+
+def _summarise(content: dict[str, Any]) -> RunSummary | None:
+    stages: dict[str, list[dict[str, Any]]] = {}
+    for event in content["events"]:
+        for stage in event["stages"]:
+            stages.setdefault(stage["name"], []).append(stage)
+    if not stages:
+        return None
+    return RunSummary(
+        pipeline=str(content["pipeline"]),
+        n_events=len(content["events"]),
+        stages=tuple(_stage(name, found) for name, found in stages.items()),
+    )
+
+
+def _stage(name: str, events: Sequence[dict[str, Any]]) -> StageSummary:
+    quality = {}
+    for key in QUALITIES:
+        known = [float(event[key]) for event in events if event.get(key) is not None]
+        if known:
+            quality[key] = math.fsum(known) / len(known)
+    histograms = [
+        ScoreHistogram(tuple(one["bins"]), tuple(one["true"]), tuple(one["fake"]))
+        for event in events
+        if (one := event.get("scores")) is not None
+    ]
+    return StageSummary(
+        name=name,
+        seconds=math.fsum(float(event["seconds"]) for event in events) / len(events),
+        quality=quality,
+        scores=reduce(add, histograms) if histograms else None,
+    )
