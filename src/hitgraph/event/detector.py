@@ -44,6 +44,16 @@ class Detector:
         )
 
     @cached_property
+    def sensitive_thickness(self) -> NDArray[np.float64]:
+        """(n_modules,) mm, the depth over which charge is collected, seen in cluster sizes.
+
+        Once the table's module_t where the normal is across the beam (barrel), twice where it is
+        along the beam (endcap): fitted on a TrackML event, see docs/physics.md.
+        """
+        in_endcap = np.abs(self.rotation[:, 2, 2]) > np.sqrt(0.5)
+        return np.where(in_endcap, 2.0, 1.0) * self.half_thickness
+
+    @cached_property
     def layer_keys(self) -> NDArray[np.int64]:
         """(n_layers, 2) volume_id and layer_id of each dense layer index, sorted."""
         pairs = np.stack([self.volume_id, self.layer_id], axis=1).astype(np.int64)

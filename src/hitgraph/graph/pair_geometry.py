@@ -39,7 +39,7 @@ def hit_rows(hits: Hits, detector: Detector) -> Float32:
     """(n_hits, 16) float32: position, eta, cluster size in channels, and the module's frame.
 
     The frame is given by three vectors: a flight direction t crosses
-    |t . per_u| / |t . normal| channels along u (thickness 2 x half_thickness), and so for v.
+    |t . per_u| / |t . normal| channels along u (of the sensitive thickness), and so for v.
     Without cluster features the sizes are zero.
     """
     module = hits.module.cpu().numpy()
@@ -58,7 +58,7 @@ def hit_rows(hits: Hits, detector: Detector) -> Float32:
 
 def module_frames(detector: Detector) -> Float32:
     """(n_modules, 9): u axis x thickness / pitch_u, v axis x thickness / pitch_v, normal."""
-    thickness = 2.0 * detector.half_thickness
+    thickness = detector.sensitive_thickness
     per_u = detector.rotation[:, :, 0] * (thickness / detector.pitch_u)[:, None]
     per_v = detector.rotation[:, :, 1] * (thickness / detector.pitch_v)[:, None]
     frames = np.concatenate([per_u, per_v, detector.rotation[:, :, 2]], axis=1)

@@ -61,6 +61,8 @@ SHAPE_FEATURES = (
 )
 PAIR_FEATURES = (*GEOMETRY_FEATURES, *SHAPE_FEATURES)
 EDGE_FEATURES = (*GEOMETRY_FEATURES[:8], "same_layer")
+PHI_ODD_FEATURES = ("curvature", "sin_dphi")  # change sign when phi and the charge do
+Z_ODD_FEATURES = ("z0", "slope", "deta", "dz", "inner_z", "outer_z")  # change sign with z
 
 _MAX_Z0 = 10.0  # 100 mm; pairs at equal radius point nowhere on the beam line
 _MAX_SIZE = 30.0  # channels; a direction along the module's plane has no finite size

@@ -1,0 +1,70 @@
+"""Train a pipeline from a recipe.
+
+    hitgraph train recipes/quickstart.yaml --data data/pu20 --out runs/quickstart
+
+The stages are trained one after another; the folder then holds a pipeline that `hitgraph
+reconstruct --pipeline runs/quickstart` runs. Interrupt it at any time and go on with --resume.
+"""
+
+import argparse
+from pathlib import Path
+
+from hitgraph.cli import OK
+from hitgraph.cli.arguments import add_events, add_verbosity, set_verbosity
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "recipe", type=Path, metavar="RECIPE", help="a recipe file, see the folder recipes"
+    )
+    add_events(parser, "--data")
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="the pipeline folder to write"
+    )
+    parser.add_argument(
+        "--resume", action="store_true", help="go on with the training that was begun in DIR"
+    )
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default auto)")
+    parser.add_argument("--threads", type=int, metavar="N", help="CPU threads (default all)")
+    parser.add_argument("--seed", type=int, metavar="N", help="instead of the recipe's seed")
+    parser.add_argument(
+        "--keep", action="store_true", help="keep the intermediate graphs of the stages"
+    )
+    add_verbosity(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    from dataclasses import replace
+
+    from hitgraph.cli.console import console
+    from hitgraph.errors import MissingExtraError
+    from hitgraph.event.source import list_events
+    from hitgraph.recipe import read_recipe
+    from hitgraph.threads import set_threads
+
+    set_verbosity(args)
+    set_threads(args.threads)
+    recipe = read_recipe(args.recipe)
+    if args.seed is not None:
+        recipe = replace(recipe, seed=args.seed)
+    sources = list_events(args.data, args.detectors, args.events)
+    try:
+        from hitgraph.training.card import write_card
+        from hitgraph.training.train import clean, train
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("training", "train") from error
+    out = console(args.quiet)
+    training = train(
+        recipe,
+        sources,
+        args.out,
+        device=args.device,
+        resume=args.resume,
+        quiet=args.quiet,
+        report=out.print,
+    )
+    write_card(training, args.out, args.recipe, sources)
+    if not args.keep:
+        clean(args.out)
+    out.print(f"pipeline {recipe.name} written to {args.out}; its card is {args.out / 'CARD.md'}")
+    return OK

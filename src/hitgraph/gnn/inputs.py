@@ -1,0 +1,25 @@
+"""What a graph network is fed: named columns of hits and of pairs, as the recipe lists them."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from hitgraph.graph.hits import FEATURES, Hits
+from hitgraph.graph.pairs import PAIR_FEATURES, pair_feature_names
+
+FILTER_LOGIT = "filter_logit"
+HIT_INPUTS = FEATURES
+EDGE_INPUTS = (*PAIR_FEATURES, FILTER_LOGIT)
+
+
+def hit_inputs(hits: Hits, names: Sequence[str]) -> Tensor:
+    """(n_hits, len(names)) the named hit features."""
+    return hits.features[:, [HIT_INPUTS.index(name) for name in names]]
+
+
+def edge_inputs(hits: Hits, pairs: Tensor, logits: Tensor, names: Sequence[str]) -> Tensor:
+    """(n_edges, len(names)) out of pair features (n_edges, n_pair_features) and filter logits."""
+    columns = (*pair_feature_names(hits.has_clusters), FILTER_LOGIT)
+    values = torch.cat([pairs, logits[:, None]], dim=1)
+    return values[:, [columns.index(name) for name in names]]

@@ -1,0 +1,35 @@
+"""Building blocks that every network of the package shares."""
+
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+
+class Standardise(nn.Module):
+    """(x - mean) / std by column, learnt once from data; the constants travel with the weights."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, n_features: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(n_features))
+        self.register_buffer("std", torch.ones(n_features))
+
+    def learn(self, sample: Tensor) -> None:
+        """Set mean and standard deviation from `sample` (n_rows, n_features)."""
+        self.mean.copy_(sample.mean(0))
+        self.std.copy_(sample.std(0).clamp_min(1e-6))
+
+    def forward(self, x: Tensor) -> Tensor:
+        # Clamped: one outlier (a hit far outside the training range) must not swamp its neighbours.
+        return ((x - self.mean) / self.std).clamp(-8.0, 8.0)
+
+
+def mlp(sizes: list[int], activation: type[nn.Module] = nn.ReLU) -> nn.Sequential:
+    """Linear layers of the given sizes with `activation` between them, none after the last."""
+    layers: list[nn.Module] = []
+    for n_in, n_out in pairwise(sizes):
+        layers += [nn.Linear(n_in, n_out), activation()]
+    return nn.Sequential(*layers[:-1])

@@ -1,0 +1,374 @@
+"""A trained pipeline: hits -> candidate edges -> filter -> graph network -> tracks."""
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors
+import torch
+import yaml
+from numpy.typing import NDArray
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from hitgraph._version import __version__
+from hitgraph.errors import InputError, SettingsError
+from hitgraph.evaluation.edges import EdgeTruth, edge_metrics, edge_truth, score_histogram
+from hitgraph.event.detector import Detector
+from hitgraph.event.event import Event
+from hitgraph.event.modules import read_detectors
+from hitgraph.event.store import write_detectors
+from hitgraph.files import atomic_write
+from hitgraph.gnn.inputs import edge_inputs, hit_inputs
+from hitgraph.gnn.interaction import InteractionNetwork
+from hitgraph.graph.embedding import EmbeddingNetwork, RadiusBuilder
+from hitgraph.graph.filter import FilterNetwork, score_candidates
+from hitgraph.graph.hits import Hits, hits_from_event
+from hitgraph.graph.pairs import pair_features
+from hitgraph.graph.windows import LayerWindows, WindowBuilder
+from hitgraph.recipe import RadiusStage, Recipe
+from hitgraph.settings import parse, read_yaml, to_dict
+from hitgraph.tracks import TRACK_BUILDERS
+
+FORMAT = 1  # of the pipeline folder
+CPU = torch.device("cpu")
+CENTRE_TOLERANCE = 0.1  # mm, between an event's module table and the pipeline's
+
+
+@dataclass(frozen=True)
+class WorkingPoints:
+    """Cuts set on validation events; the track builder's own cut stands in its settings."""
+
+    filter_cut: float  # edges with a filter score (0 to 1) below it go
+    gnn_cut: float  # edges with a network score (0 to 1) below it go
+    radius: float | None = None  # of the graph builder "radius", in the learnt space
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What one stage did to an event; the quality is known where the event has truth."""
+
+    name: str
+    seconds: float  # wall time
+    edges: int | None = None  # edges left after it
+    efficiency: float | None = None  # true edges kept
+    target_efficiency: float | None = None  # true edges of target particles kept
+    purity: float | None = None  # edges that join hits of one particle
+    weighted_purity: float | None = None  # arXiv 2103.06995, equation 4
+    scores: Mapping[str, Any] | None = None  # histogram of the scores given here
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """Tracks of one event, and the scored edges they were built from."""
+
+    labels: NDArray[np.int64]  # (n_hits,) track of each hit, -1 = none
+    stages: tuple[Stage, ...]
+    hits: Hits
+    edges: Tensor  # (2, n_edges) int64, those that passed the network's cut
+    scores: Tensor  # (n_edges,) float32, 0 to 1
+
+    @property
+    def n_tracks(self) -> int:
+        return int(self.labels.max(initial=-1)) + 1
+
+    @property
+    def seconds(self) -> float:
+        return sum(stage.seconds for stage in self.stages)
+
+
+@dataclass(frozen=True, eq=False)
+class Pipeline:
+    """Networks, learnt tables and cuts, ready to run on one device."""
+
+    recipe: Recipe
+    detector: Detector
+    working_points: WorkingPoints
+    filter: FilterNetwork
+    gnn: InteractionNetwork
+    windows: LayerWindows | None = None  # of the graph builder "windows"
+    embedding: EmbeddingNetwork | None = None  # of the graph builder "radius"
+    device: torch.device = CPU
+
+    @staticmethod
+    def load(name: str | Path, device: str = "cpu") -> "Pipeline":
+        """Read a shipped pipeline by name, or a pipeline folder.
+
+        Raises InputError when it is missing or damaged, SettingsError for a device that is not
+        there.
+        """
+        return load_pipeline(find_pipeline(name), find_device(device))
+
+    def save(self, folder: str | Path) -> None:
+        """Write pipeline.yaml, weights, detector and learnt tables into `folder`."""
+        save_pipeline(self, Path(folder))
+
+    def run(self, event: Event) -> Result:
+        """Find the tracks of one event; stages are judged where the event has truth.
+
+        Raises InputError when the event has no cells although the pipeline needs them, or was
+        not taken with the pipeline's detector.
+        """
+        check_detector(event, self.detector)
+        truth = None if event.truth is None or event.particles is None else edge_truth(event)
+        log = _StageLog(truth, self.device)
+        with torch.inference_mode():
+            with log.stage("features"):
+                hits = hits_from_event(event, self.detector, self.recipe.clusters).to(self.device)
+            with log.stage("graph") as done:
+                edges = self.build_graph(hits)
+                done(edges)
+            with log.stage("filter") as done:
+                logits = score_candidates(self.filter, hits, edges, self.detector)
+                kept = logits >= _logit(self.working_points.filter_cut)
+                candidates, candidate_logits = edges, logits
+                edges, logits = edges[:, kept], logits[kept]
+                done(edges, candidates, candidate_logits)
+            with log.stage("gnn") as done:
+                x, edge_attr = self.graph_inputs(hits, edges, logits)
+                scored, logits = edges, self.gnn(x, edges, edge_attr).float()
+                kept = logits >= _logit(self.working_points.gnn_cut)
+                edges, scores = edges[:, kept], torch.sigmoid(logits[kept])
+                done(edges, scored, logits)
+            with log.stage("tracks"):
+                labels = self.build_tracks(hits, edges, scores)
+        return Result(labels.cpu().numpy(), tuple(log.stages), hits, edges, scores)
+
+    def build_graph(self, hits: Hits) -> Tensor:
+        """Candidate edges (2, n_edges) int64 of an event, inner to outer."""
+        return make_builder(self).build(hits)
+
+    def graph_inputs(self, hits: Hits, edges: Tensor, logits: Tensor) -> tuple[Tensor, Tensor]:
+        """What the graph network sees of hits and edges (n_edges,) with filter logits."""
+        settings = self.recipe.gnn
+        pairs = pair_features(hits, edges, self.detector)
+        return hit_inputs(hits, settings.hit_inputs), edge_inputs(
+            hits, pairs, logits, settings.edge_inputs
+        )
+
+    def build_tracks(self, hits: Hits, edges: Tensor, scores: Tensor) -> Tensor:
+        """Labels (n_hits,) from edges (2, n_edges) and their scores (n_edges,) in (0, 1)."""
+        settings = self.recipe.tracks
+        build = dict(TRACK_BUILDERS.values())[type(settings)]
+        labels: Tensor = build(hits, edges, scores, settings)
+        return labels
+
+
+def make_builder(pipeline: Pipeline) -> WindowBuilder | RadiusBuilder:
+    """The graph builder that the pipeline's recipe asks for."""
+    stage = pipeline.recipe.graph
+    if isinstance(stage, RadiusStage):
+        assert pipeline.embedding is not None
+        assert pipeline.working_points.radius is not None
+        return RadiusBuilder(
+            pipeline.embedding, pipeline.working_points.radius, stage.max_neighbours
+        )
+    assert pipeline.windows is not None
+    return WindowBuilder(pipeline.windows, pipeline.detector)
+
+
+def new_networks(recipe: Recipe) -> dict[str, nn.Module]:
+    """Untrained networks of a recipe by stage name."""
+    n_features = len(recipe.hit_features)
+    networks: dict[str, nn.Module] = {
+        "filter": FilterNetwork(recipe.filter.network, n_features, len(recipe.pair_features)),
+        "gnn": InteractionNetwork(
+            recipe.gnn.network, len(recipe.gnn.hit_inputs), len(recipe.gnn.edge_inputs)
+        ),
+    }
+    if isinstance(recipe.graph, RadiusStage):
+        networks["embedding"] = EmbeddingNetwork(recipe.graph.network, n_features)
+    return networks
+
+
+# ---------------------------------------------------------------- folders
+
+
+def shipped_pipelines() -> list[str]:
+    """Names of the pipelines that come with the package."""
+    root = files("hitgraph") / "pretrained"
+    return sorted(entry.name for entry in root.iterdir() if (entry / "pipeline.yaml").is_file())
+
+
+def find_pipeline(name: str | Path) -> Path:
+    """The folder of a shipped pipeline, or the folder itself."""
+    folder = Path(str(files("hitgraph") / "pretrained" / str(name)))
+    if not (folder / "pipeline.yaml").is_file():
+        folder = Path(name)
+    if not (folder / "pipeline.yaml").is_file():
+        raise InputError(
+            f"{name}: no such pipeline; shipped ones are {', '.join(shipped_pipelines())}, "
+            "anything else has to be a folder with a pipeline.yaml as `hitgraph train` writes it"
+        )
+    return folder
+
+
+def find_device(name: str) -> torch.device:
+    """auto, cpu or cuda[:N] as a device that is there. Raises SettingsError otherwise."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        device = None
+    if device is None or device.type not in ("cpu", "cuda"):
+        raise SettingsError(f"device: {name!r} is not allowed; one of auto, cpu, cuda, cuda:N")
+    available = torch.cuda.device_count()
+    if device.type == "cuda" and (device.index or 0) >= available:
+        raise SettingsError(
+            f"device: {name} is not there ({available} CUDA devices found): use --device cpu"
+        )
+    return device
+
+
+def save_pipeline(pipeline: Pipeline, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    if pipeline.windows is not None:
+        pipeline.windows.save(folder / "windows.parquet")
+    write_detectors(pipeline.detector, folder / "detectors.parquet")
+    weights = {
+        f"{stage}.{key}": value.contiguous()
+        for stage in ("filter", "gnn", "embedding")
+        if (network := getattr(pipeline, stage)) is not None
+        for key, value in network.state_dict().items()
+    }
+    with atomic_write(folder / "weights.safetensors") as temporary:
+        save_file(weights, temporary)
+    content = {
+        "format": FORMAT,
+        "hitgraph": __version__,
+        "recipe": to_dict(pipeline.recipe),
+        "working_points": asdict(pipeline.working_points),
+        "hit_features": list(pipeline.recipe.hit_features),
+        "pair_features": list(pipeline.recipe.pair_features),
+    }
+    with atomic_write(folder / "pipeline.yaml") as temporary:
+        temporary.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+
+
+def load_pipeline(folder: Path, device: torch.device) -> Pipeline:
+    path = folder / "pipeline.yaml"
+    content = read_yaml(path)
+    if content.get("format") != FORMAT:
+        raise InputError(
+            f"{path}: format is {content.get('format')!r}, this version reads {FORMAT}: "
+            f"it was written by hitgraph {content.get('hitgraph', '?')}, use that version"
+        )
+    try:
+        recipe = parse(Recipe, content.get("recipe"), "recipe")
+        working_points = parse(WorkingPoints, content.get("working_points"), "working_points")
+    except SettingsError as error:
+        raise InputError(f"{path}: {error}") from error
+    for key in ("hit_features", "pair_features"):
+        known = getattr(recipe, key)
+        if tuple(content.get(key, ())) != known:
+            raise InputError(
+                f"{path}: {key} is {content.get(key)}, but this version computes {list(known)}: "
+                "the pipeline was trained with other features, train it again"
+            )
+    networks = new_networks(recipe)
+    _load_weights(networks, folder / "weights.safetensors")
+    windows = None
+    if not isinstance(recipe.graph, RadiusStage):
+        windows = LayerWindows.load(folder / "windows.parquet")
+    pipeline = Pipeline(
+        recipe=recipe,
+        detector=read_detectors(folder / "detectors.parquet"),
+        working_points=working_points,
+        windows=windows,
+        device=device,
+        **networks,  # type: ignore[arg-type]
+    )
+    for network in networks.values():
+        network.eval().to(device)
+    return pipeline
+
+
+def _load_weights(networks: Mapping[str, nn.Module], path: Path) -> None:
+    try:
+        weights = load_file(path)
+    except (OSError, safetensors.SafetensorError) as error:
+        raise InputError(f"{path}: cannot be read as safetensors ({error})") from error
+    for stage, network in networks.items():
+        prefix = f"{stage}."
+        state = {key[len(prefix) :]: v for key, v in weights.items() if key.startswith(prefix)}
+        try:
+            network.load_state_dict(state)
+        except RuntimeError as error:
+            raise InputError(f"{path}: {stage} weights do not fit the recipe: {error}") from error
+
+
+def check_detector(event: Event, detector: Detector) -> None:
+    """Raise InputError where the event's own module table is not that of `detector`."""
+    own = event.detector
+    if own is None or own is detector:
+        return
+    if own.n_modules != detector.n_modules or not np.array_equal(
+        own.layer_keys, detector.layer_keys
+    ):
+        raise InputError(
+            f"{event.name}: its detector has {own.n_modules} modules on {own.n_layers} layers, the "
+            f"pipeline was trained on {detector.n_modules} modules on {detector.n_layers} layers: "
+            "use a pipeline trained on this detector"
+        )
+    rows = detector.module_index(own.volume_id, own.layer_id, own.module_id)
+    shift = np.abs(own.centre - detector.centre[rows]).max()
+    if shift > CENTRE_TOLERANCE:
+        raise InputError(
+            f"{event.name}: a module of its detector lies {shift:.3g} mm from where the "
+            f"pipeline's detector has it (at most {CENTRE_TOLERANCE} mm): give the right table "
+            "with --detectors"
+        )
+
+
+# ---------------------------------------------------------------- stage log
+
+
+class _StageLog:
+    """Times stages and, outside the timed part, judges their edges."""
+
+    def __init__(self, truth: EdgeTruth | None, device: torch.device) -> None:
+        self.truth, self.device, self.stages = truth, device, list[Stage]()
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[Any]:
+        start = self._now()
+        given: list[tuple[Tensor, ...]] = []
+        yield lambda *tensors: given.append(tensors)
+        stage = Stage(name, self._now() - start)
+        if given:
+            stage = self._judged(stage, *given[0])
+        self.stages.append(stage)
+
+    def _now(self) -> float:
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        return time.perf_counter()
+
+    def _judged(
+        self,
+        stage: Stage,
+        edges: Tensor,
+        scored: Tensor | None = None,
+        logits: Tensor | None = None,
+    ) -> Stage:
+        stage = replace(stage, edges=edges.shape[1])
+        if self.truth is None:
+            return stage
+        quality = edge_metrics(self.truth, edges.cpu().numpy()).to_dict()
+        names = ("efficiency", "target_efficiency", "purity", "weighted_purity")
+        stage = replace(stage, **{name: quality[name] for name in names})
+        if scored is None or logits is None:
+            return stage
+        scores = torch.sigmoid(logits).cpu().numpy()
+        histogram = score_histogram(self.truth, scored.cpu().numpy(), scores)
+        return replace(stage, scores=histogram.to_dict())
+
+
+def _logit(score: float) -> float:
+    return float(torch.logit(torch.tensor(score, dtype=torch.float64)))

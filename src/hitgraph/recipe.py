@@ -1,0 +1,123 @@
+"""A recipe: every setting of a pipeline and of its training, one YAML file."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hitgraph.errors import SettingsError
+from hitgraph.gnn.inputs import EDGE_INPUTS, FILTER_LOGIT
+from hitgraph.gnn.interaction import InteractionSettings
+from hitgraph.graph.embedding import EmbeddingSettings
+from hitgraph.graph.filter import FilterSettings
+from hitgraph.graph.hits import FEATURES, POSITION_FEATURES
+from hitgraph.graph.pairs import pair_feature_names
+from hitgraph.graph.windows import WindowSettings
+from hitgraph.settings import choice, parse, read_yaml
+from hitgraph.tracks import TRACK_BUILDERS
+from hitgraph.training.settings import DataSettings, TrainingSettings, TruthSettings
+
+
+@dataclass(frozen=True)
+class RadiusStage:
+    """Candidate edges: pairs of hits within a radius in a learnt space."""
+
+    network: EmbeddingSettings
+    training: TrainingSettings
+    target_efficiency: float = 0.98  # of true edges within the radius, on validation events
+    max_neighbours: int | None = None  # nearest ones kept a hit
+    random_epochs: int = 1  # epochs with random pairs only, before hard negatives are mined
+
+    def __post_init__(self) -> None:
+        _check_efficiency(self.target_efficiency)
+
+
+@dataclass(frozen=True)
+class FilterStage:
+    """Candidate edges scored one by one; those below a cut go."""
+
+    network: FilterSettings
+    training: TrainingSettings
+    target_efficiency: float = 0.98  # of true edges entering that pass, on validation events
+    batches_per_event: int = 12  # optimiser steps on each event an epoch
+
+    def __post_init__(self) -> None:
+        _check_efficiency(self.target_efficiency)
+        if self.batches_per_event < 1:
+            raise SettingsError(f"batches_per_event: {self.batches_per_event} is below 1")
+
+
+@dataclass(frozen=True)
+class GnnStage:
+    """The graph neural network that scores the edges the filter kept."""
+
+    network: InteractionSettings
+    training: TrainingSettings
+    target_efficiency: float = 0.99  # of true edges entering that pass, on validation events
+    hit_inputs: tuple[str, ...] = ("r", "z")
+    edge_inputs: tuple[str, ...] = (FILTER_LOGIT,)
+    sectors: int = 1  # train on this many phi sectors of an event, one a step
+    reflect: bool = False  # train on phi and z mirror images at random
+
+    def __post_init__(self) -> None:
+        _check_efficiency(self.target_efficiency)
+        _check_names("hit_inputs", self.hit_inputs, FEATURES)
+        _check_names("edge_inputs", self.edge_inputs, EDGE_INPUTS)
+        if self.sectors < 1:
+            raise SettingsError(f"sectors: {self.sectors} is not allowed, at least 1")
+
+
+GRAPH_STAGES: dict[str, type] = {"windows": WindowSettings, "radius": RadiusStage}
+TRACK_STAGES: dict[str, type] = {name: cls for name, (cls, _) in TRACK_BUILDERS.items()}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A whole pipeline: hits -> candidate edges -> filter -> graph network -> tracks."""
+
+    name: str
+    description: str
+    seed: int
+    data: DataSettings
+    truth: TruthSettings
+    filter: FilterStage
+    gnn: GnnStage
+    graph: WindowSettings | RadiusStage = field(metadata=choice("builder", GRAPH_STAGES))
+    tracks: Any = field(metadata=choice("builder", TRACK_STAGES))
+    clusters: bool = True  # use the cluster-shape features; events need cells
+
+    @property
+    def hit_features(self) -> tuple[str, ...]:
+        return FEATURES if self.clusters else POSITION_FEATURES
+
+    @property
+    def pair_features(self) -> tuple[str, ...]:
+        return pair_feature_names(self.clusters)
+
+    def __post_init__(self) -> None:
+        available = (*self.hit_features, *self.pair_features, FILTER_LOGIT)
+        for key in ("hit_inputs", "edge_inputs"):
+            for name in getattr(self.gnn, key):
+                if name not in available:
+                    raise SettingsError(f"gnn.{key}: {name!r} needs clusters: true")
+        if isinstance(self.graph, WindowSettings) and self.graph.cluster_shape > self.clusters:
+            raise SettingsError("graph.cluster_shape: true needs clusters: true")
+
+
+def read_recipe(name: str | Path) -> Recipe:
+    """Read and check a recipe file. Raises InputError or SettingsError naming file and key."""
+    path = Path(name)
+    try:
+        return parse(Recipe, read_yaml(path))
+    except SettingsError as error:
+        raise SettingsError(f"{path}: {error}") from None
+
+
+def _check_efficiency(value: float) -> None:
+    if not 0 < value <= 1:
+        raise SettingsError(f"target_efficiency: {value} is not in (0, 1]")
+
+
+def _check_names(key: str, names: tuple[str, ...], allowed: tuple[str, ...]) -> None:
+    for name in names:
+        if name not in allowed:
+            raise SettingsError(f"{key}: {name!r} is not allowed; any of {', '.join(allowed)}")

@@ -1,0 +1,119 @@
+"""Many events through one pipeline: track files, a summary for people and one for programs."""
+
+import json
+import resource
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hitgraph.errors import InputError
+from hitgraph.event.source import EventSource
+from hitgraph.event.trackml import write_submission
+from hitgraph.files import atomic_write
+from hitgraph.pipeline import Pipeline, Stage
+
+SUMMARY = "run.json"
+
+
+@dataclass(frozen=True)
+class EventRun:
+    """What was done with one event."""
+
+    event: str
+    n_hits: int
+    n_tracks: int
+    read_seconds: float
+    stages: tuple[Stage, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Run:
+    """What was done with all of them."""
+
+    done: tuple[EventRun, ...]
+    failed: dict[str, str]  # event -> why
+    skipped: tuple[str, ...]  # complete before this run
+
+
+def tracks_path(folder: Path, event: str, suffix: str) -> Path:
+    """Where the tracks of an event stand: `<event>-tracks.csv` or `.parquet`."""
+    return folder / f"{event}-tracks.{suffix}"
+
+
+def reconstruct(
+    pipeline: Pipeline,
+    sources: Sequence[EventSource],
+    out: Path,
+    *,
+    suffix: str = "csv",
+    resume: bool = False,
+    advance: Callable[[], None] = lambda: None,
+) -> Run:
+    """Write the tracks of each event; an event that cannot be read is noted and left out."""
+    from time import perf_counter
+
+    done, failed, skipped = [], {}, []
+    for source in sources:
+        path = tracks_path(out, source.name, suffix)
+        if resume and path.is_file():
+            skipped.append(source.name)
+            advance()
+            continue
+        try:
+            start = perf_counter()
+            event = source.read(cells=pipeline.recipe.clusters)
+            read_seconds = perf_counter() - start
+            result = pipeline.run(event)
+            write_submission(path, event.name, event.hits.hit_id, result.labels + 1)
+        except InputError as error:
+            failed[source.name] = str(error)
+        else:
+            done.append(
+                EventRun(event.name, event.n_hits, result.n_tracks, read_seconds, result.stages)
+            )
+        advance()
+    return Run(tuple(done), failed, tuple(skipped))
+
+
+def write_summary(run: Run, pipeline_name: str, out: Path) -> Path:
+    """Write `run.json` beside the tracks; events of earlier runs in it are kept."""
+    path = out / SUMMARY
+    events = {}
+    if path.is_file():
+        events = {entry["event"]: entry for entry in json.loads(path.read_text())["events"]}
+    events |= {entry.event: entry.to_dict() for entry in run.done}
+    content = {
+        "pipeline": pipeline_name,
+        "peak_memory_bytes": peak_memory(),
+        "events": [events[name] for name in sorted(events)],
+        "failed": run.failed,
+    }
+    with atomic_write(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    return path
+
+
+def peak_memory() -> int:
+    """Largest resident memory of this process so far, in bytes."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def stage_means(run: Run) -> list[dict[str, float | str | None]]:
+    """Mean of every number of each stage over the events that were done."""
+    rows: list[dict[str, float | str | None]] = []
+    for same in zip(*(entry.stages for entry in run.done), strict=True):
+        row: dict[str, float | str | None] = {"stage": same[0].name}
+        for key in ("seconds", "edges", "efficiency", "target_efficiency", "purity"):
+            values = [getattr(stage, key) for stage in same]
+            known = [value for value in values if value is not None]
+            row[key] = float(np.mean(known)) if known else None
+        rows.append(row)
+    return rows

@@ -1,0 +1,108 @@
+"""Reading frozen dataclasses from YAML: a wrong recipe is refused before any work starts."""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar, get_type_hints
+
+import pydantic
+import yaml
+
+from hitgraph.errors import InputError, SettingsError
+
+T = TypeVar("T")
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The mapping in a YAML file. Raises InputError when it is missing or not a mapping."""
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read ({error})") from error
+    except yaml.YAMLError as error:
+        raise InputError(f"{path}: is not YAML ({error})") from error
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: expected keys and values, found {type(content).__name__}")
+    return content
+
+
+def parse(cls: type[T], mapping: object, where: str = "") -> T:
+    """Build the dataclass `cls` from a mapping; `where` is the dotted key that holds it.
+
+    A field whose metadata has a `choices` table {name: dataclass} is parsed by the table's entry
+    that the mapping's own first key, named by `choices_key`, selects.
+    Raises SettingsError naming the key, the value found and what is allowed.
+    """
+    if not isinstance(mapping, Mapping):
+        raise SettingsError(f"{where or 'recipe'}: expected keys and values, found {mapping!r}")
+    hints = get_type_hints(cls)
+    known = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    for key in mapping:
+        if key not in known:
+            raise SettingsError(
+                f"{_join(where, key)}: unknown key; allowed here: {', '.join(known)}"
+            )
+    values: dict[str, Any] = {}
+    for name, field in known.items():
+        key = _join(where, name)
+        if name not in mapping:
+            if (
+                field.default is dataclasses.MISSING
+                and field.default_factory is dataclasses.MISSING
+            ):
+                raise SettingsError(f"{key}: is missing")
+            continue
+        values[name] = _value(hints[name], field.metadata, mapping[name], key)
+    try:
+        return cls(**values)
+    except SettingsError as error:
+        raise SettingsError(_join(where, str(error))) from None
+
+
+def to_dict(settings: Any) -> dict[str, Any]:
+    """The mapping that `parse` turns back into equal settings."""
+    result: dict[str, Any] = {}
+    for field in dataclasses.fields(settings):
+        value = getattr(settings, field.name)
+        if "choices" in field.metadata:
+            choices = field.metadata["choices"]
+            chosen = next(name for name, cls in choices.items() if type(value) is cls)
+            value = {field.metadata["choices_key"]: chosen, **to_dict(value)}
+        elif dataclasses.is_dataclass(value):
+            value = to_dict(value)
+        elif isinstance(value, tuple):
+            value = list(value)
+        result[field.name] = value
+    return result
+
+
+def choice(key: str, table: Mapping[str, type]) -> dict[str, Any]:
+    """Metadata of a field whose settings class is picked from `table` by the value of `key`."""
+    return {"choices": table, "choices_key": key}
+
+
+def _value(hint: Any, metadata: Mapping[str, Any], value: object, key: str) -> Any:
+    if "choices" in metadata:
+        selector, table = metadata["choices_key"], metadata["choices"]
+        if not isinstance(value, Mapping) or value.get(selector) not in table:
+            found = value.get(selector) if isinstance(value, Mapping) else value
+            raise SettingsError(
+                f"{key}.{selector}: {found!r} is not allowed; one of {', '.join(table)}"
+            )
+        rest = {name: entry for name, entry in value.items() if name != selector}
+        return parse(table[value[selector]], rest, key)
+    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+        return parse(hint, value, key)
+    try:
+        # Through JSON: strict about types, yet a YAML list may fill a tuple.
+        return pydantic.TypeAdapter(hint).validate_json(json.dumps(value), strict=True)
+    except (pydantic.ValidationError, TypeError) as error:
+        expected = error.errors()[0]["msg"] if isinstance(error, pydantic.ValidationError) else hint
+        raise SettingsError(f"{key}: {value!r} is not allowed ({expected})") from None
+
+
+def _join(where: str, key: object) -> str:
+    return f"{where}.{key}" if where else str(key)

@@ -1,0 +1,131 @@
+"""Teaching the filter: balanced batches of true, hard and easy candidates (arXiv 2103.06995)."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from hitgraph.event.detector import Detector
+from hitgraph.graph.filter import score_candidates
+from hitgraph.graph.pairs import jitter_clusters, pair_features
+from hitgraph.recipe import Recipe
+from hitgraph.training.fit import Batch, Lesson
+from hitgraph.training.samples import Sample, edge_truth, load_sample, trackml_weights
+from hitgraph.training.seeds import generator
+
+N_SCORED = 4  # fakes scored in search of hard ones, as a multiple of the true edges
+HARD_SCORE = 0.1  # a fake that scores above is hard
+N_VALIDATION = 400_000  # candidate edges looked at in each validation event
+
+
+@dataclass(frozen=True, eq=False)
+class FilterLesson(Lesson):
+    """Each event yields all its true edges, as many hard fakes and as many easy ones."""
+
+    recipe: Recipe
+    detector: Detector
+    samples: Sequence[Path]  # training events
+    candidates: Sequence[Path]  # their candidate edges, same order
+    validation_samples: Sequence[Path]
+    validation_candidates: Sequence[Path]
+
+    @property
+    def n_batches(self) -> int:  # type: ignore[override]
+        return len(self.samples) * self.recipe.filter.batches_per_event
+
+    @property
+    def n_validation(self) -> int:  # type: ignore[override]
+        return len(self.validation_samples)
+
+    def batches(self, network: nn.Module, epoch: int) -> Iterator[Batch]:
+        random = generator(self.recipe.seed, "filter", epoch)
+        for number in torch.randperm(len(self.samples), generator=random).tolist():
+            sample = load_sample(self.samples[number])
+            edges = load_candidates(self.candidates[number])
+            if self.recipe.clusters:
+                hits = jitter_clusters(sample.hits, self.detector, random)
+                sample = replace(sample, hits=hits)
+            yield from self._event(network, sample, edges, random)
+
+    def _event(
+        self, network: nn.Module, sample: Sample, edges: Tensor, random: torch.Generator
+    ) -> Iterator[Batch]:
+        y, weight = edge_truth(sample, edges, self.recipe.truth)
+        true = torch.nonzero((y > 0) & (weight > 0)).squeeze(1)
+        fakes = torch.nonzero(y == 0).squeeze(1)
+        drawn = fakes[torch.randperm(len(fakes), generator=random)[: N_SCORED * len(true)]]
+        logits = score_candidates(network, sample.hits, edges[:, drawn], self.detector)
+        scores = torch.sigmoid(logits)
+        is_hard = scores > HARD_SCORE
+        hard, easy = drawn[is_hard][: len(true)], drawn[~is_hard][: len(true)]
+        chosen = torch.cat([true, hard, easy])
+        chosen = chosen[torch.randperm(len(chosen), generator=random)]
+        for part in torch.tensor_split(chosen, self.recipe.filter.batches_per_event):
+            yield self._batch(sample, edges[:, part], y[part], weight[part])
+
+    def _batch(self, sample: Sample, edges: Tensor, y: Tensor, weight: Tensor) -> Batch:
+        if self.recipe.filter.training.trackml_weights:
+            weight = weight * trackml_weights(sample, edges, y)
+        edges = edges.long()
+        return Batch(
+            sample.hits.features,
+            edges,
+            pair_features(sample.hits, edges, self.detector),
+            y,
+            weight,
+        )
+
+    def loss(self, network: nn.Module, batch: Batch) -> Tensor:
+        return weighted_loss(network(batch.x, batch.edge_index, batch.edge_attr), batch)
+
+    def validation_batch(self, number: int) -> Batch:
+        sample = load_sample(self.validation_samples[number])
+        edges = load_candidates(self.validation_candidates[number])
+        random = generator(self.recipe.seed, "filter-validation", number)
+        edges = edges[:, torch.randperm(edges.shape[1], generator=random)[:N_VALIDATION]]
+        y, weight = edge_truth(sample, edges, self.recipe.truth)
+        return self._batch(sample, edges, y, weight)
+
+    def measure(self, network: nn.Module, batch: Batch) -> dict[str, float]:
+        logits = network(batch.x, batch.edge_index, batch.edge_attr).float()
+        kept = kept_at_efficiency(logits, batch, self.recipe.filter.target_efficiency)
+        # The loss on the natural mixture hardly sees the true edges: judge by the edges kept.
+        return {"val_loss": kept, "val_auc": auc(logits, batch)}
+
+
+def load_candidates(path: Path) -> Tensor:
+    """(2, n_edges) int32 candidate edges of one event."""
+    edges: Tensor = load_file(path)["edge_index"]
+    return edges
+
+
+def weighted_loss(logits: Tensor, batch: Batch) -> Tensor:
+    """Binary cross entropy averaged by weight; logits (..., n_edges)."""
+    loss = binary_cross_entropy_with_logits(logits, batch.y.expand_as(logits), reduction="none")
+    return (loss * batch.weight).mean() / batch.weight.mean().clamp_min(1e-6)
+
+
+def kept_at_efficiency(logits: Tensor, batch: Batch, efficiency: float) -> float:
+    """Edges above the cut that keeps `efficiency` of the true ones, divided by the true ones."""
+    true = logits[(batch.y > 0) & (batch.weight > 0)]
+    if len(true) == 0:
+        return 0.0
+    cut = torch.quantile(true, 1 - efficiency) if len(true) < 2**24 else true.median()
+    return float((logits[batch.weight > 0] >= cut).sum() / len(true))
+
+
+def auc(logits: Tensor, batch: Batch) -> float:
+    """Area under the ROC curve of the edges that are not neutral."""
+    counted = batch.weight > 0
+    scores, y = logits[counted], batch.y[counted] > 0
+    order = torch.argsort(scores)
+    rank = torch.empty_like(order)
+    rank[order] = torch.arange(1, len(order) + 1, device=order.device)
+    n_true, n_fake = int(y.sum()), int((~y).sum())
+    if n_true == 0 or n_fake == 0:
+        return 1.0
+    return (float(rank[y].double().sum()) - n_true * (n_true + 1) / 2) / (n_true * n_fake)

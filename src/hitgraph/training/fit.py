@@ -1,0 +1,189 @@
+"""Fitting one network with Lightning: progress, logs, checkpoints, resuming."""
+
+import contextlib
+import logging
+import math
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import lightning as L
+import torch
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint, RichProgressBar
+from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, IterableDataset
+
+from hitgraph.training.settings import TrainingSettings
+
+
+class Batch(NamedTuple):
+    """One optimiser step: a graph (or pairs) with labels."""
+
+    x: Tensor  # (n_hits, n_features)
+    edge_index: Tensor  # (2, n_edges) int64
+    edge_attr: Tensor | None  # (n_edges, n_edge_features)
+    y: Tensor  # (n_edges,) 0 or 1
+    weight: Tensor  # (n_edges,) of the loss; 0 = neutral
+
+
+class Lesson(ABC):
+    """What to teach a network: its batches, its loss, and how to see whether it learnt.
+
+    Batches are a function of the seed, the epoch and (for mined examples) the network only, so
+    that a resumed training sees what the uninterrupted one would have seen.
+    """
+
+    n_batches: int  # an epoch
+    n_validation: int  # validation events
+
+    @abstractmethod
+    def batches(self, network: nn.Module, epoch: int) -> Iterator[Batch]: ...
+
+    @abstractmethod
+    def loss(self, network: nn.Module, batch: Batch) -> Tensor: ...
+
+    @abstractmethod
+    def validation_batch(self, number: int) -> Batch: ...
+
+    @abstractmethod
+    def measure(self, network: nn.Module, batch: Batch) -> dict[str, float]:
+        """Figures of merit on a validation event; "val_loss" decides which epoch was best."""
+
+
+def fit(
+    network: nn.Module,
+    lesson: Lesson,
+    settings: TrainingSettings,
+    folder: Path,
+    *,
+    device: str = "cpu",
+    resume: bool = False,
+    quiet: bool = False,
+) -> dict[str, float]:
+    """Train `network` in place and leave it with the weights of its best epoch.
+
+    Writes logs (CSV, TensorBoard) and the checkpoints best.ckpt and last.ckpt into `folder`;
+    with `resume` goes on from last.ckpt, to the same result as without the interruption.
+    Returns the figures of merit of the last validation. Raises KeyboardInterrupt on Ctrl-C.
+    """
+    checkpoints = ModelCheckpoint(
+        dirpath=folder / "checkpoints",
+        filename="best",
+        monitor="val_loss",
+        save_last=True,
+        enable_version_counter=False,
+    )
+    callbacks: list[Callback] = [checkpoints]
+    if not quiet:
+        callbacks.append(RichProgressBar(leave=False))
+    with _silent_lightning():
+        trainer = L.Trainer(
+            max_epochs=settings.epochs,
+            accelerator="cuda" if device.startswith("cuda") else "cpu",
+            devices=[int(device.partition(":")[2] or 0)] if device.startswith("cuda") else 1,
+            precision=settings.precision,
+            gradient_clip_val=settings.gradient_clip or None,
+            callbacks=callbacks,
+            logger=[
+                CSVLogger(folder, name="csv"),
+                TensorBoardLogger(folder, name="tensorboard"),
+            ],
+            log_every_n_steps=10,
+            reload_dataloaders_every_n_epochs=1,
+            num_sanity_val_steps=0,
+            enable_model_summary=False,
+            enable_progress_bar=not quiet,
+        )
+        module = _Module(network, lesson, settings)
+        last = folder / "checkpoints" / "last.ckpt"
+        try:
+            trainer.fit(module, ckpt_path=str(last) if resume and last.is_file() else None)
+        except SystemExit as error:  # how Lightning ends after Ctrl-C
+            raise KeyboardInterrupt from error
+        if trainer.interrupted:
+            raise KeyboardInterrupt
+    best = torch.load(folder / "checkpoints" / "best.ckpt", map_location="cpu", weights_only=True)
+    module.load_state_dict(best["state_dict"])
+    network.cpu().eval()
+    return {name: float(value) for name, value in trainer.callback_metrics.items()}
+
+
+class _Module(L.LightningModule):
+    def __init__(self, network: nn.Module, lesson: Lesson, settings: TrainingSettings) -> None:
+        super().__init__()
+        self.network, self.lesson, self.settings = network, lesson, settings
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        return DataLoader(_Epoch(self.lesson, self.network, self.current_epoch), batch_size=None)
+
+    def val_dataloader(self) -> DataLoader[Batch]:
+        return DataLoader(_Validation(self.lesson), batch_size=None)
+
+    def training_step(self, batch: Batch) -> Tensor:
+        loss = self.lesson.loss(self.network, batch)
+        self.log("train_loss", loss.detach(), prog_bar=True, batch_size=1)
+        return loss
+
+    def validation_step(self, batch: Batch) -> None:
+        for name, value in self.lesson.measure(self.network, batch).items():
+            self.log(name, value, prog_bar=True, batch_size=1)
+
+    def configure_optimizers(self) -> Any:
+        settings = self.settings
+        optimiser = torch.optim.AdamW(
+            self.network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+        )
+        n_steps = settings.epochs * self.lesson.n_batches
+        n_warm = max(1, round(settings.warmup * n_steps))
+
+        def factor(step: int) -> float:
+            if step < n_warm:
+                return (step + 1) / n_warm
+            return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - n_warm) / (n_steps - n_warm))))
+
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, factor)
+        return {
+            "optimizer": optimiser,
+            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
+        }
+
+
+class _Epoch(IterableDataset[Batch]):
+    def __init__(self, lesson: Lesson, network: nn.Module, epoch: int) -> None:
+        self.lesson, self.network, self.epoch = lesson, network, epoch
+
+    def __len__(self) -> int:
+        return self.lesson.n_batches
+
+    def __iter__(self) -> Iterator[Batch]:
+        return self.lesson.batches(self.network, self.epoch)
+
+
+class _Validation(torch.utils.data.Dataset[Batch]):
+    def __init__(self, lesson: Lesson) -> None:
+        self.lesson = lesson
+
+    def __len__(self) -> int:
+        return self.lesson.n_validation
+
+    def __getitem__(self, number: int) -> Batch:
+        return self.lesson.validation_batch(number)
+
+
+@contextlib.contextmanager
+def _silent_lightning() -> Iterator[None]:
+    """Lightning's advice on workers, tips and hardware is not for the user of a recipe."""
+    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="lightning")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

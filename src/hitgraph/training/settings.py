@@ -1,0 +1,58 @@
+"""How a network is trained: settings only, so that a recipe can be read without lightning."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from hitgraph.errors import SettingsError
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """Optimiser, schedule and memory options of one training."""
+
+    epochs: int = 10  # passes over the training events
+    learning_rate: float = 0.003  # peak; warmed up linearly, then down a half cosine
+    warmup: float = 0.1  # fraction of all steps
+    weight_decay: float = 0.0
+    gradient_clip: float = 1.0  # largest norm of the gradient; 0 = no limit
+    precision: Literal["32", "bf16-mixed", "16-mixed"] = "32"
+    checkpointing: bool = False  # recompute activations: less memory, more time
+    trackml_weights: bool = False  # weigh true edges by arXiv 2103.06995, equation 4
+
+    def __post_init__(self) -> None:
+        for key, low in (("epochs", 1), ("weight_decay", 0), ("gradient_clip", 0)):
+            if getattr(self, key) < low:
+                raise SettingsError(f"{key}: {getattr(self, key)} is not allowed, at least {low}")
+        if not 0 < self.learning_rate < 1:
+            raise SettingsError(f"learning_rate: {self.learning_rate} is not between 0 and 1")
+        if not 0 <= self.warmup < 1:
+            raise SettingsError(f"warmup: {self.warmup} is not in [0, 1)")
+
+
+@dataclass(frozen=True)
+class TruthSettings:
+    """Which edges count as true. True edges of other particles are neutral: no loss on them."""
+
+    min_pt: float = 0.0  # GeV
+    min_hits: int = 3
+    primary_only: bool = False
+    skip_edges: Literal["true", "neutral", "fake"] = "true"  # one particle, but not neighbours
+
+    def __post_init__(self) -> None:
+        if self.min_pt < 0:
+            raise SettingsError(f"min_pt: {self.min_pt} GeV is not allowed, at least 0")
+        if self.min_hits < 2:
+            raise SettingsError(f"min_hits: {self.min_hits} is not allowed, at least 2")
+
+
+@dataclass(frozen=True)
+class DataSettings:
+    """The first events of the data folder train, the following ones validate."""
+
+    train_events: int
+    validation_events: int
+
+    def __post_init__(self) -> None:
+        for key in ("train_events", "validation_events"):
+            if getattr(self, key) < 1:
+                raise SettingsError(f"{key}: {getattr(self, key)} is not allowed, at least 1")

@@ -1,0 +1,443 @@
+"""Training a whole pipeline from a recipe, stage after stage, resumable at any point.
+
+The output folder becomes a pipeline; its subfolder `training` holds logs, checkpoints and the
+products of the stages (samples, candidates, graphs), which are removed once all is done.
+"""
+
+import json
+import logging
+import math
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch
+import yaml
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from hitgraph.errors import HitgraphError, InputError, SettingsError
+from hitgraph.event.detector import Detector
+from hitgraph.event.source import EventSource
+from hitgraph.files import atomic_write
+from hitgraph.graph.embedding import RadiusBuilder
+from hitgraph.graph.filter import score_candidates
+from hitgraph.graph.pairs import pair_features
+from hitgraph.graph.windows import LayerWindows, WindowBuilder, learn_windows
+from hitgraph.pipeline import Pipeline, WorkingPoints, check_detector, find_device, new_networks
+from hitgraph.recipe import RadiusStage, Recipe
+from hitgraph.settings import to_dict
+from hitgraph.training.embedding import EmbeddingLesson, radius_at_efficiency
+from hitgraph.training.filter import FilterLesson, load_candidates
+from hitgraph.training.fit import Lesson, fit
+from hitgraph.training.gnn import GraphLesson, load_graph
+from hitgraph.training.samples import (
+    Sample,
+    edge_truth,
+    load_sample,
+    make_sample,
+    save_sample,
+    save_tensors,
+    trackml_weights,
+)
+from hitgraph.training.settings import TrainingSettings
+from hitgraph.training.tune import score_cut_of_best_tracks, with_score_cut
+
+Report = Callable[[str], None]
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """Where a training keeps its things, and how it runs."""
+
+    recipe: Recipe
+    out: Path
+    device: str
+    resume: bool
+    quiet: bool
+    report: Report  # called with a line for people
+
+    @property
+    def folder(self) -> Path:
+        return self.out / "training"
+
+    def path(self, kind: str, name: str) -> Path:
+        return self.folder / kind / f"{name}.safetensors"
+
+    def paths(self, kind: str, names: Sequence[str]) -> list[Path]:
+        return [self.path(kind, name) for name in names]
+
+    def recall(self, stage: str) -> dict[str, Any] | None:
+        """What a finished stage recorded, None while it is unfinished."""
+        path = self.folder / stage / "done.json"
+        return json.loads(path.read_text()) if path.is_file() else None
+
+    def record(self, stage: str, facts: dict[str, Any]) -> None:
+        with atomic_write(self.folder / stage / "done.json") as temporary:
+            temporary.write_text(json.dumps(facts, indent=1))
+
+
+@dataclass(frozen=True)
+class Training:
+    """What came out."""
+
+    pipeline: Pipeline
+    train_events: tuple[str, ...]
+    validation_events: tuple[str, ...]
+    stages: dict[str, dict[str, Any]]  # figures of merit by stage
+
+
+def train(
+    recipe: Recipe,
+    sources: Sequence[EventSource],
+    out: Path,
+    *,
+    device: str = "cpu",
+    resume: bool = False,
+    quiet: bool = False,
+    report: Report = _log.info,
+) -> Training:
+    """Train the stages of `recipe` one after another and write the pipeline to `out`.
+
+    The first events train, the following ones validate, as the recipe says; others are not
+    touched. Raises InputError for events without truth or too few of them, SettingsError for an
+    `out` that belongs to another training.
+    """
+    device = str(find_device(device))
+    shop = Workshop(recipe, out, device, resume, quiet, report)
+    train_sources, validation_sources = _split(recipe, sources)
+    _open(shop, [source.name for source in sources])
+    L.seed_everything(recipe.seed, verbose=False)
+    detector = _detector(train_sources[0])
+    for source in [*train_sources, *validation_sources]:
+        _prepare_sample(shop, source, detector)
+    train_names = [source.name for source in train_sources]
+    validation_names = [source.name for source in validation_sources]
+
+    networks = new_networks(recipe)
+    pipeline = Pipeline(
+        recipe=recipe,
+        detector=detector,
+        working_points=WorkingPoints(filter_cut=0.5, gnn_cut=0.5),
+        **networks,  # type: ignore[arg-type]
+    )
+    stages: dict[str, dict[str, Any]] = {}
+    pipeline, stages["graph"] = _graph_stage(shop, pipeline, train_names, validation_names)
+    pipeline, stages["filter"] = _filter_stage(shop, pipeline, train_names, validation_names)
+    pipeline, stages["gnn"] = _gnn_stage(shop, pipeline, train_names, validation_names)
+    pipeline, stages["tracks"] = _track_stage(shop, pipeline, validation_sources)
+    pipeline.save(out)
+    return Training(pipeline, tuple(train_names), tuple(validation_names), stages)
+
+
+def clean(out: Path) -> None:
+    """Remove the products of the stages, keep logs and checkpoints."""
+    for kind in ("samples", "candidates", "graphs"):
+        shutil.rmtree(out / "training" / kind, ignore_errors=True)
+
+
+# ---------------------------------------------------------------- before the first stage
+
+
+def _split(
+    recipe: Recipe, sources: Sequence[EventSource]
+) -> tuple[list[EventSource], list[EventSource]]:
+    n_train, n_validation = recipe.data.train_events, recipe.data.validation_events
+    if len(sources) < n_train + n_validation:
+        raise InputError(
+            f"the recipe wants {n_train} events to train and {n_validation} to validate on, "
+            f"the data has {len(sources)}: simulate more, or lower data.train_events"
+        )
+    return list(sources[:n_train]), list(sources[n_train : n_train + n_validation])
+
+
+def _open(shop: Workshop, event_names: list[str]) -> None:
+    """Refuse a folder that another training, or the same one without --resume, has begun."""
+    identity = {"recipe": to_dict(shop.recipe), "events": event_names}
+    path = shop.folder / "identity.json"
+    if not path.is_file():
+        with atomic_write(path) as temporary:
+            temporary.write_text(json.dumps(identity))
+        with atomic_write(shop.folder / "recipe.yaml") as temporary:
+            temporary.write_text(yaml.safe_dump(identity["recipe"], sort_keys=False))
+        return
+    if not shop.resume:
+        raise SettingsError(
+            f"{shop.out}: a training was begun here: go on with --resume, or name another --out"
+        )
+    if json.loads(path.read_text()) != identity:
+        raise SettingsError(
+            f"{shop.out}: was begun with another recipe or other events "
+            f"(see {shop.folder / 'recipe.yaml'}): resume with those, or name another --out"
+        )
+
+
+def _detector(source: EventSource) -> Detector:
+    detector = source.read(cells=False).detector
+    if detector is None:
+        raise InputError(
+            f"{source.path}: no detectors table beside the events: name it with --detectors"
+        )
+    return detector
+
+
+def _prepare_sample(shop: Workshop, source: EventSource, detector: Detector) -> None:
+    path = shop.path("samples", source.name)
+    if path.is_file():
+        return
+    shop.report(f"reading {source.name}")
+    event = source.read(cells=shop.recipe.clusters)
+    check_detector(event, detector)
+    save_sample(make_sample(event, detector, shop.recipe.clusters, shop.recipe.truth), path)
+
+
+# ---------------------------------------------------------------- stages
+
+
+def _graph_stage(
+    shop: Workshop, pipeline: Pipeline, train: list[str], validation: list[str]
+) -> tuple[Pipeline, dict[str, Any]]:
+    stage = shop.recipe.graph
+    builder: WindowBuilder | RadiusBuilder
+    if isinstance(stage, RadiusStage):
+        embedding = pipeline.embedding
+        assert embedding is not None
+        sample = load_sample(shop.path("samples", train[0]))
+        embedding.learn_inputs(sample.hits.features)
+        lesson = EmbeddingLesson(
+            shop.recipe,
+            pipeline.detector,
+            shop.paths("samples", train),
+            shop.paths("samples", validation),
+        )
+        merit = _teach(shop, "embedding", embedding, lesson, stage.training)
+        radius = radius_at_efficiency(
+            embedding, shop.paths("samples", validation), stage.target_efficiency
+        )
+        points = replace(pipeline.working_points, radius=radius)
+        pipeline = replace(pipeline, working_points=points)
+        builder = RadiusBuilder(embedding, radius, stage.max_neighbours)
+        facts = {**merit, "radius": radius}
+    else:
+        path = shop.folder / "graph" / "windows.parquet"
+        if not path.is_file():
+            shop.report(f"learning windows from {len(train)} events")
+            samples = (load_sample(shop.path("samples", name)) for name in train)
+            pairs = ((sample.hits, sample.true_edges) for sample in samples)
+            learn_windows(pairs, pipeline.detector, stage).save(path)
+        windows = LayerWindows.load(path)
+        pipeline = replace(pipeline, windows=windows)
+        builder = WindowBuilder(windows, pipeline.detector)
+        facts = {}
+    done = shop.recall("graph")
+    if done is None:
+        done = {**facts, **_build_candidates(shop, builder, train, validation)}
+        shop.record("graph", done)
+    shop.report(f"graph: {_facts(done)}")
+    return pipeline, done
+
+
+def _build_candidates(
+    shop: Workshop, builder: WindowBuilder | RadiusBuilder, train: list[str], validation: list[str]
+) -> dict[str, Any]:
+    """Build and keep the candidate edges of every event; quality on the validation events."""
+    n_edges = n_true = n_found = 0
+    for name in [*train, *validation]:
+        path = shop.path("candidates", name)
+        sample = load_sample(shop.path("samples", name))
+        if not path.is_file():
+            shop.report(f"candidate edges of {name}")
+            with torch.inference_mode():
+                save_tensors({"edge_index": builder.build(sample.hits).int()}, path)
+        if name in validation:
+            edges = load_candidates(path)
+            n_edges += edges.shape[1]
+            n_true += sample.true_edges.shape[1]
+            n_found += int(_is_true_edge(sample, edges).sum())
+    return {
+        "edges": n_edges / len(validation),
+        "efficiency": n_found / max(n_true, 1),
+    }
+
+
+def _filter_stage(
+    shop: Workshop, pipeline: Pipeline, train: list[str], validation: list[str]
+) -> tuple[Pipeline, dict[str, Any]]:
+    stage, network = shop.recipe.filter, pipeline.filter
+    sample = load_sample(shop.path("samples", train[0]))
+    edges = load_candidates(shop.path("candidates", train[0]))
+    some = edges[:, :: max(1, edges.shape[1] // 200_000)].long()
+    network.learn_inputs(sample.hits.features, pair_features(sample.hits, some, pipeline.detector))
+    lesson = FilterLesson(
+        shop.recipe,
+        pipeline.detector,
+        shop.paths("samples", train),
+        shop.paths("candidates", train),
+        shop.paths("samples", validation),
+        shop.paths("candidates", validation),
+    )
+    merit = _teach(shop, "filter", network, lesson, stage.training)
+    done = shop.recall("filter")
+    if done is None or "cut" not in done:
+        scores = [_true_scores(shop, pipeline, name) for name in validation]
+        cut = _cut_at_efficiency(torch.cat(scores), stage.target_efficiency)
+        done = {**merit, "cut": cut}
+        pipeline = _with_points(pipeline, filter_cut=cut)
+        done |= _build_graphs(shop, pipeline, train, validation)
+        shop.record("filter", done)
+    shop.report(f"filter: {_facts(done)}")
+    return _with_points(pipeline, filter_cut=done["cut"]), done
+
+
+def _true_scores(shop: Workshop, pipeline: Pipeline, name: str) -> Tensor:
+    """Filter scores of the true candidate edges of target particles."""
+    sample = load_sample(shop.path("samples", name))
+    edges = load_candidates(shop.path("candidates", name))
+    true = edges[:, _is_true_edge(sample, edges)]
+    return torch.sigmoid(score_candidates(pipeline.filter, sample.hits, true, pipeline.detector))
+
+
+def _build_graphs(
+    shop: Workshop, pipeline: Pipeline, train: list[str], validation: list[str]
+) -> dict[str, Any]:
+    """Filter the candidates of every event and keep what the graph network reads."""
+    n_edges = n_true = n_kept = 0
+    cut = math.log(pipeline.working_points.filter_cut / (1 - pipeline.working_points.filter_cut))
+    for name in [*train, *validation]:
+        path = shop.path("graphs", name)
+        sample = load_sample(shop.path("samples", name))
+        if not path.is_file():
+            shop.report(f"filtered graph of {name}")
+            edges = load_candidates(shop.path("candidates", name))
+            logits = score_candidates(pipeline.filter, sample.hits, edges, pipeline.detector)
+            kept = logits >= cut
+            _save_graph(shop, pipeline, sample, edges[:, kept].long(), logits[kept], path)
+        if name in validation:
+            edges = load_graph(path)[0].edge_index
+            n_edges += edges.shape[1]
+            n_true += sample.true_edges.shape[1]
+            n_kept += int(_is_true_edge(sample, edges).sum())
+    return {"edges": n_edges / len(validation), "efficiency": n_kept / max(n_true, 1)}
+
+
+def _save_graph(
+    shop: Workshop, pipeline: Pipeline, sample: Sample, edges: Tensor, logits: Tensor, path: Path
+) -> None:
+    x, edge_attr = pipeline.graph_inputs(sample.hits, edges, logits)
+    y, weight = edge_truth(sample, edges, shop.recipe.truth)
+    if shop.recipe.gnn.training.trackml_weights:
+        weight = weight * trackml_weights(sample, edges, y)
+    save_tensors(
+        {
+            "x": x,
+            "phi": sample.hits.features[:, 1],
+            "edge_index": edges.int(),
+            "edge_attr": edge_attr,
+            "y": y.to(torch.uint8),
+            "weight": weight,
+        },
+        path,
+    )
+
+
+def _gnn_stage(
+    shop: Workshop, pipeline: Pipeline, train: list[str], validation: list[str]
+) -> tuple[Pipeline, dict[str, Any]]:
+    stage, network = shop.recipe.gnn, pipeline.gnn
+    batch, _ = load_graph(shop.path("graphs", train[0]))
+    assert batch.edge_attr is not None
+    network.learn_inputs(batch.x, batch.edge_attr)
+    network.checkpointing = stage.training.checkpointing
+    lesson = GraphLesson(shop.recipe, shop.paths("graphs", train), shop.paths("graphs", validation))
+    merit = _teach(shop, "gnn", network, lesson, stage.training)
+    done = shop.recall("gnn")
+    if done is None or "cut" not in done:
+        scores = []
+        with torch.inference_mode():
+            for name in validation:
+                batch, _ = load_graph(shop.path("graphs", name))
+                sample = load_sample(shop.path("samples", name))
+                logits = network(batch.x, batch.edge_index, batch.edge_attr)
+                scores.append(torch.sigmoid(logits[_is_true_edge(sample, batch.edge_index)]))
+        done = {**merit, "cut": _cut_at_efficiency(torch.cat(scores), stage.target_efficiency)}
+        shop.record("gnn", done)
+    shop.report(f"gnn: {_facts(done)}")
+    return _with_points(pipeline, gnn_cut=done["cut"]), done
+
+
+def _track_stage(
+    shop: Workshop, pipeline: Pipeline, validation: Sequence[EventSource]
+) -> tuple[Pipeline, dict[str, Any]]:
+    done = shop.recall("tracks")
+    if done is None:
+        shop.report("choosing the score cut of the track builder")
+        done = score_cut_of_best_tracks(pipeline, validation)
+        shop.record("tracks", done)
+    shop.report(f"tracks: {_facts(done)}")
+    return with_score_cut(pipeline, done["score_cut"]), done
+
+
+# ---------------------------------------------------------------- shared by the stages
+
+
+def _teach(
+    shop: Workshop, name: str, network: nn.Module, lesson: Lesson, settings: TrainingSettings
+) -> dict[str, Any]:
+    """Train a network, or read it back where a run before this one has."""
+    path = shop.path(name, "network")
+    merit_path = shop.folder / name / "merit.json"
+    if not (path.is_file() and merit_path.is_file()):
+        shop.report(f"training {name}: {settings.epochs} epochs of {lesson.n_batches} steps")
+        merit = fit(
+            network,
+            lesson,
+            settings,
+            shop.folder / name,
+            device=shop.device,
+            resume=shop.resume,
+            quiet=shop.quiet,
+        )
+        bad = [key for key, value in merit.items() if not math.isfinite(value)]
+        if bad:
+            raise HitgraphError(
+                f"training {name}: {', '.join(bad)} became infinite or NaN: "
+                f"lower {name}.training.learning_rate"
+            )
+        save_tensors(network.state_dict(), path)
+        with atomic_write(merit_path) as temporary:
+            temporary.write_text(json.dumps(merit))
+    network.load_state_dict(load_file(path))
+    network.eval()
+    merit = json.loads(merit_path.read_text())
+    return dict(merit)
+
+
+def _is_true_edge(sample: Sample, edge_index: Tensor) -> Tensor:
+    """(n_edges,) bool, neighbours on a target particle, in either direction."""
+    n_hits = len(sample.hits)
+    edges = edge_index.long()
+    return torch.isin(
+        edges[0] * n_hits + edges[1], sample.true_edges[0] * n_hits + sample.true_edges[1]
+    )
+
+
+def _cut_at_efficiency(scores: Tensor, efficiency: float) -> float:
+    """The score that a fraction `efficiency` of the true edges reaches or passes."""
+    if len(scores) == 0:
+        raise InputError("the validation events have no true edge of a target particle")
+    rank = min(int((1 - efficiency) * len(scores)), len(scores) - 1)
+    value = float(torch.sort(scores.double()).values[rank])
+    return min(max(value, 1e-9), 1 - 1e-9)
+
+
+def _with_points(pipeline: Pipeline, **points: float) -> Pipeline:
+    return replace(pipeline, working_points=replace(pipeline.working_points, **points))
+
+
+def _facts(facts: dict[str, Any]) -> str:
+    return ", ".join(f"{key} {value:.5g}" for key, value in facts.items() if key != "train_loss")

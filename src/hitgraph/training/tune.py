@@ -1,0 +1,32 @@
+"""Choosing the track builder's score cut on validation events."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from hitgraph.evaluation.metrics import evaluate
+from hitgraph.event.source import EventSource
+from hitgraph.pipeline import Pipeline
+
+CUTS = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+
+
+def with_score_cut(pipeline: Pipeline, cut: float) -> Pipeline:
+    """The same pipeline with another cut in its track builder."""
+    tracks = replace(pipeline.recipe.tracks, score_cut=cut)
+    return replace(pipeline, recipe=replace(pipeline.recipe, tracks=tracks))
+
+
+def score_cut_of_best_tracks(pipeline: Pipeline, sources: Sequence[EventSource]) -> dict[str, Any]:
+    """The score cut with the highest TrackML score on validation events, and that score."""
+    totals = dict.fromkeys(CUTS, 0.0)
+    for source in sources:
+        event = source.read(cells=pipeline.recipe.clusters)
+        found = pipeline.run(event)
+        for cut in CUTS:
+            labels = with_score_cut(pipeline, cut).build_tracks(
+                found.hits, found.edges, found.scores
+            )
+            totals[cut] += evaluate(event, labels.numpy()).score / len(sources)
+    best = max(CUTS, key=lambda cut: totals[cut])
+    return {"score_cut": best, "trackml_score": totals[best]}
