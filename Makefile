@@ -1,0 +1,30 @@
+# Everything a new user needs; only Python (3.11 to 3.13), git and make have to be there.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
+
+.PHONY: demo test lint clean
+
+demo: $(VENV)/.demo  ## reconstruct the bundled event, print the tables, write demo/report.html
+	$(BIN)/hitgraph demo --out demo
+
+test: $(VENV)/.test  ## install what the tests need and run them
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) --editable '.[plot]'
+	touch $@
+
+$(VENV)/.test: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) --editable '.[dev,plot,sim,train]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) demo build dist
