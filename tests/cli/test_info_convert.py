@@ -216,7 +216,7 @@ def test_convert_cannot_start(store, tmp_path, events, capsys):
 def test_convert_refuses_two_detectors(store, tmp_path, make_event, capsys):
     other = make_event(seed=9)
     write_event(other, tmp_path / "other")
-    moved = type(other.detector)(**{**vars(other.detector), "half_v": other.detector.half_v * 2})
+    moved = replace(other.detector, half_v=other.detector.half_v * 2)
     write_detectors(moved, tmp_path / "other")
     words = ["convert", str(store), str(tmp_path / "other"), "--to", "parquet"]
     assert main([*words, "--out", str(tmp_path / "out")]) == 2
