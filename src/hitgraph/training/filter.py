@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from hitgraph.event.detector import Detector
-from hitgraph.graph.filter import score_candidates
 from hitgraph.graph.pairs import jitter_clusters, pair_features
 from hitgraph.recipe import Recipe
 from hitgraph.training.fit import Batch, Lesson
@@ -58,26 +57,31 @@ class FilterLesson(Lesson):
         true = torch.nonzero((y > 0) & (weight > 0)).squeeze(1)
         fakes = torch.nonzero(y == 0).squeeze(1)
         drawn = fakes[torch.randperm(len(fakes), generator=random)[: N_SCORED * len(true)]]
-        logits = score_candidates(network, sample.hits, edges[:, drawn], self.detector)
-        scores = torch.sigmoid(logits)
-        is_hard = scores > HARD_SCORE
-        hard, easy = drawn[is_hard][: len(true)], drawn[~is_hard][: len(true)]
-        chosen = torch.cat([true, hard, easy])
+        pool = torch.cat([true, drawn])
+        batch = self._batch(sample, edges[:, pool], y[pool], weight[pool])
+        is_fake = torch.arange(len(pool)) >= len(true)
+        is_hard = is_fake & (self._scores(network, batch) > HARD_SCORE)
+        rows = [torch.nonzero(kind).squeeze(1) for kind in (~is_fake, is_hard, is_fake & ~is_hard)]
+        chosen = torch.cat([some[: len(true)] for some in rows])
         chosen = chosen[torch.randperm(len(chosen), generator=random)]
         for part in torch.tensor_split(chosen, self.recipe.filter.batches_per_event):
-            yield self._batch(sample, edges[:, part], y[part], weight[part])
+            yield _rows(batch, part)
 
     def _batch(self, sample: Sample, edges: Tensor, y: Tensor, weight: Tensor) -> Batch:
         if self.recipe.filter.training.trackml_weights:
             weight = weight * trackml_weights(sample, edges, y)
         edges = edges.long()
-        return Batch(
-            sample.hits.features,
-            edges,
-            pair_features(sample.hits, edges, self.detector),
-            y,
-            weight,
+        pairs = pair_features(sample.hits, edges, self.detector)
+        return Batch(sample.hits.features, edges, pairs, y, weight)
+
+    @torch.no_grad()
+    def _scores(self, network: nn.Module, batch: Batch) -> Tensor:
+        device = next(network.parameters()).device
+        assert batch.edge_attr is not None
+        logits: Tensor = network(
+            batch.x.to(device), batch.edge_index.to(device), batch.edge_attr.to(device)
         )
+        return torch.sigmoid(logits.float()).cpu()
 
     def loss(self, network: nn.Module, batch: Batch) -> Tensor:
         return weighted_loss(network(batch.x, batch.edge_index, batch.edge_attr), batch)
@@ -95,6 +99,17 @@ class FilterLesson(Lesson):
         kept = kept_at_efficiency(logits, batch, self.recipe.filter.target_efficiency)
         # The loss on the natural mixture hardly sees the true edges: judge by the edges kept.
         return {"val_loss": kept, "val_auc": auc(logits, batch)}
+
+
+def _rows(batch: Batch, rows: Tensor) -> Batch:
+    """The batch with some of its edges."""
+    assert batch.edge_attr is not None
+    return batch._replace(
+        edge_index=batch.edge_index[:, rows],
+        edge_attr=batch.edge_attr[rows],
+        y=batch.y[rows],
+        weight=batch.weight[rows],
+    )
 
 
 def load_candidates(path: Path) -> Tensor:

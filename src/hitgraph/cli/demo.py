@@ -1,0 +1,46 @@
+"""Reconstruct the bundled pile-up 200 event with a shipped pipeline and show how well it went.
+
+    hitgraph demo --out demo
+
+Prints the stages and the efficiency table, and writes the tracks and report.html into DIR (the
+report needs the extra `plot`).
+"""
+
+import argparse
+from pathlib import Path
+
+from hitgraph.cli import OK
+from hitgraph.cli.arguments import add_verbosity
+from hitgraph.cli.reconstruct import add_device
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--out", type=Path, default=Path("demo"), metavar="DIR", help="folder to write (demo)"
+    )
+    parser.add_argument(
+        "--pipeline", default="quickstart", metavar="P", help="a shipped name or a pipeline folder"
+    )
+    add_device(parser)
+    add_verbosity(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    from importlib.resources import files
+
+    from hitgraph.cli import main
+
+    event = str(files("hitgraph") / "demo_event")
+    verbosity = ["--quiet"] if args.quiet else []
+    threads = [] if args.threads is None else ["--threads", str(args.threads)]
+    tracks, report = args.out / "tracks", args.out / "report.html"
+    status = main(
+        ["reconstruct", event, "--pipeline", str(args.pipeline), "--out", str(tracks)]
+        + ["--device", args.device, *threads, *verbosity]
+    )
+    if status != OK:
+        return status
+    status = main(["evaluate", str(tracks), "--truth", event, *verbosity])
+    if status != OK:
+        return status
+    return main(["report", str(tracks), "--truth", event, "--out", str(report), *verbosity])
