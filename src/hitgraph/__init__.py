@@ -7,6 +7,8 @@ from hitgraph._version import __version__
 
 # what the package offers by its own name, and the module it is imported from when first used
 _OFFERED = {
+    "Pipeline": "hitgraph.pipeline",
+    "evaluate": "hitgraph.evaluation.metrics",
     "read_event": "hitgraph.event.source",
 }
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hitgraph.errors import InputError
@@ -85,6 +85,7 @@ def test_labels_that_do_not_fit_are_refused() -> None:
 assignments = st.lists(st.tuples(st.integers(0, 4), st.integers(-1, 4)), max_size=40)
 
 
+@settings(deadline=None, max_examples=60)
 @given(assignments)
 def test_agrees_with_counting_one_by_one(rows: list[tuple[int, int]]) -> None:
     particle_id = np.array([row[0] for row in rows], np.int64)
@@ -103,6 +104,7 @@ def test_agrees_with_counting_one_by_one(rows: list[tuple[int, int]]) -> None:
     assert set(matches.label.tolist()) == set(labels[labels >= 0].tolist())
 
 
+@settings(deadline=None, max_examples=60)
 @given(assignments)
 def test_a_perfect_track_passes_the_looser_matchings(rows: list[tuple[int, int]]) -> None:
     matches = match_tracks(
@@ -113,6 +115,7 @@ def test_a_perfect_track_passes_the_looser_matchings(rows: list[tuple[int, int]]
     assert (matches.matched("double majority") | ~perfect).all()
 
 
+@settings(deadline=None, max_examples=60)
 @given(assignments)
 def test_a_particle_has_at_most_one_double_majority_track(rows: list[tuple[int, int]]) -> None:
     matches = match_tracks(

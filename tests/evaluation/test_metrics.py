@@ -87,7 +87,10 @@ def test_short_tracks_count_neither_as_found_nor_as_fake(straight_event: EventMa
 def test_selection_of_particles(straight_event: EventMaker) -> None:
     """Neutral, forward and soft particles are not selected; their tracks are no fakes."""
     event = straight_event(
-        [6, 6, 6, 6, 4], pt=[0.9, 0.9, 0.05, 0.9, 0.9], eta=[0, 4.5, 0, 0, 0], charge=[0, 1, 1, 1, 1]
+        [6, 6, 6, 6, 4],
+        pt=[0.9, 0.9, 0.05, 0.9, 0.9],
+        eta=[0, 4.5, 0, 0, 0],
+        charge=[0, 1, 1, 1, 1],
     )
     double = evaluate(event, truth_labels(event)).matchings["double majority"]
     assert [one.physics for one in double.efficiency] == [Ratio(2, 2), Ratio(2, 2), Ratio(0, 0)]
@@ -238,7 +241,7 @@ def same_numbers(one: Metrics, other: Metrics) -> bool:
     )
 
 
-@settings(max_examples=60)
+@settings(deadline=None, max_examples=30)
 @given(scenes, st.data())
 def test_names_of_tracks_and_order_of_hits_do_not_matter(
     straight_event: EventMaker, scene: tuple[list[int], int], data: st.DataObject
@@ -253,7 +256,7 @@ def test_names_of_tracks_and_order_of_hits_do_not_matter(
     assert same_numbers(after, before)
 
 
-@settings(max_examples=60)
+@settings(deadline=None, max_examples=30)
 @given(scenes, st.data())
 def test_what_is_left_out_stays_in_the_denominators(
     straight_event: EventMaker, scene: tuple[list[int], int], data: st.DataObject
@@ -275,7 +278,7 @@ def test_what_is_left_out_stays_in_the_denominators(
     assert np.nan_to_num(after.score) <= np.nan_to_num(before.score) + 1e-12
 
 
-@settings(max_examples=60)
+@settings(deadline=None, max_examples=30)
 @given(scenes, st.data())
 def test_perfect_is_the_hardest_matching(
     straight_event: EventMaker, scene: tuple[list[int], int], data: st.DataObject

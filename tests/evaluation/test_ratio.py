@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hitgraph.evaluation.ratio import BinnedRatio, Ratio, binned_ratio, clopper_pearson
@@ -29,6 +29,7 @@ def test_published_95_percent_limits(passed: int, total: int, low: float, high: 
     assert clopper_pearson(passed, total, 0.95) == pytest.approx((low, high), abs=6e-5)
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.integers(1, 300), st.data())
 def test_the_limits_leave_their_tails(total: int, data: st.DataObject) -> None:
     """At the lower limit, `passed` or more happens with half of the remaining probability."""

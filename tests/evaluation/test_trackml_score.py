@@ -5,7 +5,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hitgraph.evaluation.matching import match_tracks
@@ -43,6 +43,7 @@ def columns(rows: list[tuple[int, int, int]]) -> tuple[list[int], list[float], l
     return particle_id, weight, [row[1] for row in rows]
 
 
+@settings(deadline=None, max_examples=60)
 @given(events)
 def test_agrees_with_the_slow_reference(rows: list[tuple[int, int, int]]) -> None:
     particle_id, weight, labels = columns(rows)
@@ -54,6 +55,7 @@ def test_agrees_with_the_slow_reference(rows: list[tuple[int, int, int]]) -> Non
         )
 
 
+@settings(deadline=None, max_examples=60)
 @given(events, st.data())
 def test_taking_a_right_hit_off_a_track_never_raises_the_score(
     rows: list[tuple[int, int, int]], data: st.DataObject
@@ -75,6 +77,7 @@ def test_taking_a_right_hit_off_a_track_never_raises_the_score(
     assert score(particle_id, weight, less) <= score(particle_id, weight, labels) + 1e-12
 
 
+@settings(deadline=None, max_examples=60)
 @given(events, st.integers(0, 3))
 def test_taking_a_whole_track_off_never_raises_the_score(
     rows: list[tuple[int, int, int]], gone: int

@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     import json
 
     from hitgraph.cli.console import console, progress
-    from hitgraph.event.source import list_events
+    from hitgraph.event.source import list_events, require_different_names
     from hitgraph.files import atomic_write
     from hitgraph.pipeline import Pipeline
     from hitgraph.reconstruct import reconstruct, write_summary
@@ -59,6 +59,7 @@ def run(args: argparse.Namespace) -> int:
 
     set_verbosity(args)
     sources = list_events(args.paths, args.detectors, args.events)
+    require_different_names(sources)
     set_threads(args.threads)
     pipeline = Pipeline.load(args.pipeline, args.device)
     with progress(args.quiet) as bar:

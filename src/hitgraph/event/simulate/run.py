@@ -280,7 +280,8 @@ def simulate_event(simulator: Simulator, folder: Path, number: int) -> EventSumm
         write_event(event, folder)
     except BaseException:
         for path in paths:
-            path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                path.unlink()
         raise
     assert event.cells is not None
     assert event.particles is not None
