@@ -117,6 +117,8 @@ def test_hinge_loss_is_equation_5() -> None:
     weight = torch.tensor([1.0, 2.0, 0.0, 1.0])
     assert float(hinge_loss(d_squared, is_true, weight=weight)) == pytest.approx(1.75 / 4)
     assert float(hinge_loss(d_squared[3:], is_true[3:], margin=3.0)) == pytest.approx(5.0)
+    assert float(hinge_loss(d_squared, is_true, weight=torch.zeros(4))) == 0.0
+    assert float(hinge_loss(d_squared[:0], is_true[:0])) == 0.0
 
 
 def test_the_loss_pulls_true_pairs_together_and_pushes_others_out_of_the_margin() -> None:

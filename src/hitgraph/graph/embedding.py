@@ -91,11 +91,12 @@ def hinge_loss(
     d² where the pair is true, max(0, margin² - d²) where it is not.
 
     d_squared (n_pairs,), is_true (n_pairs,) bool, weight (n_pairs,) or none for equal weights.
+    Without pairs, or if all weights are zero, the loss is zero.
     """
     loss = torch.where(is_true, d_squared, (margin**2 - d_squared).clamp_min(0.0))
     if weight is None:
         return loss.mean()
-    return (weight * loss).sum() / weight.sum()
+    return (weight * loss).sum() / weight.sum().clamp_min(1e-6)
 
 
 @dataclass(frozen=True)

@@ -39,11 +39,8 @@ class WalkthroughSettings:
     def __post_init__(self) -> None:
         for key in ("score_cut", "walk_cut", "add_cut"):
             check_score(key, getattr(self, key))
-        if not self.score_cut <= self.walk_cut <= self.add_cut:
-            raise SettingsError(
-                f"walk_cut: {self.walk_cut} is not between score_cut, {self.score_cut}, "
-                f"and add_cut, {self.add_cut}"
-            )
+        if self.walk_cut > self.add_cut:
+            raise SettingsError(f"walk_cut: {self.walk_cut} is above add_cut, {self.add_cut}")
         check_min_hits(self.min_hits)
 
 
