@@ -94,8 +94,7 @@ def hinge_loss(
     Without pairs, or if all weights are zero, the loss is zero.
     """
     loss = torch.where(is_true, d_squared, (margin**2 - d_squared).clamp_min(0.0))
-    if weight is None:
-        return loss.mean()
+    weight = torch.ones_like(loss) if weight is None else weight
     return (weight * loss).sum() / weight.sum().clamp_min(1e-6)
 
 
