@@ -64,7 +64,13 @@ def test_nothing_counted() -> None:
     empty = Ratio(0, 0)
     assert math.isnan(empty.value)
     assert empty.interval == (0.0, 1.0)
-    assert empty.to_dict() == dict(passed=0, total=0, value=None, low=None, high=None)
+    assert empty.to_dict() == {
+        "passed": 0,
+        "total": 0,
+        "value": None,
+        "low": None,
+        "high": None,
+    }
 
 
 def test_counts_add_up() -> None:

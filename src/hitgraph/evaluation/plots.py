@@ -183,7 +183,9 @@ def score_figure(histograms: Mapping[str, ScoreHistogram]) -> Figure:
             )
         left.set_xticks(_logit(np.array(SCORE_TICKS)), [f"{tick:g}" for tick in SCORE_TICKS])
         left.xaxis.set_minor_locator(NullLocator())
-        left.set(xlabel="edge score", ylabel="fraction of the edges / bin", yscale="log")
+        left.set(xlabel="edge score", ylabel="fraction of the edges / bin")
+        if left.dataLim.y1 > 0:
+            left.set_yscale("log")
         right.set(xlabel="fraction of fake edges kept", ylabel="fraction of true edges kept")
         right.set(xscale="log", xlim=(1e-4, 1))
         right.set_ylim(top=1.02)
@@ -249,8 +251,9 @@ def _draw_particles(
         counts = np.asarray(curve.total) / len(metrics.events)
         axes.stairs(counts, curve.edges, fill=True, color=GREY, alpha=alpha, label=label)
     axes.set_ylabel("particles / event")
-    if variable == "eta":
-        axes.set_ylim(0, 1.4 * axes.dataLim.y1)  # room for the legend
+    highest = axes.dataLim.y1
+    if variable == "eta" or highest <= 0:
+        axes.set_ylim(0, 1.4 * highest or 1.0)  # room for the legend
     else:
         axes.set_yscale("log")
     axes.legend(loc="upper right", ncols=2, fontsize=9)
