@@ -70,9 +70,11 @@ def compare_folders(args: argparse.Namespace) -> "Comparison":
     from hitgraph.event.source import list_events
 
     sources = list_events(args.truth, args.detectors, args.events)
-    with progress(args.quiet or len(sources) < 2) as bar:
+    with progress(args.quiet or not sys.stderr.isatty()) as bar:
         task = bar.add_task("evaluate", total=len(sources))
-        comparison = compare(args.folders, sources, args.min_hits, lambda: bar.advance(task))
+        comparison = compare(
+            args.folders, sources, args.min_hits, args.events, lambda: bar.advance(task)
+        )
     for problem in comparison.problems:
         sys.stderr.write(f"{problem.where}: {problem.message}\n")
     return comparison

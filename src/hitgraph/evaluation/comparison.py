@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from hitgraph._version import __version__
 from hitgraph.errors import HitgraphError, InputError
 from hitgraph.evaluation.metrics import MIN_TRACK_HITS, Metrics, combine, evaluate
-from hitgraph.event.event import Event
+from hitgraph.event.event import Event, number_of
 from hitgraph.event.source import EventSource, require_different_names
 from hitgraph.event.store import read_dataset_info
 from hitgraph.event.trackml import read_tracks
@@ -66,17 +66,19 @@ def compare(
     folders: Sequence[Path],
     sources: Sequence[EventSource],
     min_track_hits: int = MIN_TRACK_HITS,
+    numbers: tuple[int, int] | None = None,
     on_event: Callable[[], None] = lambda: None,
 ) -> Comparison:
     """Evaluate the tracks in every folder against the truth of every event.
 
     An event enters all columns or none: where its tracks are missing or bad in one folder, or its
-    truth is, it becomes a problem and the others go on. `on_event` is called after each event.
+    truth is, it becomes a problem and the others go on. With `numbers` (first, end), as `sources`
+    were chosen, tracks of other events are passed over. `on_event` is called after each event.
     Raises InputError if a folder has no tracks, or no event is left.
     """
     require_different_names(sources)
     columns = name_columns(folders)
-    files = {name: find_tracks(folder) for name, folder in columns.items()}
+    files = {name: _numbered(find_tracks(folder), numbers) for name, folder in columns.items()}
     problems = _unmatched(files, sources)
     metrics: dict[str, list[Metrics]] = {name: [] for name in columns}
     for source in sources:
@@ -165,6 +167,13 @@ def read_labels(event: Event, path: Path) -> NDArray[np.int64]:
     return labels
 
 
+def _numbered(files: TracksFiles, numbers: tuple[int, int] | None) -> TracksFiles:
+    if numbers is None:
+        return files
+    first, end = numbers
+    return {name: path for name, path in files.items() if first <= number_of(name) < end}
+
+
 def _evaluate_event(
     source: EventSource, files: Mapping[str, TracksFiles], min_track_hits: int
 ) -> dict[str, Metrics]:
@@ -184,7 +193,7 @@ def _unmatched(files: Mapping[str, TracksFiles], sources: Sequence[EventSource])
     if not asked & found:
         raise InputError(
             f"no tracks belong to these events: the truth has {_some(asked)}, "
-            f"the tracks are of {_some(found)}"
+            f"the tracks are of {_some(found) or 'none of these numbers'}"
         )
     problems = []
     if asked - found:
