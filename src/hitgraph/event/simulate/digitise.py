@@ -22,7 +22,7 @@ class Clusters:
     """Cells of all hits, and the position measured from them."""
 
     position: NDArray[np.float64]  # (n_hits, 3) mm, global
-    hit: NDArray[np.int64]  # (n_cells,) row of the hit, rising
+    hit: NDArray[np.int64]  # (n_cells,) row of the hit; cells are sorted by hit, ch0, ch1
     ch0: NDArray[np.int32]  # (n_cells,)
     ch1: NDArray[np.int32]  # (n_cells,)
     value: NDArray[np.float32]  # (n_cells,)
@@ -53,13 +53,14 @@ def digitise(
         pitch,
         np.isin(volume, PIXEL_VOLUMES),
     )
+    order = np.lexsort((ch1, ch0, hit))
     measured = np.concatenate([uv, np.zeros((len(uv), 1))], axis=1)
     return Clusters(
         position=centre + np.einsum("nij,nj->ni", rotation, measured),
-        hit=hit,
-        ch0=ch0,
-        ch1=ch1,
-        value=value,
+        hit=hit[order],
+        ch0=ch0[order],
+        ch1=ch1[order],
+        value=value[order],
     )
 
 
