@@ -114,7 +114,7 @@ def svg(figure: Figure, name: str, description: str) -> str:
     `name` keeps the ids of several figures on one page apart; `description` is read aloud.
     """
     buffer = io.StringIO()
-    with styled(), mpl.rc_context({"svg.hashsalt": name, "svg.id": f"figure-{name}"}):
+    with styled(), mpl.rc_context({"svg.hashsalt": name}):
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     text = buffer.getvalue()
     text = text[text.index("<svg") :]
@@ -122,7 +122,7 @@ def svg(figure: Figure, name: str, description: str) -> str:
     text = text.replace(INK, "currentColor")
     text = text.replace(BLUE.lower(), f"var(--blue, {BLUE})")  # too dark for dark pages
     head, rest = text.split(">", 1)
-    head = re.sub(r'\s(width|height)="[^"]*"', "", head)
+    head = re.sub(r'\s(width|height|id)="[^"]*"', "", head) + f' id="figure-{name}"'
     label = description.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
     return f'{head} role="img" aria-label="{label}">{rest}'
 
