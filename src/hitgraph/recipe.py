@@ -16,6 +16,8 @@ from hitgraph.settings import choice, parse, read_yaml
 from hitgraph.tracks import TRACK_BUILDERS
 from hitgraph.training.settings import DataSettings, TrainingSettings, TruthSettings
 
+UNMIRRORED = ("geta", "gphi")  # hit features whose mirror image cannot be computed
+
 
 @dataclass(frozen=True)
 class RadiusStage:
@@ -29,6 +31,13 @@ class RadiusStage:
 
     def __post_init__(self) -> None:
         _check_efficiency(self.target_efficiency)
+        _refuse_checkpointing(self.training)
+        if self.max_neighbours is not None and self.max_neighbours < 1:
+            raise SettingsError(
+                f"max_neighbours: {self.max_neighbours} is not allowed, at least 1 or null for all"
+            )
+        if self.random_epochs < 0:
+            raise SettingsError(f"random_epochs: {self.random_epochs} is not allowed, at least 0")
 
 
 @dataclass(frozen=True)
@@ -42,8 +51,11 @@ class FilterStage:
 
     def __post_init__(self) -> None:
         _check_efficiency(self.target_efficiency)
+        _refuse_checkpointing(self.training)
         if self.batches_per_event < 1:
-            raise SettingsError(f"batches_per_event: {self.batches_per_event} is below 1")
+            raise SettingsError(
+                f"batches_per_event: {self.batches_per_event} is not allowed, at least 1"
+            )
 
 
 @dataclass(frozen=True)
@@ -64,6 +76,12 @@ class GnnStage:
         _check_names("edge_inputs", self.edge_inputs, EDGE_INPUTS)
         if self.sectors < 1:
             raise SettingsError(f"sectors: {self.sectors} is not allowed, at least 1")
+        unmirrored = [name for name in self.hit_inputs if name in UNMIRRORED]
+        if self.reflect and unmirrored:
+            raise SettingsError(
+                f"hit_inputs: {unmirrored[0]!r} has no mirror image (a cluster does not show the "
+                "signs of its direction): leave it out, or set reflect: false"
+            )
 
 
 GRAPH_STAGES: dict[str, type] = {"windows": WindowSettings, "radius": RadiusStage}
@@ -94,6 +112,8 @@ class Recipe:
         return pair_feature_names(self.clusters)
 
     def __post_init__(self) -> None:
+        if not 0 <= self.seed < 2**32:
+            raise SettingsError(f"seed: {self.seed} is not allowed, 0 to {2**32 - 1}")
         available = (*self.hit_features, *self.pair_features, FILTER_LOGIT)
         for key in ("hit_inputs", "edge_inputs"):
             for name in getattr(self.gnn, key):
@@ -115,6 +135,14 @@ def read_recipe(name: str | Path) -> Recipe:
 def _check_efficiency(value: float) -> None:
     if not 0 < value <= 1:
         raise SettingsError(f"target_efficiency: {value} is not in (0, 1]")
+
+
+def _refuse_checkpointing(training: TrainingSettings) -> None:
+    if training.checkpointing:
+        raise SettingsError(
+            "training.checkpointing: true is not allowed here, only under gnn, the network that "
+            "fills the memory"
+        )
 
 
 def _check_names(key: str, names: tuple[str, ...], allowed: tuple[str, ...]) -> None:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
@@ -12,6 +13,8 @@ import yaml
 from hitgraph.errors import InputError, SettingsError
 
 T = TypeVar("T")
+
+_EXPONENT = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")  # 1e-3, which YAML 1.1 reads as a string
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -87,20 +90,25 @@ def choice(key: str, table: Mapping[str, type]) -> dict[str, Any]:
 def _value(hint: Any, metadata: Mapping[str, Any], value: object, key: str) -> Any:
     if "choices" in metadata:
         selector, table = metadata["choices_key"], metadata["choices"]
-        if not isinstance(value, Mapping) or value.get(selector) not in table:
-            found = value.get(selector) if isinstance(value, Mapping) else value
+        chosen = value.get(selector) if isinstance(value, Mapping) else value
+        if not isinstance(value, Mapping) or not isinstance(chosen, str) or chosen not in table:
             raise SettingsError(
-                f"{key}.{selector}: {found!r} is not allowed; one of {', '.join(table)}"
+                f"{key}.{selector}: {chosen!r} is not allowed; one of {', '.join(table)}"
             )
         rest = {name: entry for name, entry in value.items() if name != selector}
-        return parse(table[value[selector]], rest, key)
+        return parse(table[chosen], rest, key)
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
         return parse(hint, value, key)
     try:
         # Through JSON: strict about types, yet a YAML list may fill a tuple.
-        return pydantic.TypeAdapter(hint).validate_json(json.dumps(value), strict=True)
+        adapter = pydantic.TypeAdapter(hint, config=pydantic.ConfigDict(allow_inf_nan=False))
+        return adapter.validate_json(json.dumps(value), strict=True)
     except (pydantic.ValidationError, TypeError) as error:
-        expected = error.errors()[0]["msg"] if isinstance(error, pydantic.ValidationError) else hint
+        expected = getattr(hint, "__name__", str(hint))
+        if isinstance(error, pydantic.ValidationError):
+            expected = error.errors()[0]["msg"]
+        if isinstance(value, str) and _EXPONENT.fullmatch(value):
+            expected = f"YAML takes it for text: write a point and the sign, {float(value):.1e}"
         raise SettingsError(f"{key}: {value!r} is not allowed ({expected})") from None
 
 
