@@ -28,14 +28,19 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(target)
     except OSError as error:
-        if error.errno == errno.ENOSPC:
-            raise HitgraphError(
-                f"{target}: the disk is full; nothing was written there. Free some space and rerun"
-            ) from error
-        raise HitgraphError(f"{target}: cannot be written ({error.strerror or error})") from error
+        raise cannot_write(target, error) from error
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def cannot_write(target: Path, error: OSError) -> HitgraphError:
+    """What a user is told when writing `target` failed."""
+    if error.errno == errno.ENOSPC:
+        return HitgraphError(
+            f"{target}: the disk is full; nothing was written there. Free some space and rerun"
+        )
+    return HitgraphError(f"{target}: cannot be written ({error.strerror or error})")
 
 
 def _umask() -> int:
