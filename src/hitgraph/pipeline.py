@@ -13,7 +13,7 @@ import safetensors
 import torch
 import yaml
 from numpy.typing import NDArray
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from hitgraph._version import __version__
@@ -36,6 +36,7 @@ from hitgraph.settings import parse, read_yaml, to_dict
 from hitgraph.tracks import TRACK_BUILDERS
 
 FORMAT = 1  # of the pipeline folder
+PIPELINE_FILE = "pipeline.yaml"  # written last: where it stands, the folder is complete
 CPU = torch.device("cpu")
 CENTRE_TOLERANCE = 0.1  # mm, between an event's module table and the pipeline's
 
@@ -47,6 +48,13 @@ class WorkingPoints:
     filter_cut: float  # edges with a filter score (0 to 1) below it go
     gnn_cut: float  # edges with a network score (0 to 1) below it go
     radius: float | None = None  # of the graph builder "radius", in the learnt space
+
+    def __post_init__(self) -> None:
+        for key in ("filter_cut", "gnn_cut"):
+            if not 0 <= getattr(self, key) <= 1:
+                raise SettingsError(f"{key}: {getattr(self, key)} is not in [0, 1]")
+        if self.radius is not None and self.radius < 0:
+            raise SettingsError(f"radius: {self.radius} is not allowed, at least 0")
 
 
 @dataclass(frozen=True)
@@ -141,7 +149,7 @@ class Pipeline:
 
     def build_graph(self, hits: Hits) -> Tensor:
         """Candidate edges (2, n_edges) int64 of an event, inner to outer."""
-        return make_builder(self).build(hits)
+        return make_builder(self).build(hits).to(hits.position.device)
 
     def graph_inputs(self, hits: Hits, edges: Tensor, logits: Tensor) -> tuple[Tensor, Tensor]:
         """What the graph network sees of hits and edges (n_edges,) with filter logits."""
@@ -192,17 +200,19 @@ def new_networks(recipe: Recipe) -> dict[str, nn.Module]:
 def shipped_pipelines() -> list[str]:
     """Names of the pipelines that come with the package."""
     root = files("hitgraph") / "pretrained"
-    return sorted(entry.name for entry in root.iterdir() if (entry / "pipeline.yaml").is_file())
+    if not root.is_dir():
+        return []
+    return sorted(entry.name for entry in root.iterdir() if (entry / PIPELINE_FILE).is_file())
 
 
 def find_pipeline(name: str | Path) -> Path:
     """The folder of a shipped pipeline, or the folder itself."""
     folder = Path(str(files("hitgraph") / "pretrained" / str(name)))
-    if not (folder / "pipeline.yaml").is_file():
+    if not (folder / PIPELINE_FILE).is_file():
         folder = Path(name)
-    if not (folder / "pipeline.yaml").is_file():
+    if not (folder / PIPELINE_FILE).is_file():
         raise InputError(
-            f"{name}: no such pipeline; shipped ones are {', '.join(shipped_pipelines())}, "
+            f"{name}: no such pipeline; shipped ones: {', '.join(shipped_pipelines()) or 'none'}; "
             "anything else has to be a folder with a pipeline.yaml as `hitgraph train` writes it"
         )
     return folder
@@ -238,7 +248,7 @@ def save_pipeline(pipeline: Pipeline, folder: Path) -> None:
         for key, value in network.state_dict().items()
     }
     with atomic_write(folder / "weights.safetensors") as temporary:
-        save_file(weights, temporary)
+        temporary.write_bytes(save(weights))
     content = {
         "format": FORMAT,
         "hitgraph": __version__,
@@ -247,12 +257,12 @@ def save_pipeline(pipeline: Pipeline, folder: Path) -> None:
         "hit_features": list(pipeline.recipe.hit_features),
         "pair_features": list(pipeline.recipe.pair_features),
     }
-    with atomic_write(folder / "pipeline.yaml") as temporary:
+    with atomic_write(folder / PIPELINE_FILE) as temporary:
         temporary.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
 
 
 def load_pipeline(folder: Path, device: torch.device) -> Pipeline:
-    path = folder / "pipeline.yaml"
+    path = folder / PIPELINE_FILE
     content = read_yaml(path)
     if content.get("format") != FORMAT:
         raise InputError(
@@ -266,15 +276,18 @@ def load_pipeline(folder: Path, device: torch.device) -> Pipeline:
         raise InputError(f"{path}: {error}") from error
     for key in ("hit_features", "pair_features"):
         known = getattr(recipe, key)
-        if tuple(content.get(key, ())) != known:
+        if content.get(key) != list(known):
             raise InputError(
                 f"{path}: {key} is {content.get(key)}, but this version computes {list(known)}: "
                 "the pipeline was trained with other features, train it again"
             )
+    by_radius = isinstance(recipe.graph, RadiusStage)
+    if by_radius and working_points.radius is None:
+        raise InputError(f"{path}: working_points.radius: is missing, the builder radius needs it")
     networks = new_networks(recipe)
     _load_weights(networks, folder / "weights.safetensors")
     windows = None
-    if not isinstance(recipe.graph, RadiusStage):
+    if not by_radius:
         windows = LayerWindows.load(folder / "windows.parquet")
     pipeline = Pipeline(
         recipe=recipe,
@@ -316,7 +329,14 @@ def check_detector(event: Event, detector: Detector) -> None:
             f"pipeline was trained on {detector.n_modules} modules on {detector.n_layers} layers: "
             "use a pipeline trained on this detector"
         )
-    rows = detector.module_index(own.volume_id, own.layer_id, own.module_id)
+    rows = detector.find_modules(own.volume_id, own.layer_id, own.module_id)
+    if (rows < 0).any():
+        row = int(np.argmax(rows < 0))
+        raise InputError(
+            f"{event.name}: its detector has volume {own.volume_id[row]}, layer "
+            f"{own.layer_id[row]}, module {own.module_id[row]}, the pipeline's does not: "
+            "use a pipeline trained on this detector"
+        )
     shift = np.abs(own.centre - detector.centre[rows]).max()
     if shift > CENTRE_TOLERANCE:
         raise InputError(

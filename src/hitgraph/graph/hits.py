@@ -45,9 +45,7 @@ class Hits:
 
     def select(self, rows: Tensor) -> "Hits":
         """The hits of the given rows (index or boolean mask)."""
-        return Hits(
-            self.features[rows], self.position[rows], self.layer[rows], self.module[rows]
-        )
+        return Hits(self.features[rows], self.position[rows], self.layer[rows], self.module[rows])
 
     def with_features(self, features: Tensor) -> "Hits":
         return replace(self, features=features)

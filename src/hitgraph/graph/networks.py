@@ -18,7 +18,9 @@ class Standardise(nn.Module):
         self.register_buffer("std", torch.ones(n_features))
 
     def learn(self, sample: Tensor) -> None:
-        """Set mean and standard deviation from `sample` (n_rows, n_features)."""
+        """Set mean and standard deviation from `sample` (n_rows, n_features); two rows at least."""
+        if len(sample) < 2:
+            return
         self.mean.copy_(sample.mean(0))
         self.std.copy_(sample.std(0).clamp_min(1e-6))
 

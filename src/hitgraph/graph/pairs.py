@@ -4,7 +4,6 @@ The direction at either hit is the tangent of the circle through the beam line a
 (graph/pair_geometry.py). Geometry does not change when the event is turned about the beam line.
 """
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -96,10 +95,10 @@ def pair_features(
         block = slice(begin, begin + _BLOCK)
         _fill(rows, clusters, layer, first[block], second[block], features[block])
 
-    threads = threads or len(os.sched_getaffinity(0))
+    threads = threads or torch.get_num_threads()
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(task, range(0, n_edges, _BLOCK)))
-    return torch.from_numpy(features)
+    return torch.from_numpy(features).to(edge_index.device)
 
 
 @njit(fastmath=FAST, cache=True, error_model="numpy", nogil=True)

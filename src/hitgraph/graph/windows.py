@@ -4,7 +4,6 @@ The fast way to a graph where a detector has layers: no network, only bounds on 
 hits says about its particle (docs/windows.md).
 """
 
-import os
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -177,7 +176,7 @@ class WindowBuilder:
     ) -> None:
         self.windows = windows
         self.detector = detector
-        self.threads = threads or len(os.sched_getaffinity(0))
+        self.threads = threads or torch.get_num_threads()
         layer_of = {tuple(key): row for row, key in enumerate(detector.layer_keys.tolist())}
         rows = []
         for inner, outer in zip(windows.inner.tolist(), windows.outer.tolist(), strict=True):
