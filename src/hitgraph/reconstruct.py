@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -40,6 +41,7 @@ class Run:
     done: tuple[EventRun, ...]
     failed: dict[str, str]  # event -> why
     skipped: tuple[str, ...]  # complete before this run
+    interrupted: bool = False  # Ctrl-C came before the last event
 
 
 def tracks_path(folder: Path, event: str, suffix: str) -> Path:
@@ -56,38 +58,44 @@ def reconstruct(
     resume: bool = False,
     advance: Callable[[], None] = lambda: None,
 ) -> Run:
-    """Write the tracks of each event; an event that cannot be read is noted and left out."""
-    from time import perf_counter
+    """Write the tracks of each event; an event that cannot be read is noted and left out.
 
-    done, failed, skipped = [], {}, []
-    for source in sources:
-        path = tracks_path(out, source.name, suffix)
-        if resume and path.is_file():
-            skipped.append(source.name)
+    Ctrl-C ends the run after the events that are written. Raises HitgraphError when `out` cannot
+    be written.
+    """
+    done: list[EventRun] = []
+    failed: dict[str, str] = {}
+    skipped: list[str] = []
+    interrupted = False
+    try:
+        for source in sources:
+            path = tracks_path(out, source.name, suffix)
+            if resume and path.is_file():
+                skipped.append(source.name)
+            else:
+                try:
+                    done.append(_one_event(pipeline, source, path))
+                except InputError as error:
+                    failed[source.name] = str(error)
             advance()
-            continue
-        try:
-            start = perf_counter()
-            event = source.read(cells=pipeline.recipe.clusters)
-            read_seconds = perf_counter() - start
-            result = pipeline.run(event)
-            write_submission(path, event.name, event.hits.hit_id, result.labels + 1)
-        except InputError as error:
-            failed[source.name] = str(error)
-        else:
-            done.append(
-                EventRun(event.name, event.n_hits, result.n_tracks, read_seconds, result.stages)
-            )
-        advance()
-    return Run(tuple(done), failed, tuple(skipped))
+    except KeyboardInterrupt:
+        interrupted = True
+    return Run(tuple(done), failed, tuple(skipped), interrupted)
+
+
+def _one_event(pipeline: Pipeline, source: EventSource, path: Path) -> EventRun:
+    start = perf_counter()
+    event = source.read(cells=pipeline.recipe.clusters)
+    read_seconds = perf_counter() - start
+    result = pipeline.run(event)
+    write_submission(path, event.name, event.hits.hit_id, result.labels + 1)
+    return EventRun(event.name, event.n_hits, result.n_tracks, read_seconds, result.stages)
 
 
 def write_summary(run: Run, pipeline_name: str, out: Path) -> Path:
     """Write `run.json` beside the tracks; events of earlier runs in it are kept."""
     path = out / SUMMARY
-    events = {}
-    if path.is_file():
-        events = {entry["event"]: entry for entry in json.loads(path.read_text())["events"]}
+    events = _earlier_events(path)
     events |= {entry.event: entry.to_dict() for entry in run.done}
     content = {
         "pipeline": pipeline_name,
@@ -98,6 +106,15 @@ def write_summary(run: Run, pipeline_name: str, out: Path) -> Path:
     with atomic_write(path) as temporary:
         temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     return path
+
+
+def _earlier_events(path: Path) -> dict[str, Any]:
+    """What an earlier run noted by event; nothing where its summary is missing or damaged."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return {entry["event"]: entry for entry in content["events"]}
+    except (OSError, ValueError, TypeError, KeyError):
+        return {}
 
 
 def peak_memory() -> int:

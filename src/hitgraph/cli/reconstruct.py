@@ -49,6 +49,7 @@ def add_device(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     import json
+    import sys
 
     from hitgraph.cli.console import console, progress
     from hitgraph.event.source import list_events, require_different_names
@@ -81,11 +82,14 @@ def run(args: argparse.Namespace) -> int:
         out.print(stage_table(result))
     out.print(
         f"{len(result.done)} events written to {args.out}, {len(result.skipped)} were there, "
-        f"{len(result.failed)} failed"
+        f"{len(result.failed)} failed",
+        markup=False,
+        soft_wrap=True,
     )
-    errors = console()
     for name, why in result.failed.items():
-        errors.print(f"[bold red]failed[/] {name}: {why}", markup=True)
+        sys.stderr.write(f"failed {name}: {why}\n")
+    if result.interrupted:
+        raise KeyboardInterrupt
     return SOME_FAILED if result.failed else OK
 
 

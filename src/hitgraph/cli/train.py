@@ -10,7 +10,7 @@ import argparse
 from pathlib import Path
 
 from hitgraph.cli import OK
-from hitgraph.cli.arguments import add_events, add_verbosity, set_verbosity
+from hitgraph.cli.arguments import add_events, add_verbosity, positive, set_verbosity
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--resume", action="store_true", help="go on with the training that was begun in DIR"
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default auto)")
-    parser.add_argument("--threads", type=int, metavar="N", help="CPU threads (default all)")
+    parser.add_argument("--threads", type=positive, metavar="N", help="CPU threads (default all)")
     parser.add_argument("--seed", type=int, metavar="N", help="instead of the recipe's seed")
     parser.add_argument(
         "--keep", action="store_true", help="keep the intermediate graphs of the stages"
@@ -35,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from dataclasses import replace
+    from functools import partial
 
     from hitgraph.cli.console import console
     from hitgraph.errors import MissingExtraError
@@ -53,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
         from hitgraph.training.train import clean, train
     except ModuleNotFoundError as error:
         raise MissingExtraError("training", "train") from error
-    out = console(args.quiet)
+    say = partial(console(args.quiet).print, markup=False, soft_wrap=True)
     training = train(
         recipe,
         sources,
@@ -61,10 +62,10 @@ def run(args: argparse.Namespace) -> int:
         device=args.device,
         resume=args.resume,
         quiet=args.quiet,
-        report=out.print,
+        report=say,
     )
     write_card(training, args.out, args.recipe, sources)
     if not args.keep:
         clean(args.out)
-    out.print(f"pipeline {recipe.name} written to {args.out}; its card is {args.out / 'CARD.md'}")
+    say(f"pipeline {recipe.name} written to {args.out}; its card is {args.out / 'CARD.md'}")
     return OK
