@@ -57,7 +57,7 @@ def _card(training: Training, recipe_path: Path, dataset: dict[str, Any]) -> str
         recipe.description + ".",
         "",
         f"- trained on {date.today().isoformat()} with hitgraph {__version__}",
-        f"- command: `hitgraph train {recipe_path} --data DATA --out OUT`",
+        f"- command: `hitgraph train {recipe_path} --data DATA --out OUT --seed {recipe.seed}`",
         f"- data: {len(training.train_events)} events to train "
         f"({training.train_events[0]} to {training.train_events[-1]}), "
         f"{len(training.validation_events)} to validate "
@@ -67,7 +67,7 @@ def _card(training: Training, recipe_path: Path, dataset: dict[str, Any]) -> str
         "",
         "## On the validation events",
         "",
-        "| stage | " + "what | value |",
+        "| stage | what | value |",
         "|---|---|---|",
     ]
     for stage, facts in training.stages.items():

@@ -107,5 +107,7 @@ def radius_at_efficiency(
 
 
 def _radius(d_squared: Tensor, efficiency: float) -> float:
+    if len(d_squared) == 0:
+        return 0.0
     rank = max(1, min(len(d_squared), round(efficiency * len(d_squared))))
     return float(torch.kthvalue(d_squared, rank).values.sqrt())

@@ -55,7 +55,7 @@ class FilterLesson(Lesson):
     ) -> Iterator[Batch]:
         y, weight = edge_truth(sample, edges, self.recipe.truth)
         true = torch.nonzero((y > 0) & (weight > 0)).squeeze(1)
-        fakes = torch.nonzero(y == 0).squeeze(1)
+        fakes = torch.nonzero((y == 0) & (weight > 0)).squeeze(1)
         drawn = fakes[torch.randperm(len(fakes), generator=random)[: N_SCORED * len(true)]]
         pool = torch.cat([true, drawn])
         batch = self._batch(sample, edges[:, pool], y[pool], weight[pool])
@@ -119,7 +119,9 @@ def load_candidates(path: Path) -> Tensor:
 
 
 def weighted_loss(logits: Tensor, batch: Batch) -> Tensor:
-    """Binary cross entropy averaged by weight; logits (..., n_edges)."""
+    """Binary cross entropy averaged by weight, 0 without edges; logits (..., n_edges)."""
+    if logits.numel() == 0:
+        return logits.sum()
     loss = binary_cross_entropy_with_logits(logits, batch.y.expand_as(logits), reduction="none")
     return (loss * batch.weight).mean() / batch.weight.mean().clamp_min(1e-6)
 

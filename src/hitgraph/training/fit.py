@@ -3,6 +3,8 @@
 import contextlib
 import logging
 import math
+import signal
+import threading
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -16,6 +18,7 @@ from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset
 
+from hitgraph.files import cannot_write
 from hitgraph.training.settings import TrainingSettings
 
 
@@ -67,7 +70,8 @@ def fit(
 
     Writes logs (CSV, TensorBoard) and the checkpoints best.ckpt and last.ckpt into `folder`;
     with `resume` goes on from last.ckpt, to the same result as without the interruption.
-    Returns the figures of merit of the last validation. Raises KeyboardInterrupt on Ctrl-C.
+    Returns the last training loss and the figures of merit of the weights it leaves. Raises
+    KeyboardInterrupt on Ctrl-C, HitgraphError when `folder` cannot be written.
     """
     checkpoints = ModelCheckpoint(
         dirpath=folder / "checkpoints",
@@ -79,7 +83,7 @@ def fit(
     callbacks: list[Callback] = [checkpoints]
     if not quiet:
         callbacks.append(RichProgressBar(leave=False))
-    with _silent_lightning():
+    with _silent_lightning(), _interrupt_kept():
         trainer = L.Trainer(
             max_epochs=settings.epochs,
             accelerator="cuda" if device.startswith("cuda") else "cpu",
@@ -103,12 +107,26 @@ def fit(
             trainer.fit(module, ckpt_path=str(last) if resume and last.is_file() else None)
         except SystemExit as error:  # how Lightning ends after Ctrl-C
             raise KeyboardInterrupt from error
+        except OSError as error:
+            raise cannot_write(folder, error) from error
         if trainer.interrupted:
             raise KeyboardInterrupt
     best = torch.load(folder / "checkpoints" / "best.ckpt", map_location="cpu", weights_only=True)
     module.load_state_dict(best["state_dict"])
-    network.cpu().eval()
-    return {name: float(value) for name, value in trainer.callback_metrics.items()}
+    merit = {name: float(value) for name, value in trainer.callback_metrics.items()}
+    merit |= _measure(network.to(device).eval(), lesson, device)
+    network.cpu()
+    return merit
+
+
+@torch.no_grad()
+def _measure(network: nn.Module, lesson: Lesson, device: str) -> dict[str, float]:
+    """Mean of every figure of merit over the validation events."""
+    measured = []
+    for number in range(lesson.n_validation):
+        tensors = (None if t is None else t.to(device) for t in lesson.validation_batch(number))
+        measured.append(lesson.measure(network, Batch(*tensors)))  # type: ignore[arg-type]
+    return {name: sum(each[name] for each in measured) / len(measured) for name in measured[0]}
 
 
 class _Module(L.LightningModule):
@@ -171,6 +189,17 @@ class _Validation(torch.utils.data.Dataset[Batch]):
 
     def __getitem__(self, number: int) -> Batch:
         return self.lesson.validation_batch(number)
+
+
+@contextlib.contextmanager
+def _interrupt_kept() -> Iterator[None]:
+    """Lightning turns Ctrl-C off once it has seen one: turn it on again."""
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, handler)
 
 
 @contextlib.contextmanager

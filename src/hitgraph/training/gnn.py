@@ -43,8 +43,7 @@ class GraphLesson(Lesson):
             number, sector = divmod(ticket, n_sectors)
             batch, phi = load_graph(self.graphs[number])
             if n_sectors > 1:
-                width = 2 * math.pi / n_sectors
-                batch = cut(batch, (phi - start[number] - sector * width) % (2 * math.pi) < width)
+                batch = cut(batch, sector_of(phi - start[number], n_sectors) == sector)
             if self.recipe.gnn.reflect:
                 flips = torch.rand(2, generator=random) < 0.5
                 batch = reflect(batch, self.recipe, bool(flips[0]), bool(flips[1]))
@@ -56,7 +55,9 @@ class GraphLesson(Lesson):
         return weighted_loss(network.all_logits(batch.x, batch.edge_index, batch.edge_attr), batch)
 
     def validation_batch(self, number: int) -> Batch:
-        return load_graph(self.validation_graphs[number])[0]
+        batch, phi = load_graph(self.validation_graphs[number])
+        n_sectors = self.recipe.gnn.sectors
+        return cut(batch, sector_of(phi, n_sectors) == 0) if n_sectors > 1 else batch
 
     def measure(self, network: nn.Module, batch: Batch) -> dict[str, float]:
         logits = network(batch.x, batch.edge_index, batch.edge_attr).float()
@@ -78,6 +79,12 @@ def load_graph(path: Path) -> tuple[Batch, Tensor]:
         tensors["weight"],
     )
     return batch, tensors["phi"]
+
+
+def sector_of(phi: Tensor, n_sectors: int) -> Tensor:
+    """(n_hits,) int64 which of `n_sectors` equal sectors from phi = 0 on a hit lies in."""
+    turn = (phi % (2 * math.pi)) * (n_sectors / (2 * math.pi))
+    return turn.long().clamp_max(n_sectors - 1)  # rounding may give a full turn
 
 
 def cut(batch: Batch, keep: Tensor) -> Batch:

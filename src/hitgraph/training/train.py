@@ -21,13 +21,21 @@ from torch import Tensor, nn
 
 from hitgraph.errors import HitgraphError, InputError, SettingsError
 from hitgraph.event.detector import Detector
-from hitgraph.event.source import EventSource
+from hitgraph.event.source import EventSource, require_different_names
+from hitgraph.event.truth import require_truth
 from hitgraph.files import atomic_write
 from hitgraph.graph.embedding import RadiusBuilder
 from hitgraph.graph.filter import score_candidates
 from hitgraph.graph.pairs import pair_features
 from hitgraph.graph.windows import LayerWindows, WindowBuilder, learn_windows
-from hitgraph.pipeline import Pipeline, WorkingPoints, check_detector, find_device, new_networks
+from hitgraph.pipeline import (
+    PIPELINE_FILE,
+    Pipeline,
+    WorkingPoints,
+    check_detector,
+    find_device,
+    new_networks,
+)
 from hitgraph.recipe import RadiusStage, Recipe
 from hitgraph.settings import to_dict
 from hitgraph.training.embedding import EmbeddingLesson, radius_at_efficiency
@@ -47,6 +55,8 @@ from hitgraph.training.settings import TrainingSettings
 from hitgraph.training.tune import score_cut_of_best_tracks, with_score_cut
 
 Report = Callable[[str], None]
+
+STAGES = ("graph", "filter", "gnn", "tracks")  # in the order of their training
 
 _log = logging.getLogger(__name__)
 
@@ -105,19 +115,27 @@ def train(
     """Train the stages of `recipe` one after another and write the pipeline to `out`.
 
     The first events train, the following ones validate, as the recipe says; others are not
-    touched. Raises InputError for events without truth or too few of them, SettingsError for an
-    `out` that belongs to another training.
+    touched. Resuming a training that is complete reads back what it made. Raises InputError for
+    events without truth or too few of them, SettingsError for an `out` that belongs to another
+    training.
     """
     device = str(find_device(device))
     shop = Workshop(recipe, out, device, resume, quiet, report)
     train_sources, validation_sources = _split(recipe, sources)
-    _open(shop, [source.name for source in sources])
-    L.seed_everything(recipe.seed, verbose=False)
-    detector = _detector(train_sources[0])
-    for source in [*train_sources, *validation_sources]:
-        _prepare_sample(shop, source, detector)
     train_names = [source.name for source in train_sources]
     validation_names = [source.name for source in validation_sources]
+    detector = _detector(train_sources[0])
+    _open(shop, [source.name for source in sources])
+    if (out / PIPELINE_FILE).is_file():
+        report("this training is complete")
+        stages = {stage: shop.recall(stage) or {} for stage in STAGES}
+        return Training(Pipeline.load(out), tuple(train_names), tuple(validation_names), stages)
+
+    L.seed_everything(recipe.seed, verbose=False)
+    for source in [*train_sources, *validation_sources]:
+        _prepare_sample(shop, source, detector)
+    for kind, names in (("training", train_names), ("validation", validation_names)):
+        _require_true_edges(shop, kind, names)
 
     networks = new_networks(recipe)
     pipeline = Pipeline(
@@ -126,7 +144,7 @@ def train(
         working_points=WorkingPoints(filter_cut=0.5, gnn_cut=0.5),
         **networks,  # type: ignore[arg-type]
     )
-    stages: dict[str, dict[str, Any]] = {}
+    stages = {}
     pipeline, stages["graph"] = _graph_stage(shop, pipeline, train_names, validation_names)
     pipeline, stages["filter"] = _filter_stage(shop, pipeline, train_names, validation_names)
     pipeline, stages["gnn"] = _gnn_stage(shop, pipeline, train_names, validation_names)
@@ -153,14 +171,20 @@ def _split(
             f"the recipe wants {n_train} events to train and {n_validation} to validate on, "
             f"the data has {len(sources)}: simulate more, or lower data.train_events"
         )
+    require_different_names(sources)
     return list(sources[:n_train]), list(sources[n_train : n_train + n_validation])
 
 
 def _open(shop: Workshop, event_names: list[str]) -> None:
-    """Refuse a folder that another training, or the same one without --resume, has begun."""
+    """Refuse a folder with a pipeline, or one that another training has begun, or this one
+    without --resume."""
     identity = {"recipe": to_dict(shop.recipe), "events": event_names}
     path = shop.folder / "identity.json"
     if not path.is_file():
+        if (shop.out / PIPELINE_FILE).is_file():
+            raise SettingsError(
+                f"{shop.out}: holds a pipeline that was not trained here: name another --out"
+            )
         with atomic_write(path) as temporary:
             temporary.write_text(json.dumps(identity))
         with atomic_write(shop.folder / "recipe.yaml") as temporary:
@@ -178,12 +202,13 @@ def _open(shop: Workshop, event_names: list[str]) -> None:
 
 
 def _detector(source: EventSource) -> Detector:
-    detector = source.read(cells=False).detector
-    if detector is None:
+    event = source.read(cells=False)
+    require_truth(event)
+    if event.detector is None:
         raise InputError(
             f"{source.path}: no detectors table beside the events: name it with --detectors"
         )
-    return detector
+    return event.detector
 
 
 def _prepare_sample(shop: Workshop, source: EventSource, detector: Detector) -> None:
@@ -194,6 +219,17 @@ def _prepare_sample(shop: Workshop, source: EventSource, detector: Detector) -> 
     event = source.read(cells=shop.recipe.clusters)
     check_detector(event, detector)
     save_sample(make_sample(event, detector, shop.recipe.clusters, shop.recipe.truth), path)
+
+
+def _require_true_edges(shop: Workshop, kind: str, names: list[str]) -> None:
+    """Refuse events that cannot teach anything, before any network is trained on them."""
+    if not any(load_sample(path).true_edges.shape[1] for path in shop.paths("samples", names)):
+        truth = shop.recipe.truth
+        raise InputError(
+            f"the {len(names)} {kind} events have no true edge of a target particle (truth.min_pt "
+            f"{truth.min_pt} GeV, min_hits {truth.min_hits}, primary_only {truth.primary_only}): "
+            "take other events, or lower these"
+        )
 
 
 # ---------------------------------------------------------------- stages
@@ -295,11 +331,15 @@ def _filter_stage(
 
 
 def _true_scores(shop: Workshop, pipeline: Pipeline, name: str) -> Tensor:
-    """Filter scores of the true candidate edges of target particles."""
+    """Filter scores of the true candidate edges of target particles, float64 (n_edges,).
+
+    In float32 the logit of a score near 1 would not give the edge's own logit back.
+    """
     sample = load_sample(shop.path("samples", name))
     edges = load_candidates(shop.path("candidates", name))
     true = edges[:, _is_true_edge(sample, edges)]
-    return torch.sigmoid(score_candidates(pipeline.filter, sample.hits, true, pipeline.detector))
+    logits = score_candidates(pipeline.filter, sample.hits, true, pipeline.detector)
+    return torch.sigmoid(logits.double())
 
 
 def _build_graphs(
@@ -363,7 +403,8 @@ def _gnn_stage(
                 batch, _ = load_graph(shop.path("graphs", name))
                 sample = load_sample(shop.path("samples", name))
                 logits = network(batch.x, batch.edge_index, batch.edge_attr)
-                scores.append(torch.sigmoid(logits[_is_true_edge(sample, batch.edge_index)]))
+                true = _is_true_edge(sample, batch.edge_index)
+                scores.append(torch.sigmoid(logits[true].double()))
         done = {**merit, "cut": _cut_at_efficiency(torch.cat(scores), stage.target_efficiency)}
         shop.record("gnn", done)
     shop.report(f"gnn: {_facts(done)}")
@@ -418,7 +459,7 @@ def _teach(
 
 
 def _is_true_edge(sample: Sample, edge_index: Tensor) -> Tensor:
-    """(n_edges,) bool, neighbours on a target particle, in either direction."""
+    """(n_edges,) bool, neighbours on a target particle; edges run outward, as true edges do."""
     n_hits = len(sample.hits)
     edges = edge_index.long()
     return torch.isin(
@@ -431,7 +472,7 @@ def _cut_at_efficiency(scores: Tensor, efficiency: float) -> float:
     if len(scores) == 0:
         raise InputError("the validation events have no true edge of a target particle")
     rank = min(int((1 - efficiency) * len(scores)), len(scores) - 1)
-    value = float(torch.sort(scores.double()).values[rank])
+    value = float(torch.sort(scores).values[rank])
     return min(max(value, 1e-9), 1 - 1e-9)
 
 

@@ -1,9 +1,11 @@
 """Choosing the track builder's score cut on validation events."""
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from hitgraph.errors import SettingsError
 from hitgraph.evaluation.metrics import evaluate
 from hitgraph.event.source import EventSource
 from hitgraph.pipeline import Pipeline
@@ -19,14 +21,22 @@ def with_score_cut(pipeline: Pipeline, cut: float) -> Pipeline:
 
 def score_cut_of_best_tracks(pipeline: Pipeline, sources: Sequence[EventSource]) -> dict[str, Any]:
     """The score cut with the highest TrackML score on validation events, and that score."""
-    totals = dict.fromkeys(CUTS, 0.0)
+    choices = _with_each_cut(pipeline)
+    totals = dict.fromkeys(choices, 0.0)
     for source in sources:
         event = source.read(cells=pipeline.recipe.clusters)
         found = pipeline.run(event)
-        for cut in CUTS:
-            labels = with_score_cut(pipeline, cut).build_tracks(
-                found.hits, found.edges, found.scores
-            )
+        for cut, choice in choices.items():
+            labels = choice.build_tracks(found.hits, found.edges, found.scores)
             totals[cut] += evaluate(event, labels.numpy()).score / len(sources)
-    best = max(CUTS, key=lambda cut: totals[cut])
+    best = max(totals, key=lambda cut: totals[cut])
     return {"score_cut": best, "trackml_score": totals[best]}
+
+
+def _with_each_cut(pipeline: Pipeline) -> dict[float, Pipeline]:
+    """The recipe's own cut and CUTS, those that fit the other cuts of the track builder."""
+    choices = {}
+    for cut in sorted({pipeline.recipe.tracks.score_cut, *CUTS}):
+        with contextlib.suppress(SettingsError):
+            choices[cut] = with_score_cut(pipeline, cut)
+    return choices
