@@ -35,8 +35,10 @@ def run(args: argparse.Namespace) -> int:
     threads = [] if args.threads is None else ["--threads", str(args.threads)]
     tracks, report = args.out / "tracks", args.out / "report.html"
     status = main(
-        ["reconstruct", event, "--pipeline", str(args.pipeline), "--out", str(tracks)]
-        + ["--device", args.device, *threads, *verbosity]
+        [
+            *("reconstruct", event, "--pipeline", str(args.pipeline), "--out", str(tracks)),
+            *("--device", args.device, *threads, *verbosity),
+        ]
     )
     if status != OK:
         return status

@@ -6,11 +6,12 @@ Hits are nodes, candidate edges run outward. Each of `steps` rounds of message p
     x_i  <- [x_i +]  f_x(x_i, sum_j g(e_ij) e_ij over outgoing edges, the same over incoming edges)
 
 with sum aggregation; the brackets are the residual option and g is a learnt gate in (0, 1), or 1.
-A logit is read from e_ij after every round, so that a training loss can act on each of them.
+A logit can be read from e_ij after any round, so that a training loss can act on several.
 The first layer of f_e is split: the parts of x_i and x_j are computed once a hit.
 Layer normalisation, not batch normalisation: the network then also holds on a part of an event.
 """
 
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -19,6 +20,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from hitgraph.errors import SettingsError
+from hitgraph.gnn import edge_update
 from hitgraph.graph.networks import Standardise, mlp
 
 
@@ -64,14 +66,14 @@ class InteractionNetwork(nn.Module):
 
     def forward(self, x: Tensor, edge_index: Tensor, edge_attr: Tensor | None = None) -> Tensor:
         """(n_hits, n_hit_features), (2, n_edges), (n_edges, n_edge_features) -> (n_edges,)."""
-        *_, last = self._states(x, edge_index, edge_attr)
+        (last,) = deque(self._states(x, edge_index, edge_attr), maxlen=1)  # keeps no earlier round
         logits: Tensor = self.classify(last).squeeze(-1)
         return logits
 
     def all_logits(self, x: Tensor, edge_index: Tensor, edge_attr: Tensor) -> Tensor:
-        """Logits after every round, (steps, n_edges)."""
+        """Logits after every second round, ending with the last, ((steps + 1) // 2, n_edges)."""
         states = list(self._states(x, edge_index, edge_attr))
-        return torch.stack([self.classify(state).squeeze(-1) for state in states])
+        return torch.stack([self.classify(state).squeeze(-1) for state in states[::-2][::-1]])
 
     def _states(self, x: Tensor, edge_index: Tensor, edge_attr: Tensor | None) -> Iterator[Tensor]:
         if edge_attr is None:
@@ -101,16 +103,22 @@ class _Round(nn.Module):
         self.node = mlp([3 * width, inner, width])
 
     def forward(self, hits: Tensor, edges: Tensor, edge_index: Tensor) -> tuple[Tensor, Tensor]:
-        source, target = edge_index[0], edge_index[1]
-        first = self.edge_part(edges)
-        first = first + self.source_part(hits).index_select(0, source)
-        first = first + self.target_part(hits).index_select(0, target)
-        update = self.edge_out(torch.relu(first))
-        edges = edges + update if self.residual else update
-        messages = edges if self.gate is None else edges * torch.sigmoid(self.gate(edges))
-        zeros = torch.zeros_like(hits, dtype=messages.dtype)
-        outgoing = zeros.index_add(0, source, messages)
-        incoming = zeros.index_add(0, target, messages)
+        inner, outer = self.source_part(hits), self.target_part(hits)
+        can_fuse = edges.device.type == "cpu" and edges.dtype == inner.dtype == torch.float32
+        update_edges = edge_update.fused if can_fuse else edge_update.reference
+        edges, outgoing, incoming = update_edges(
+            edges, inner, outer, edge_index, self._weights(), self.residual
+        )
         update = self.node(self.normalise(torch.cat([hits, outgoing, incoming], dim=1)))
         hits = hits + update if self.residual else update
         return hits, edges
+
+    def _weights(self) -> edge_update.Weights:
+        return edge_update.Weights(
+            self.edge_part.weight,
+            self.edge_part.bias,
+            self.edge_out.weight,
+            self.edge_out.bias,
+            None if self.gate is None else self.gate.weight,
+            None if self.gate is None else self.gate.bias,
+        )
