@@ -404,10 +404,13 @@ def test_two_workers_give_the_same_events_even_if_one_dies(
 
 
 @pytest.mark.usefixtures("spawned")
-def test_interrupted_then_resumed(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_interrupted_then_resumed(
+    gun: Simulator, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     def interrupt() -> None:
         raise KeyboardInterrupt
 
+    write_detectors(gun.detector, tmp_path)
     with pytest.raises(KeyboardInterrupt):
         simulate(GUN, tmp_path, range(1000, 1005), advance=interrupt)
     complete = {path.name[:14] for path in tmp_path.glob("*.hits.parquet")}
