@@ -40,7 +40,7 @@ def results(update, inputs, edge_index, weights, residual):  # type: ignore[no-u
 
 
 def assert_close(one: Tensor, other: Tensor) -> None:
-    scale = max(float(other.abs().max()) if other.numel() else 0.0, 1.0)
+    scale = max(float(other.detach().abs().max()) if other.numel() else 0.0, 1.0)
     torch.testing.assert_close(one, other, rtol=0.0, atol=2e-5 * scale)
 
 

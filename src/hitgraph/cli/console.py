@@ -17,13 +17,14 @@ def console(quiet: bool = False) -> Console:
 
 
 def progress(quiet: bool = False) -> Progress:
-    """A progress bar on standard error with elapsed and remaining time."""
+    """A progress bar on standard error, if that is a terminal, with elapsed and remaining time."""
+    terminal = Console(stderr=True, highlight=False)
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
-        console=Console(stderr=True, highlight=False),
-        disable=quiet,
+        console=terminal,
+        disable=quiet or not terminal.is_terminal,
     )
