@@ -109,7 +109,7 @@ class _Fused(torch.autograd.Function):
         d_edges = np.empty_like(edges)
         sums = [
             np.zeros((PARTS, *array.shape), np.float32)
-            for array in (inner, outer, first.T, inner[0], second.T, gate[0], gate[0], inner[0, :1])
+            for array in (inner, outer, first.T, first[:, 0], second.T, *gate, *gate, gate[0, :1])
         ]
         _in_parts(
             lambda part, lo, hi: _backward(

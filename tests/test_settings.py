@@ -1,0 +1,128 @@
+"""Reading frozen dataclasses from YAML."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+import yaml
+
+from hitgraph.errors import InputError, SettingsError
+from hitgraph.settings import choice, parse, read_yaml, to_dict
+
+
+@dataclass(frozen=True)
+class Circle:
+    radius: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.radius <= 0:
+            raise SettingsError(f"radius: {self.radius} is not allowed, above 0")
+
+
+@dataclass(frozen=True)
+class Square:
+    side: float
+    corners: Circle = Circle()
+
+
+@dataclass(frozen=True)
+class Drawing:
+    name: str
+    size: Circle
+    shape: Circle | Square = field(metadata=choice("kind", {"circle": Circle, "square": Square}))
+    copies: int = 1
+    filled: bool = False
+    scale: float | None = None
+    colour: Literal["red", "blue"] = "red"
+    tags: tuple[str, ...] = ()
+
+
+def mapping(**changes: Any) -> dict[str, Any]:
+    given = {"name": "a", "size": {"radius": 2}, "shape": {"kind": "square", "side": 3.0}}
+    return {**given, **changes}
+
+
+def test_settings_are_what_the_mapping_says_and_defaults_elsewhere() -> None:
+    assert parse(Drawing, mapping(tags=["x", "y"], scale=2)) == Drawing(
+        "a", Circle(2.0), Square(3.0, Circle(1.0)), tags=("x", "y"), scale=2.0
+    )
+
+
+def test_back_to_a_mapping_and_through_yaml_to_equal_settings() -> None:
+    drawing = Drawing("a", Circle(2.0), Square(3.0, Circle(0.1)), 2, True, 1e-7, "blue", ("x", "y"))
+    text = yaml.safe_dump(to_dict(drawing))
+    assert parse(Drawing, yaml.safe_load(text)) == drawing
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"colours": "red"}, "colours: unknown key; allowed here: name, size, shape, copies"),
+        ({"size": {"r": 1}}, "size.r: unknown key; allowed here: radius"),
+        ({3: 4}, "3: unknown key"),
+        ({"shape": {"kind": "square"}}, "shape.side: is missing"),
+        ({"size": 2}, "size: expected keys and values, found 2"),
+        ({"copies": 1.5}, "copies: 1.5 is not allowed .*valid integer"),
+        ({"copies": "2"}, "copies: '2' is not allowed .*valid integer"),
+        ({"copies": True}, "copies: True is not allowed .*valid integer"),
+        ({"copies": None}, "copies: None is not allowed .*valid integer"),
+        ({"filled": 1}, "filled: 1 is not allowed .*valid boolean"),
+        ({"name": 5}, "name: 5 is not allowed .*valid string"),
+        ({"scale": "big"}, "scale: 'big' is not allowed .*valid number"),
+        ({"scale": float("nan")}, "scale: nan is not allowed .*finite"),
+        ({"scale": float("inf")}, "scale: inf is not allowed .*finite"),
+        ({"scale": "1e-3"}, r"scale: '1e-3' is not allowed .*1.0e-03"),
+        ({"colour": "green"}, "colour: 'green' is not allowed .*'red' or 'blue'"),
+        ({"tags": "x"}, "tags: 'x' is not allowed .*array"),
+        ({"tags": ["x", 1]}, "tags: .* is not allowed .*valid string"),
+        ({"shape": {"side": 3.0}}, "shape.kind: None is not allowed; one of circle, square"),
+        ({"shape": {"kind": "star"}}, "shape.kind: 'star' is not allowed; one of circle, square"),
+        ({"shape": {"kind": ["circle"]}}, r"shape.kind: \['circle'\] is not allowed; one of"),
+        ({"shape": "circle"}, "shape.kind: 'circle' is not allowed; one of circle, square"),
+        ({"shape": {"kind": "circle", "side": 1.0}}, "shape.side: unknown key; .*: radius"),
+        ({"shape": {"kind": "circle", "radius": -1.0}}, "shape.radius: -1.0 is not allowed, above"),
+        (
+            {"shape": {"kind": "square", "side": 1.0, "corners": {"radius": 0}}},
+            "shape.corners.radius: 0.0 is not allowed",
+        ),
+    ],
+)
+def test_a_wrong_entry_is_named_with_its_value_and_what_is_allowed(
+    changes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(SettingsError, match=f"^{message}"):
+        parse(Drawing, {**mapping(), **changes})
+
+
+def test_a_missing_key_is_named() -> None:
+    with pytest.raises(SettingsError, match=r"^name: is missing"):
+        parse(Drawing, {key: value for key, value in mapping().items() if key != "name"})
+    with pytest.raises(SettingsError, match=r"^recipe: expected keys and values, found None"):
+        parse(Drawing, None)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "no such file"),
+        (b"", "expected keys and values, found NoneType"),
+        (b"- a\n- b\n", "expected keys and values, found list"),
+        (b"a: [1, 2\n", "is not YAML"),
+        (b"a: \xff\n", "cannot be read"),
+        (b"!!python/object/apply:os.system ['true']\n", "is not YAML"),
+    ],
+)
+def test_a_file_that_is_no_mapping_is_named(
+    tmp_path: Path, content: bytes | None, message: str
+) -> None:
+    path = tmp_path / "recipe.yaml"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(InputError, match=f"recipe.yaml: {message}"):
+        read_yaml(path)
+
+
+def test_a_folder_is_no_recipe(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot be read"):
+        read_yaml(tmp_path)
