@@ -4,9 +4,10 @@ import contextlib
 import logging
 import multiprocessing
 import signal
+import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from multiprocessing.connection import Connection, wait
@@ -30,7 +31,6 @@ from hitgraph.event.store import (
 )
 
 ATTEMPTS = 2
-STOP_SECONDS = 10.0  # what a worker gets to tidy up after Ctrl-C
 
 log = logging.getLogger(__name__)
 
@@ -98,12 +98,24 @@ def simulate(
 
 def is_complete(folder: Path, number: int) -> bool:
     """Whether all four tables of event `number` are in `folder`."""
-    return all((folder / file_name(event_name(number), table)).is_file() for table in TABLES)
+    return all(path.is_file() for path in _tables(folder, number))
+
+
+def _tables(folder: Path, number: int) -> list[Path]:
+    return [folder / file_name(event_name(number), table) for table in TABLES]
+
+
+def _discard(folder: Path, number: int) -> None:
+    """Remove what is there of an incomplete event, temporary files too."""
+    if not is_complete(folder, number):
+        for path in (*_tables(folder, number), *folder.glob(f".{event_name(number)}.*.part")):
+            with contextlib.suppress(OSError):
+                path.unlink()
 
 
 def _complete_events(folder: Path) -> list[int]:
-    suffix = file_name("", "hits")
-    numbers = [int(path.name[5 : -len(suffix)]) for path in folder.glob(f"event*[0-9]{suffix}")]
+    names = [path.name.split(".")[0] for path in folder.glob(file_name("event*", "hits"))]
+    numbers = {int(name[5:]) for name in names if name[5:].isdecimal()}
     return sorted(number for number in numbers if is_complete(folder, number))
 
 
@@ -177,7 +189,8 @@ class _Worker:
         context = multiprocessing.get_context("spawn")
         self.pipe, theirs = context.Pipe()
         self.process = context.Process(target=_work, args=(settings, folder, theirs), daemon=True)
-        self.process.start()
+        with _ignoring_interrupts():  # inherited by the process from its first moment on
+            self.process.start()
         theirs.close()
         self.number: int | None = None
 
@@ -198,10 +211,20 @@ class _Worker:
     def stop(self) -> None:
         self.pipe.close()  # an idle worker ends by itself
         if self.number is not None:
-            self.process.terminate()
-        self.process.join(STOP_SECONDS)
-        self.process.kill()
+            self.process.kill()
         self.process.join()
+
+
+@contextlib.contextmanager
+def _ignoring_interrupts() -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():  # no signals to handle here
+        yield
+        return
+    previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, previous)
 
 
 def _share(
@@ -234,6 +257,7 @@ def _share(
                     result.done.append(answer)
                     advance()
                     continue
+                _discard(folder, number)
                 attempts[number] = attempts.get(number, 0) + 1
                 if attempts[number] < ATTEMPTS:
                     log.warning("event %d failed (%s), trying again", number, answer)
@@ -244,12 +268,15 @@ def _share(
     finally:
         for worker in workers:
             worker.stop()
+            if worker.number is not None:
+                _discard(folder, worker.number)
 
 
 def _work(settings: SimulationSettings, folder: Path, pipe: Connection) -> None:
-    """The worker process: event numbers in, summaries or reasons of failure out."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which ends us
-    signal.signal(signal.SIGTERM, _leave)
+    """The worker process: event numbers in, summaries or reasons of failure out.
+
+    It was started deaf to Ctrl-C, which reaches the parent; that ends it and tidies up.
+    """
     simulator: Simulator | None = None
     while True:
         try:
@@ -267,22 +294,11 @@ def _work(settings: SimulationSettings, folder: Path, pipe: Connection) -> None:
         pipe.send(answer)
 
 
-def _leave(*_: object) -> None:
-    raise SystemExit(1)
-
-
 def simulate_event(simulator: Simulator, folder: Path, number: int) -> EventSummary:
-    """Simulate and store one event; nothing of it stays behind if that fails."""
+    """Simulate and store one event."""
     started = time.perf_counter()
-    paths = [folder / file_name(event_name(number), table) for table in TABLES]
-    try:
-        event = simulator.event(number)
-        write_event(event, folder)
-    except BaseException:
-        for path in paths:
-            with contextlib.suppress(OSError):
-                path.unlink()
-        raise
+    event = simulator.event(number)
+    write_event(event, folder)
     assert event.cells is not None
     assert event.particles is not None
     return EventSummary(
@@ -291,5 +307,5 @@ def simulate_event(simulator: Simulator, folder: Path, number: int) -> EventSumm
         cells=len(event.cells),
         particles=len(event.particles),
         seconds=round(time.perf_counter() - started, 3),
-        bytes=sum(path.stat().st_size for path in paths),
+        bytes=sum(path.stat().st_size for path in _tables(folder, number)),
     )
