@@ -1,7 +1,7 @@
 """Candidate edges from windows that are learnt, a layer pair at a time, from true edges.
 
 The fast way to a graph where a detector has layers: no network, only bounds on what a pair of
-hits says about its particle (docs/windows.md).
+hits says about its particle (docs/stages.md).
 """
 
 from collections.abc import Iterable
