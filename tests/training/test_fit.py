@@ -1,0 +1,238 @@
+"""Fitting one network: it learns, it can be interrupted, it leaves its best weights and logs."""
+
+import csv
+import errno
+import math
+import os
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from hitgraph.errors import HitgraphError
+from hitgraph.gnn.interaction import InteractionNetwork, InteractionSettings
+from hitgraph.training.filter import auc, weighted_loss
+from hitgraph.training.fit import Batch, Lesson, fit
+from hitgraph.training.seeds import generator
+from hitgraph.training.settings import TrainingSettings
+
+
+def graph(seed: int) -> Batch:
+    """A graph whose edges are true where they lead to the larger feature."""
+    random = generator(seed, "graph")
+    x = torch.randn(30, 2, generator=random)
+    edges = torch.randint(30, (2, 120), generator=random)
+    y = (x[edges[0], 0] < x[edges[1], 0]).float()
+    return Batch(x, edges, torch.ones(120, 1), y, torch.ones(120))
+
+
+@dataclass
+class Larger(Lesson):
+    """Four graphs an epoch. Raises `what` at the second batch of epoch `at`."""
+
+    n_batches: int = 4
+    n_validation: int = 2
+    at: int | None = None
+    what: BaseException | None = None
+    rates: list[float] = field(default_factory=list)
+
+    def batches(self, network: nn.Module, epoch: int) -> Iterator[Batch]:  # noqa: ARG002
+        for number in range(self.n_batches):
+            if (epoch, number) == (self.at, 1):
+                assert self.what is not None
+                raise self.what
+            yield graph(1000 * epoch + number)
+
+    def loss(self, network: nn.Module, batch: Batch) -> Tensor:
+        return weighted_loss(network(*batch[:3]), batch)
+
+    def validation_batch(self, number: int) -> Batch:
+        return graph(10**6 + number)
+
+    @torch.no_grad()
+    def measure(self, network: nn.Module, batch: Batch) -> dict[str, float]:
+        logits = network(*batch[:3]).float()
+        return {"val_loss": float(weighted_loss(logits, batch)), "val_auc": auc(logits, batch)}
+
+
+def network(seed: int = 0) -> InteractionNetwork:
+    torch.manual_seed(seed)
+    return InteractionNetwork(InteractionSettings(8, 8, 2), 2, 1)
+
+
+def settings(**changes: Any) -> TrainingSettings:
+    return TrainingSettings(**{"epochs": 4, "learning_rate": 0.02, **changes})
+
+
+def weights(net: nn.Module) -> list[Tensor]:
+    return [value.clone() for value in net.state_dict().values()]
+
+
+def assert_same(one: list[Tensor], other: list[Tensor]) -> None:
+    assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+@pytest.fixture(scope="module")
+def taught(tmp_path_factory: pytest.TempPathFactory) -> tuple[InteractionNetwork, dict, Path]:
+    """A network after four epochs, its merit, and where its logs are."""
+    folder = tmp_path_factory.mktemp("fit")
+    net = network()
+    return net, fit(net, Larger(), settings(), folder, quiet=True), folder
+
+
+def test_a_network_learns(taught: tuple[InteractionNetwork, dict, Path]) -> None:
+    lesson, before = Larger(), network()
+    first = lesson.measure(before, lesson.validation_batch(0))
+    after = lesson.measure(taught[0], lesson.validation_batch(0))
+    assert after["val_loss"] < 0.7 * first["val_loss"]
+    assert after["val_auc"] > 0.9
+
+
+def test_the_merit_is_that_of_the_weights_it_leaves(
+    taught: tuple[InteractionNetwork, dict, Path],
+) -> None:
+    net, merit, _ = taught
+    lesson = Larger()
+    measured = [lesson.measure(net, lesson.validation_batch(number)) for number in range(2)]
+    for name in ("val_loss", "val_auc"):
+        assert merit[name] == pytest.approx(sum(each[name] for each in measured) / 2, rel=1e-5)
+    assert not net.training
+
+
+def test_logs_and_checkpoints_are_kept(taught: tuple[InteractionNetwork, dict, Path]) -> None:
+    folder = taught[2]
+    names = sorted(path.name for path in (folder / "checkpoints").iterdir())
+    assert names == ["best.ckpt", "last.ckpt"]
+    (log,) = (folder / "csv").rglob("metrics.csv")
+    rows = list(csv.DictReader(log.read_text().splitlines()))
+    losses = [float(row["val_loss"]) for row in rows if row["val_loss"]]
+    assert len(losses) == 4
+    assert min(losses) == pytest.approx(taught[1]["val_loss"], rel=1e-4)
+    assert list((folder / "tensorboard").rglob("events.out.tfevents.*"))
+
+
+class Worse(Larger):
+    """Every epoch is judged worse than the one before it."""
+
+    def measure(self, network: nn.Module, batch: Batch) -> dict[str, float]:  # noqa: ARG002
+        moved = sum(float(p.detach().abs().sum()) for p in network.parameters())
+        self.rates.append(moved)
+        return {"val_loss": float(len(self.rates))}
+
+
+def test_the_best_epoch_wins_not_the_last(tmp_path: Path) -> None:
+    once, often = network(), network()
+    fit(once, Worse(), settings(epochs=1, warmup=0.0), tmp_path / "once", quiet=True)
+    lesson = Worse(n_validation=1)
+    fit(often, lesson, settings(epochs=3), tmp_path / "often", quiet=True)
+    after_each_epoch = lesson.rates
+    assert after_each_epoch[-1] == after_each_epoch[0] != after_each_epoch[2]
+
+
+@pytest.mark.parametrize("at", [1, 3])
+def test_interrupted_and_resumed_is_not_interrupted(
+    tmp_path: Path, taught: tuple[InteractionNetwork, dict, Path], at: int
+) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        fit(network(), Larger(at=at, what=KeyboardInterrupt()), settings(), tmp_path, quiet=True)
+    resumed = network(seed=99)  # what it starts from does not matter any more
+    merit = fit(resumed, Larger(), settings(), tmp_path, resume=True, quiet=True)
+    assert_same(weights(resumed), weights(taught[0]))
+    assert merit == taught[1]
+
+
+def test_interrupted_in_the_first_epoch_it_starts_again(
+    tmp_path: Path, taught: tuple[InteractionNetwork, dict, Path]
+) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        fit(network(), Larger(at=0, what=KeyboardInterrupt()), settings(), tmp_path, quiet=True)
+    again = network()
+    fit(again, Larger(), settings(), tmp_path, resume=True, quiet=True)
+    assert_same(weights(again), weights(taught[0]))
+
+
+def test_resuming_what_is_complete_changes_nothing(
+    tmp_path: Path, taught: tuple[InteractionNetwork, dict, Path]
+) -> None:
+    fit(network(), Larger(), settings(), tmp_path, quiet=True)
+    again = network(seed=99)
+    merit = fit(again, Larger(), settings(), tmp_path, resume=True, quiet=True)
+    assert_same(weights(again), weights(taught[0]))
+    assert merit["val_loss"] == taught[1]["val_loss"]
+
+
+class PressesCtrlC(Larger):
+    def loss(self, network: nn.Module, batch: Batch) -> Tensor:
+        os.kill(os.getpid(), signal.SIGINT)
+        return super().loss(network, batch)
+
+
+def test_ctrl_c_is_an_interrupt_and_works_again_afterwards(tmp_path: Path) -> None:
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            fit(network(), PressesCtrlC(), settings(), tmp_path, quiet=True)
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_one_seed_one_result(tmp_path: Path, taught: tuple[InteractionNetwork, dict, Path]) -> None:
+    same, other = network(), network(seed=1)
+    fit(same, Larger(), settings(), tmp_path / "same", quiet=True)
+    fit(other, Larger(), settings(), tmp_path / "other", quiet=True)
+    assert_same(weights(same), weights(taught[0]))
+    assert not torch.equal(weights(other)[-1], weights(taught[0])[-1])
+
+
+def test_a_full_disk_is_one_message(tmp_path: Path) -> None:
+    full = Larger(at=0, what=OSError(errno.ENOSPC, "No space left on device"))
+    with pytest.raises(HitgraphError, match="the disk is full"):
+        fit(network(), full, settings(), tmp_path, quiet=True)
+
+
+class Rates(Larger):
+    """Notes how far the first weight moves in each step: with plain signs, the learning rate."""
+
+    def loss(self, network: nn.Module, batch: Batch) -> Tensor:  # noqa: ARG002
+        first = next(network.parameters())
+        self.rates.append(float(first.detach()[0, 0]))
+        return first.sum()  # a constant gradient: Adam moves every weight by the rate
+
+
+def test_the_rate_warms_up_and_falls_along_a_cosine(tmp_path: Path) -> None:
+    lesson = Rates(n_batches=10)
+    fit(
+        network(),
+        lesson,
+        settings(epochs=2, learning_rate=0.01, warmup=0.25, gradient_clip=0.0),
+        tmp_path,
+        quiet=True,
+    )
+    moved = [a - b for a, b in zip(lesson.rates[:-1], lesson.rates[1:], strict=True)]
+    up = [0.01 * (step + 1) / 5 for step in range(5)]
+    down = [0.01 * 0.5 * (1 + math.cos(math.pi * k / 15)) for k in range(14)]
+    assert moved == pytest.approx(up + down, abs=2e-5)
+
+
+@pytest.mark.parametrize("precision", ["bf16-mixed", "16-mixed"])
+def test_mixed_precision_learns_on_a_cpu(tmp_path: Path, precision: str) -> None:
+    net = network()
+    net.checkpointing = True
+    merit = fit(net, Larger(), settings(precision=precision), tmp_path, quiet=True)
+    assert merit["val_auc"] > 0.85
+    assert all(value.dtype == torch.float32 for value in weights(net))
+
+
+def test_quiet_is_silent_and_else_a_bar_is_drawn(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    fit(network(), Larger(), settings(epochs=1), tmp_path / "quiet", quiet=True)
+    shown = capfd.readouterr()
+    assert shown.out == shown.err == ""
+    fit(network(), Larger(), settings(epochs=1), tmp_path / "loud")
+    shown = capfd.readouterr()
+    assert "GPU" not in shown.out + shown.err  # none of Lightning's own remarks
+    assert "tip" not in (shown.out + shown.err).lower()

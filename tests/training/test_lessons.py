@@ -1,0 +1,563 @@
+"""What each network is taught: the batches, the losses, the figures of merit."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.trained import RADIUS, RECIPE, tiny_recipe
+from torch import Tensor, nn
+
+from hitgraph.event.detector import Detector
+from hitgraph.event.event import Event
+from hitgraph.graph.embedding import EmbeddingNetwork, EmbeddingSettings
+from hitgraph.graph.hits import FEATURES, Hits, hits_from_event
+from hitgraph.graph.pairs import GEOMETRY_FEATURES, pair_features
+from hitgraph.pipeline import new_networks
+from hitgraph.recipe import Recipe
+from hitgraph.training.embedding import (
+    MARGIN,
+    N_HARD,
+    N_RANDOM,
+    EmbeddingLesson,
+    radius_at_efficiency,
+)
+from hitgraph.training.filter import (
+    HARD_SCORE,
+    N_SCORED,
+    FilterLesson,
+    auc,
+    kept_at_efficiency,
+    load_candidates,
+    weighted_loss,
+)
+from hitgraph.training.fit import Batch
+from hitgraph.training.gnn import GraphLesson, cut, load_graph, reflect, sector_of
+from hitgraph.training.samples import (
+    Sample,
+    edge_truth,
+    load_sample,
+    make_sample,
+    save_sample,
+    save_tensors,
+)
+from hitgraph.training.seeds import generator
+
+
+@dataclass(frozen=True)
+class Material:
+    """Two events as files, with all pairs of hits on different layers as candidate edges."""
+
+    detector: Detector
+    samples: list[Path]
+    candidates: list[Path]
+
+    def filter_lesson(self, recipe: Recipe) -> FilterLesson:
+        both = self.samples, self.candidates
+        return FilterLesson(recipe, self.detector, *both, *both)
+
+    def embedding_lesson(self, recipe: Recipe) -> EmbeddingLesson:
+        return EmbeddingLesson(recipe, self.detector, self.samples, self.samples)
+
+
+@pytest.fixture
+def material(make_event: Callable[..., Event], tmp_path: Path) -> Material:
+    return make_material([make_event(n_particles=8, n_noise=6, seed=s) for s in (1, 2)], tmp_path)
+
+
+def make_material(events: list[Event], folder: Path) -> Material:
+    samples, candidates = [], []
+    detector = events[0].detector
+    assert detector is not None
+    for event in events:
+        sample = make_sample(event, detector, True, tiny_recipe().truth)
+        pairs = torch.combinations(torch.arange(len(sample.hits))).T
+        layer = sample.hits.layer
+        inner_first = torch.where(layer[pairs[0]] < layer[pairs[1]], pairs, pairs.flip(0))
+        edges = inner_first[:, layer[pairs[0]] != layer[pairs[1]]]
+        samples.append(folder / f"{event.name}-sample")
+        candidates.append(folder / f"{event.name}-candidates")
+        save_sample(sample, samples[-1])
+        save_tensors({"edge_index": edges.int()}, candidates[-1])
+    return Material(detector, samples, candidates)
+
+
+class Fixed(nn.Module):
+    """A network whose score is a function of the sine of the azimuth difference alone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.nothing = nn.Parameter(torch.zeros(1))
+
+    def forward(self, _x: Tensor, _edge_index: Tensor, edge_attr: Tensor) -> Tensor:
+        return 2.0 - edge_attr[:, GEOMETRY_FEATURES.index("sin_dphi")].abs() + self.nothing
+
+
+def pairs_of(batch: Batch, rows: Tensor) -> set[tuple[int, int]]:
+    return set(map(tuple, batch.edge_index[:, rows].T.tolist()))
+
+
+def joined(batches: list[Batch]) -> Batch:
+    """The batches of one event as one."""
+    first = batches[0]
+    assert all(torch.equal(batch.x, first.x) for batch in batches)
+    return Batch(
+        first.x,
+        torch.cat([batch.edge_index for batch in batches], dim=1),
+        torch.cat([batch.edge_attr for batch in batches if batch.edge_attr is not None]),
+        torch.cat([batch.y for batch in batches]),
+        torch.cat([batch.weight for batch in batches]),
+    )
+
+
+# ---------------------------------------------------------------- filter
+
+
+def test_an_epoch_of_the_filter_shows_all_true_edges_and_as_many_hard_and_easy_fakes(
+    material: Material,
+) -> None:
+    """arXiv 2103.06995, section 5.2."""
+    lesson = material.filter_lesson(tiny_recipe())
+    network = Fixed()
+    batches = list(lesson.batches(network, epoch=0))
+    assert len(batches) == lesson.n_batches == 8
+    order = torch.randperm(2, generator=_filter_random(0)).tolist()
+    for place, number in enumerate(order):
+        sample = load_sample(material.samples[number])
+        batch = joined(batches[4 * place : 4 * place + 4])
+        truth = {pair for pair in _all_same(sample) if pair in _candidates(material, number)}
+        assert pairs_of(batch, batch.y > 0) == truth
+        assert int((batch.y > 0).sum()) == len(truth)
+        fakes = batch.y == 0
+        assert len(pairs_of(batch, fakes)) == int(fakes.sum())  # each once
+        assert batch.edge_attr is not None
+        scores = torch.sigmoid(network(batch.x, batch.edge_index, batch.edge_attr))
+        n_hard = int((fakes & (scores > HARD_SCORE)).sum())
+        n_easy = int((fakes & (scores <= HARD_SCORE)).sum())
+        assert 0 < n_hard <= len(truth)
+        assert n_easy == len(truth)  # there are many more
+        assert bool((batch.weight == 1).all())
+
+
+def test_hard_fakes_are_those_that_score_above_the_bound(material: Material) -> None:
+    """Of the fakes that were looked at, every hard one is shown, as long as there is room."""
+    lesson = material.filter_lesson(tiny_recipe(data__train_events=1))
+    sample = load_sample(material.samples[0])
+    edges = load_candidates(material.candidates[0]).long()
+    y, _ = edge_truth(sample, edges, lesson.recipe.truth)
+    features = pair_features(sample.hits, edges, material.detector)
+    score = torch.sigmoid(Fixed()(sample.hits.features, edges, features))
+    all_hard = set(map(tuple, edges[:, (y == 0) & (score > HARD_SCORE)].T.tolist()))
+    n_true = int((y > 0).sum())
+    batch = joined(list(lesson._event(Fixed(), sample, edges, _filter_random(0))))
+    assert batch.edge_attr is not None
+    shown = torch.sigmoid(Fixed()(batch.x, batch.edge_index, batch.edge_attr)) > HARD_SCORE
+    hard = pairs_of(batch, (batch.y == 0) & shown)
+    assert hard <= all_hard
+    n_fakes = int((y == 0).sum())
+    if N_SCORED * n_true >= n_fakes:  # all were looked at
+        assert len(hard) == min(n_true, len(all_hard))
+    assert len(hard) > 0
+
+
+def _filter_random(epoch: int) -> torch.Generator:
+    """The stream that the lesson draws from: the order of the events is its first draw."""
+    return generator(tiny_recipe().seed, "filter", epoch)
+
+
+def _candidates(material: Material, number: int) -> set[tuple[int, int]]:
+    return set(map(tuple, load_candidates(material.candidates[number]).T.tolist()))
+
+
+def _all_same(sample: Sample) -> set[tuple[int, int]]:
+    """Pairs of one particle, inner layer first."""
+    found = set()
+    for i in range(len(sample.hits)):
+        for j in range(len(sample.hits)):
+            same = sample.particle_id[i] == sample.particle_id[j] != 0
+            if same and sample.hits.layer[i] < sample.hits.layer[j]:
+                found.add((i, j))
+    return found
+
+
+@pytest.mark.parametrize(("skip_edges", "share"), [("true", 6), ("neutral", 3), ("fake", 3)])
+def test_neutral_edges_are_not_shown_to_the_filter(
+    material: Material, skip_edges: str, share: int
+) -> None:
+    """Four hits a particle: three edges between neighbours, three that skip some."""
+    lesson = material.filter_lesson(tiny_recipe(truth__skip_edges=skip_edges))
+    batches = list(lesson.batches(Fixed(), 0))
+    assert sum(int((batch.y > 0).sum()) for batch in batches) == 2 * 8 * share
+    assert all(bool((batch.weight > 0).all()) for batch in batches)
+    if skip_edges != "fake":
+        shown = joined(batches[:4])
+        number = torch.randperm(2, generator=_filter_random(0)).tolist()[0]
+        fakes = pairs_of(shown, shown.y == 0)
+        assert not fakes & _all_same(load_sample(material.samples[number]))
+
+
+def test_no_edge_of_particles_that_are_no_target_is_shown(
+    make_event: Callable[..., Event], tmp_path: Path
+) -> None:
+    event = make_event(n_particles=8, n_noise=0, seed=3)
+    recipe = tiny_recipe(truth__min_pt=1.5, truth__skip_edges="fake")
+    material = make_material([event], tmp_path)
+    assert event.detector is not None
+    sample = make_sample(event, event.detector, True, recipe.truth)
+    save_sample(sample, material.samples[0])
+    assert bool(sample.target.any())
+    assert not bool(sample.target.all())
+    batch = joined(list(material.filter_lesson(recipe).batches(Fixed(), 0)))
+    other = sample.particle_id[batch.edge_index]
+    same = other[0] == other[1]
+    assert bool(sample.target[batch.edge_index[0][same]].all())
+
+
+def test_weights_of_equation_4_reach_the_loss(material: Material) -> None:
+    recipe = tiny_recipe(filter__training__trackml_weights=True)
+    lesson = material.filter_lesson(recipe)
+    batch = joined(list(lesson.batches(Fixed(), 0))[:4])
+    number = torch.randperm(2, generator=_filter_random(0)).tolist()[0]
+    weight = load_sample(material.samples[number]).weight
+    mean = weight[batch.edge_index].mean(0)
+    expected = torch.where(batch.y > 0, mean, torch.ones_like(mean))
+    torch.testing.assert_close(batch.weight, expected)
+
+
+@pytest.mark.parametrize("kind", ["filter", "embedding"])
+def test_batches_are_a_function_of_seed_and_epoch(material: Material, kind: str) -> None:
+    def edges(seed: int, epoch: int) -> list[list[list[int]]]:
+        graph = RADIUS if kind == "embedding" else RECIPE["graph"]
+        recipe = tiny_recipe(seed=seed, graph=graph)
+        torch.manual_seed(0)
+        if kind == "filter":
+            batches = material.filter_lesson(recipe).batches(Fixed(), epoch)
+        else:
+            network = EmbeddingNetwork(EmbeddingSettings(8, 1, 3), 12)
+            batches = material.embedding_lesson(recipe).batches(network, epoch)
+        return [batch.edge_index.tolist() for batch in batches]
+
+    assert edges(1, 0) == edges(1, 0)
+    assert edges(1, 0) != edges(1, 1)
+    assert edges(1, 0) != edges(2, 0)
+
+
+def test_an_event_without_true_edges_does_no_harm(
+    make_event: Callable[..., Event], tmp_path: Path
+) -> None:
+    """An event of noise among the training events: the loss is zero, not NaN."""
+    material = make_material([make_event(n_particles=0, n_noise=6)], tmp_path)
+    lesson = material.filter_lesson(tiny_recipe())
+    network = Fixed()
+    batches = list(lesson.batches(network, 0))
+    assert len(batches) == lesson.n_batches
+    for batch in batches:
+        loss = lesson.loss(network, batch)
+        loss.backward()
+        assert float(loss.detach()) == 0.0
+    measured = lesson.measure(network, lesson.validation_batch(0))
+    assert all(math.isfinite(value) for value in measured.values())
+
+    embedding = EmbeddingNetwork(EmbeddingSettings(8, 1, 3), 12)
+    other = material.embedding_lesson(tiny_recipe(graph=RADIUS))
+    for epoch in (0, 1):
+        (batch,) = other.batches(embedding, epoch)
+        assert float(other.loss(embedding, batch).detach()) == 0.0
+    measured = other.measure(embedding, other.validation_batch(0))
+    assert all(math.isfinite(value) for value in measured.values())
+
+
+# ---------------------------------------------------------------- losses and figures of merit
+
+
+def labelled(y: list[float], weight: list[float] | None = None) -> Batch:
+    n_edges = len(y)
+    return Batch(
+        torch.zeros(2, 1),
+        torch.zeros(2, n_edges, dtype=torch.int64),
+        torch.zeros(n_edges, 1),
+        torch.tensor(y),
+        torch.ones(n_edges) if weight is None else torch.tensor(weight),
+    )
+
+
+def test_the_loss_is_the_weighted_mean_cross_entropy() -> None:
+    logits = torch.tensor([0.0, math.log(3.0), -5.0])
+    batch = labelled([1.0, 0.0, 1.0], [1.0, 2.0, 0.0])
+    by_hand = (1.0 * math.log(2.0) + 2.0 * math.log(4.0)) / 3.0  # the last one is neutral
+    assert float(weighted_loss(logits, batch)) == pytest.approx(by_hand)
+    both = torch.stack([logits, torch.zeros(3)])
+    assert float(weighted_loss(both, batch)) == pytest.approx((by_hand + math.log(2.0)) / 2)
+
+
+def test_nothing_but_neutral_edges_is_no_loss() -> None:
+    logits = torch.randn(3, requires_grad=True)
+    loss = weighted_loss(logits, labelled([1.0, 1.0, 1.0], [0.0] * 3))
+    loss.backward()
+    assert float(loss.detach()) == 0.0
+    assert logits.grad is not None
+    assert logits.grad.tolist() == [0.0] * 3
+
+
+def test_edges_kept_at_an_efficiency() -> None:
+    """Of four true edges at 4, 3, 2, 1: to keep three of four, everything from 2 up stays."""
+    logits = torch.tensor([4.0, 3.0, 2.0, 1.0, 2.5, 0.5, 9.0])
+    batch = labelled([1, 1, 1, 1, 0, 0, 1], [1, 1, 1, 1, 1, 1, 0])
+    assert kept_at_efficiency(logits, batch, 0.75) == pytest.approx(4 / 4)
+    assert kept_at_efficiency(logits, batch, 1.0) == pytest.approx(5 / 4)
+    assert kept_at_efficiency(logits, labelled([0.0] * 7), 0.9) == 0.0
+
+
+def test_area_under_the_curve_is_the_share_of_pairs_in_order() -> None:
+    random = torch.Generator().manual_seed(0)
+    logits = torch.randn(60, generator=random)
+    y = (torch.rand(60, generator=random) < 0.3).float()
+    weight = (torch.rand(60, generator=random) < 0.8).float()
+    batch = labelled(y.tolist(), weight.tolist())
+    true, fake = logits[(y > 0) & (weight > 0)], logits[(y == 0) & (weight > 0)]
+    in_order = (true[:, None] > fake[None, :]).float().mean()
+    assert auc(logits, batch) == pytest.approx(float(in_order))
+    assert auc(logits, labelled([1.0] * 60)) == 1.0
+
+
+# ---------------------------------------------------------------- graph network
+
+
+def graph_lesson(path: Path, **changes: object) -> GraphLesson:
+    return GraphLesson(tiny_recipe(**changes), [path], [path])
+
+
+@pytest.fixture
+def graph(tmp_path: Path) -> Path:
+    """200 hits at random azimuths, numbered by their one feature; 400 edges at random."""
+    random = torch.Generator().manual_seed(0)
+    edges = torch.randint(200, (2, 400), generator=random)
+    save_tensors(
+        {
+            "x": torch.arange(200.0)[:, None],
+            "phi": (torch.rand(200, generator=random) * 2 - 1) * math.pi,
+            "edge_index": edges.int(),
+            "edge_attr": (edges[0] * 1000 + edges[1]).float()[:, None],
+            "y": torch.ones(400, dtype=torch.uint8),
+            "weight": torch.ones(400),
+        },
+        tmp_path / "graph",
+    )
+    return tmp_path / "graph"
+
+
+@pytest.mark.parametrize("sectors", [1, 2, 5])
+def test_every_hit_is_in_one_sector_and_every_edge_in_one_at_most(
+    graph: Path, sectors: int
+) -> None:
+    lesson = graph_lesson(graph, gnn__sectors=sectors)
+    _, phi = load_graph(graph)
+    for epoch in range(3):
+        batches = list(lesson.batches(nn.Identity(), epoch))
+        assert len(batches) == lesson.n_batches == sectors
+        rows = torch.cat([batch.x[:, 0] for batch in batches])
+        assert sorted(rows.tolist()) == list(range(200))
+        edges = [edge for batch in batches for edge in batch.edge_attr[:, 0].tolist()]  # type: ignore[index]
+        assert len(edges) <= 400
+        for batch in batches:  # hits keep their edges
+            ends = batch.x[batch.edge_index, 0]
+            assert torch.equal(ends[0] * 1000 + ends[1], batch.edge_attr[:, 0])  # type: ignore[index]
+            around = phi[batch.x[:, 0].long()].sort().values
+            gap = torch.diff(around, append=around[:1] + 2 * math.pi).max()
+            assert sectors == 1 or float(gap) > 2 * math.pi * (1 - 1 / sectors) - 1e-4
+
+
+@given(phi=st.floats(-10, 10, width=32), n_sectors=st.integers(1, 16))
+def test_a_sector_is_a_number_below_the_count(phi: float, n_sectors: int) -> None:
+    (sector,) = sector_of(torch.tensor([phi]), n_sectors).tolist()
+    assert 0 <= sector < n_sectors
+    middle = (sector + 0.5) * 2 * math.pi / n_sectors
+    away = abs((phi - middle + math.pi) % (2 * math.pi) - math.pi)
+    assert away <= math.pi / n_sectors + 1e-5
+
+
+def test_a_part_of_a_graph_has_the_edges_with_both_ends_in_it() -> None:
+    batch = Batch(
+        torch.arange(4.0)[:, None],
+        torch.tensor([[0, 1, 1, 3], [1, 2, 3, 0]]),
+        torch.arange(4.0)[:, None],
+        torch.tensor([1.0, 0.0, 1.0, 0.0]),
+        torch.tensor([1.0, 2.0, 3.0, 4.0]),
+    )
+    part = cut(batch, torch.tensor([True, True, False, True]))
+    assert part.x[:, 0].tolist() == [0, 1, 3]
+    assert part.edge_index.tolist() == [[0, 1, 2], [1, 2, 0]]
+    assert part.edge_attr is not None
+    assert part.edge_attr[:, 0].tolist() == [0, 2, 3]
+    assert part.y.tolist() == [1, 1, 0]
+    assert part.weight.tolist() == [1, 3, 4]
+
+
+def test_an_empty_sector_teaches_nothing() -> None:
+    lesson_recipe = tiny_recipe()
+    network = new_networks(lesson_recipe)["gnn"]
+    batch = labelled([1.0])._replace(x=torch.zeros(2, 2), edge_attr=torch.zeros(1, 4))
+    empty = cut(batch, torch.tensor([False, False]))
+    lesson = GraphLesson(lesson_recipe, [], [])
+    loss = lesson.loss(network, empty)
+    loss.backward()
+    assert float(loss.detach()) == 0.0
+
+
+MIRRORED = ("r", "phi", "z")
+mirrors = pytest.mark.parametrize(("phi", "z"), [(False, True), (True, False), (True, True)])
+
+
+@mirrors
+def test_a_mirrored_event_looks_as_reflect_says(
+    make_event: Callable[..., Event], phi: bool, z: bool
+) -> None:
+    """The real features of mirrored hits (y -> -y, z -> -z) are the reflected features.
+
+    Mirroring at the plane y = 0 turns the curvature of a track, as charge conjugation does.
+    """
+    event = make_event(n_particles=8, n_noise=6, seed=5)
+    detector = event.detector
+    assert detector is not None
+    recipe = tiny_recipe(
+        gnn__hit_inputs=list(MIRRORED), gnn__edge_inputs=[*GEOMETRY_FEATURES, "filter_logit"]
+    )
+    hits = hits_from_event(event, detector, clusters=False)
+    pairs = torch.combinations(torch.arange(len(hits))).T
+    logits = torch.linspace(-1, 1, pairs.shape[1])
+    sign = torch.tensor([1.0, -1.0 if phi else 1.0, -1.0 if z else 1.0])
+    x, y, z_ = (hits.position * sign).unbind(1)
+    there = Hits(
+        torch.stack([torch.hypot(x, y), torch.atan2(y, x), z_], dim=1),
+        hits.position * sign,
+        hits.layer,
+        hits.module,
+    )
+    batch, mirrored = (
+        Batch(
+            some.features,
+            pairs,
+            torch.cat([pair_features(some, pairs, detector), logits[:, None]], dim=1),
+            torch.zeros(pairs.shape[1]),
+            torch.ones(pairs.shape[1]),
+        )
+        for some in (hits, there)
+    )
+    reflected = reflect(batch, recipe, phi, z)
+    torch.testing.assert_close(reflected.x, mirrored.x)
+    assert reflected.edge_attr is not None
+    torch.testing.assert_close(reflected.edge_attr, mirrored.edge_attr, rtol=1e-4, atol=1e-4)
+    assert not torch.allclose(batch.edge_attr, mirrored.edge_attr)  # type: ignore[arg-type]
+    twice = reflect(reflected, recipe, phi, z)
+    assert torch.equal(twice.x, batch.x)
+    assert torch.equal(twice.edge_attr, batch.edge_attr)  # type: ignore[arg-type]
+
+
+def test_reflections_come_at_random(graph: Path) -> None:
+    recipe = {"gnn__reflect": True, "gnn__hit_inputs": ["z"], "gnn__edge_inputs": ["sin_dphi"]}
+    lesson = graph_lesson(graph, **recipe)
+    seen = set()
+    for epoch in range(20):
+        (batch,) = lesson.batches(nn.Identity(), epoch)
+        assert batch.edge_attr is not None
+        seen.add((float(batch.x[1, 0].sign()), float(batch.edge_attr[1, 0].sign())))
+    assert seen == {(1, 1), (1, -1), (-1, 1), (-1, -1)}
+
+
+# ---------------------------------------------------------------- embedding
+
+
+def test_an_epoch_of_the_embedding_shows_all_true_edges_then_hard_negatives(
+    material: Material,
+) -> None:
+    recipe = tiny_recipe(graph=RADIUS | {"random_epochs": 1})
+    lesson = material.embedding_lesson(recipe)
+    torch.manual_seed(0)
+    network = EmbeddingNetwork(EmbeddingSettings(8, 1, 3), 12)
+    network.learn_inputs(load_sample(material.samples[0]).hits.features)
+    n_negative = []
+    for epoch in (0, 1):
+        batches = list(lesson.batches(network, epoch))
+        assert len(batches) == lesson.n_batches == 2
+        n_true = sum(int((batch.y > 0).sum()) for batch in batches)
+        assert n_true == 2 * 8 * 3  # three edges between the four hits of each particle
+        n_negative.append(sum(int((batch.y == 0).sum()) for batch in batches))
+    assert n_negative[0] <= N_RANDOM * n_true
+    assert n_negative[0] < n_negative[1]
+    assert N_HARD > 0
+
+
+def test_most_mined_pairs_lie_within_the_margin(material: Material) -> None:
+    """Random pairs of an untrained network lie anywhere, mined ones where the loss pushes."""
+    lesson = material.embedding_lesson(tiny_recipe(graph=RADIUS | {"random_epochs": 0}))
+    torch.manual_seed(0)
+    network = EmbeddingNetwork(EmbeddingSettings(8, 1, 3), 12)
+    with torch.no_grad():
+        network.layers[-1].weight *= 20  # spread the hits out
+    sample = load_sample(material.samples[0])
+    random = torch.Generator().manual_seed(0)
+    latents = network(sample.hits.features).detach()
+    mined = lesson._batch(network, sample, True, random)
+    plain = lesson._batch(network, sample, False, random)
+
+    def share(batch: Batch) -> float:
+        ends = latents[batch.edge_index[:, batch.y == 0]]
+        return float(((ends[0] - ends[1]).norm(dim=1) < MARGIN).float().mean())
+
+    assert share(mined) > 2 * share(plain)
+
+
+@pytest.mark.parametrize(("skip_edges", "weight"), [("true", 0.0), ("neutral", 0.0), ("fake", 1.0)])
+def test_other_pairs_of_a_particle_repel_only_if_the_recipe_says_so(
+    material: Material, skip_edges: str, weight: float
+) -> None:
+    recipe = tiny_recipe(graph=RADIUS, truth__skip_edges=skip_edges)
+    lesson = material.embedding_lesson(recipe)
+    sample = load_sample(material.samples[0])
+    chain = sample.true_edges[:, :1]
+    onward = sample.true_edges[:, sample.true_edges[0] == chain[1, 0]]
+    pairs = torch.cat([chain, torch.stack([chain[0], onward[1]])], dim=1)  # an edge, a skip
+    batch = lesson._labelled(sample, pairs, torch.tensor([True, False]))
+    assert batch.y.tolist() == [1.0, 0.0]
+    assert batch.weight.tolist() == [1.0, weight]
+
+
+def test_the_radius_holds_the_wanted_share_of_true_edges(material: Material) -> None:
+    torch.manual_seed(0)
+    network = EmbeddingNetwork(EmbeddingSettings(8, 1, 3), 12)
+    distances = []
+    for path in material.samples:
+        sample = load_sample(path)
+        ends = network(sample.hits.features).detach()[sample.true_edges]
+        distances.append((ends[0] - ends[1]).norm(dim=1))
+    distance = torch.cat(distances)
+    for efficiency in (0.5, 0.9, 1.0):
+        radius = radius_at_efficiency(network, material.samples, efficiency)
+        share = float((distance <= radius * (1 + 1e-6)).float().mean())
+        assert share == pytest.approx(efficiency, abs=1.01 / len(distance))
+
+
+def test_the_embedding_is_judged_by_neighbours_a_hit_at_that_radius(material: Material) -> None:
+    lesson = material.embedding_lesson(tiny_recipe(graph=RADIUS))
+    torch.manual_seed(0)
+    network = EmbeddingNetwork(EmbeddingSettings(8, 1, 3), 12)
+    with torch.no_grad():
+        measured = lesson.measure(network, lesson.validation_batch(0))
+    latents = network(load_sample(material.samples[0]).hits.features).detach().numpy()
+    distance = np.linalg.norm(latents[:, None] - latents[None, :], axis=2)
+    near = (distance <= measured["val_radius"]).sum(1).mean()
+    assert measured["val_loss"] == pytest.approx(near, rel=0.02)
+
+
+def test_jitter_moves_clusters_but_no_hit(material: Material) -> None:
+    batch = next(iter(material.filter_lesson(tiny_recipe()).batches(Fixed(), 0)))
+    number = torch.randperm(2, generator=_filter_random(0)).tolist()[0]
+    features = load_sample(material.samples[number]).hits.features
+    moved = {FEATURES[k] for k in torch.nonzero((batch.x != features).any(0)).squeeze(1).tolist()}
+    assert "charge" in moved
+    assert not moved & {"r", "phi", "z", "lz", "cell_count"}
