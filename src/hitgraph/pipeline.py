@@ -34,6 +34,7 @@ from hitgraph.graph.windows import LayerWindows, WindowBuilder
 from hitgraph.recipe import RadiusStage, Recipe
 from hitgraph.settings import parse, read_yaml, to_dict
 from hitgraph.tracks import TRACK_BUILDERS
+from hitgraph.tracks.join import JoinNetwork, join_tracks, part_pairs
 
 FORMAT = 1  # of the pipeline folder
 PIPELINE_FILE = "pipeline.yaml"  # written last: where it stands, the folder is complete
@@ -101,6 +102,7 @@ class Pipeline:
     gnn: InteractionNetwork
     windows: LayerWindows | None = None  # of the graph builder "windows"
     embedding: EmbeddingNetwork | None = None  # of the graph builder "radius"
+    join: JoinNetwork | None = None  # where the recipe joins parts of tracks
     device: torch.device = CPU
 
     @staticmethod
@@ -145,6 +147,9 @@ class Pipeline:
                 done(edges, scored, logits)
             with log.stage("tracks"):
                 labels = self.build_tracks(hits, edges, scores)
+            if self.join is not None:
+                with log.stage("join"):
+                    labels = self.join_parts(hits, labels)
         return Result(labels.cpu().numpy(), tuple(log.stages), hits, edges, scores)
 
     def build_graph(self, hits: Hits) -> Tensor:
@@ -165,6 +170,14 @@ class Pipeline:
         build = dict(TRACK_BUILDERS.values())[type(settings)]
         labels: Tensor = build(hits, edges, scores, settings)
         return labels
+
+    def join_parts(self, hits: Hits, labels: Tensor) -> Tensor:
+        """Labels (n_hits,) with tracks joined that the join network holds for one particle's."""
+        assert self.join is not None
+        assert self.recipe.join is not None
+        pairs = part_pairs(hits, labels)
+        scores = torch.sigmoid(self.join(pairs.features.to(self.device)))
+        return join_tracks(hits, labels, pairs, scores, self.recipe.join.network)
 
 
 def make_builder(pipeline: Pipeline) -> WindowBuilder | RadiusBuilder:
@@ -191,6 +204,8 @@ def new_networks(recipe: Recipe) -> dict[str, nn.Module]:
     }
     if isinstance(recipe.graph, RadiusStage):
         networks["embedding"] = EmbeddingNetwork(recipe.graph.network, n_features)
+    if recipe.join is not None:
+        networks["join"] = JoinNetwork(recipe.join.network)
     return networks
 
 
@@ -243,7 +258,7 @@ def save_pipeline(pipeline: Pipeline, folder: Path) -> None:
     write_detectors(pipeline.detector, folder / "detectors.parquet")
     weights = {
         f"{stage}.{key}": value.contiguous()
-        for stage in ("filter", "gnn", "embedding")
+        for stage in ("filter", "gnn", "embedding", "join")
         if (network := getattr(pipeline, stage)) is not None
         for key, value in network.state_dict().items()
     }

@@ -14,6 +14,7 @@ from hitgraph.graph.pairs import pair_feature_names
 from hitgraph.graph.windows import WindowSettings
 from hitgraph.settings import choice, parse, read_yaml
 from hitgraph.tracks import TRACK_BUILDERS
+from hitgraph.tracks.join import JoinSettings
 from hitgraph.training.settings import DataSettings, TrainingSettings, TruthSettings
 
 UNMIRRORED = ("geta", "gphi")  # hit features whose mirror image cannot be computed
@@ -84,6 +85,14 @@ class GnnStage:
             )
 
 
+@dataclass(frozen=True)
+class JoinStage:
+    """Tracks that are parts of one particle joined, after the track builder."""
+
+    network: JoinSettings
+    training: TrainingSettings
+
+
 GRAPH_STAGES: dict[str, type] = {"windows": WindowSettings, "radius": RadiusStage}
 TRACK_STAGES: dict[str, type] = {name: cls for name, (cls, _) in TRACK_BUILDERS.items()}
 
@@ -101,6 +110,7 @@ class Recipe:
     gnn: GnnStage
     graph: WindowSettings | RadiusStage = field(metadata=choice("builder", GRAPH_STAGES))
     tracks: Any = field(metadata=choice("builder", TRACK_STAGES))
+    join: JoinStage | None = None  # nothing is joined without it
     clusters: bool = True  # use the cluster-shape features; events need cells
 
     @property

@@ -5,7 +5,7 @@ import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, TypeVar, get_args, get_type_hints
 
 import pydantic
 import yaml
@@ -97,8 +97,12 @@ def _value(hint: Any, metadata: Mapping[str, Any], value: object, key: str) -> A
             )
         rest = {name: entry for name, entry in value.items() if name != selector}
         return parse(table[chosen], rest, key)
-    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
-        return parse(hint, value, key)
+    optional = [one for one in get_args(hint) if dataclasses.is_dataclass(one)]
+    if optional and value is None:
+        return None
+    section = optional[0] if optional else hint
+    if dataclasses.is_dataclass(section) and isinstance(section, type):
+        return parse(section, value, key)
     try:
         # Through JSON: strict about types, yet a YAML list may fill a tuple.
         adapter = pydantic.TypeAdapter(hint, config=pydantic.ConfigDict(allow_inf_nan=False))

@@ -48,6 +48,7 @@ def _card(training: Training, recipe_path: Path, dataset: dict[str, Any]) -> str
             ("embedding", training.pipeline.embedding),
             ("filter", training.pipeline.filter),
             ("gnn", training.pipeline.gnn),
+            ("join", training.pipeline.join),
         )
         if network is not None
     )

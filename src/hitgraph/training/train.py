@@ -38,10 +38,12 @@ from hitgraph.pipeline import (
 )
 from hitgraph.recipe import RadiusStage, Recipe
 from hitgraph.settings import to_dict
+from hitgraph.tracks.join import JoinNetwork, part_pairs
 from hitgraph.training.embedding import EmbeddingLesson, radius_at_efficiency
 from hitgraph.training.filter import FilterLesson, load_candidates
 from hitgraph.training.fit import Lesson, fit
 from hitgraph.training.gnn import GraphLesson, load_graph
+from hitgraph.training.join import JoinLesson, are_parts_of_one, load_pairs
 from hitgraph.training.samples import (
     Sample,
     edge_truth,
@@ -56,7 +58,7 @@ from hitgraph.training.tune import score_cut_of_best_tracks, with_score_cut
 
 Report = Callable[[str], None]
 
-STAGES = ("graph", "filter", "gnn", "tracks")  # in the order of their training
+STAGES = ("graph", "filter", "gnn", "tracks", "join")  # in the order of their training
 
 _log = logging.getLogger(__name__)
 
@@ -128,7 +130,8 @@ def train(
     _open(shop, [source.name for source in sources])
     if (out / PIPELINE_FILE).is_file():
         report("this training is complete")
-        stages = {stage: shop.recall(stage) or {} for stage in STAGES}
+        recalled = {stage: shop.recall(stage) for stage in STAGES}
+        stages = {stage: facts for stage, facts in recalled.items() if facts is not None}
         return Training(Pipeline.load(out), tuple(train_names), tuple(validation_names), stages)
 
     L.seed_everything(recipe.seed, verbose=False)
@@ -138,6 +141,7 @@ def train(
         _require_true_edges(shop, kind, names)
 
     networks = new_networks(recipe)
+    join = networks.pop("join", None)  # untrained, it would spoil the tracks of the stages before
     pipeline = Pipeline(
         recipe=recipe,
         detector=detector,
@@ -149,13 +153,18 @@ def train(
     pipeline, stages["filter"] = _filter_stage(shop, pipeline, train_names, validation_names)
     pipeline, stages["gnn"] = _gnn_stage(shop, pipeline, train_names, validation_names)
     pipeline, stages["tracks"] = _track_stage(shop, pipeline, validation_sources)
+    if join is not None:
+        assert isinstance(join, JoinNetwork)
+        pipeline, stages["join"] = _join_stage(
+            shop, pipeline, join, train_sources, validation_sources
+        )
     pipeline.save(out)
     return Training(pipeline, tuple(train_names), tuple(validation_names), stages)
 
 
 def clean(out: Path) -> None:
     """Remove the products of the stages, keep logs and checkpoints."""
-    for kind in ("samples", "candidates", "graphs"):
+    for kind in ("samples", "candidates", "graphs", "parts"):
         shutil.rmtree(out / "training" / kind, ignore_errors=True)
 
 
@@ -423,6 +432,44 @@ def _track_stage(
     return with_score_cut(pipeline, done["score_cut"]), done
 
 
+def _join_stage(
+    shop: Workshop,
+    pipeline: Pipeline,
+    network: JoinNetwork,
+    train: Sequence[EventSource],
+    validation: Sequence[EventSource],
+) -> tuple[Pipeline, dict[str, Any]]:
+    stage = shop.recipe.join
+    assert stage is not None
+    for source in [*train, *validation]:
+        path = shop.path("parts", source.name)
+        if not path.is_file():
+            shop.report(f"parts of tracks in {source.name}")
+            event = source.read(cells=shop.recipe.clusters)
+            found = pipeline.run(event)
+            pairs = part_pairs(found.hits, torch.from_numpy(found.labels))
+            is_true = are_parts_of_one(event, found.labels, pairs)
+            save_tensors({"features": pairs.features, "is_true": is_true}, path)
+    features, is_true = load_pairs(shop.paths("parts", [source.name for source in train]))
+    if not is_true.any():
+        raise InputError(
+            "no particle of the training events has two tracks, so there is nothing to learn "
+            "about joining: train on more events, or leave the section join out of the recipe"
+        )
+    network.standardise.learn(features)
+    lesson = JoinLesson(
+        shop.recipe,
+        stage,
+        features,
+        is_true,
+        *load_pairs(shop.paths("parts", [source.name for source in validation])),
+    )
+    done: dict[str, Any] = _teach(shop, "join", network, lesson, stage.training)
+    shop.record("join", done)
+    shop.report(f"join: {_facts(done)}")
+    return replace(pipeline, join=network), done
+
+
 # ---------------------------------------------------------------- shared by the stages
 
 
@@ -447,7 +494,7 @@ def _teach(
         if bad:
             raise HitgraphError(
                 f"training {name}: {', '.join(bad)} became infinite or NaN: "
-                f"lower {name}.training.learning_rate"
+                f"lower {'graph' if name == 'embedding' else name}.training.learning_rate"
             )
         save_tensors(network.state_dict(), path)
         with atomic_write(merit_path) as temporary:
