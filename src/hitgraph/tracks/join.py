@@ -185,9 +185,7 @@ def join_tracks(
     rows = np.flatnonzero(number >= 0)
     rows = rows[np.argsort(number[rows], kind="stable")]
     bounds = np.searchsorted(number[rows], np.arange(n_tracks + 1))
-    modules = [
-        set(module[rows[a:b]].tolist()) for a, b in zip(bounds[:-1], bounds[1:], strict=True)
-    ]
+    modules = [set(module[rows[a:b]].tolist()) for a, b in pairwise(bounds)]
     sizes = np.diff(bounds)
     parent = np.arange(n_tracks)
     score = scores.cpu().numpy()
