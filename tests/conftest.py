@@ -44,6 +44,24 @@ def tiny_event(make_event: Callable[..., Event]) -> Event:
 
 
 @pytest.fixture(scope="session")
+def tiny_store(make_event: Callable[..., Event], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with the events of tests.trained: three to train, two to validate, one more."""
+    from tests.trained import training_events, write_store
+
+    return write_store(tmp_path_factory.mktemp("tiny") / "store", training_events(make_event))
+
+
+@pytest.fixture(scope="session")
+def tiny_pipeline(tiny_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a pipeline trained by the recipe of tests.trained. Do not write into it."""
+    from tests.trained import tiny_recipe, train_quietly
+
+    folder = tmp_path_factory.mktemp("tiny") / "pipeline"
+    train_quietly(tiny_recipe(), tiny_store, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def assert_same_event() -> Callable[[Event, Event], None]:
     """Fails unless two events have the same name, tables, dtypes and values, bit for bit."""
     return _assert_same_event

@@ -166,6 +166,20 @@ def test_resuming_what_is_complete_changes_nothing(
     assert merit["val_loss"] == taught[1]["val_loss"]
 
 
+class StopsAtOnce(Larger):
+    def batches(self, network: nn.Module, epoch: int) -> Iterator[Batch]:  # noqa: ARG002
+        raise self.what or KeyboardInterrupt
+
+
+def test_an_interrupt_is_never_taken_for_an_error_nor_an_error_for_an_interrupt(
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        fit(network(), StopsAtOnce(), settings(), tmp_path, quiet=True)
+    with pytest.raises(RuntimeError, match="a bug"):
+        fit(network(), Larger(at=0, what=RuntimeError("a bug")), settings(), tmp_path, quiet=True)
+
+
 class PressesCtrlC(Larger):
     def loss(self, network: nn.Module, batch: Batch) -> Tensor:
         os.kill(os.getpid(), signal.SIGINT)

@@ -105,8 +105,10 @@ def fit(
         last = folder / "checkpoints" / "last.ckpt"
         try:
             trainer.fit(module, ckpt_path=str(last) if resume and last.is_file() else None)
-        except SystemExit as error:  # how Lightning ends after Ctrl-C
-            raise KeyboardInterrupt from error
+        except (SystemExit, RuntimeError) as error:  # how Lightning ends after Ctrl-C
+            if isinstance(error.__context__, KeyboardInterrupt):
+                raise KeyboardInterrupt from error
+            raise
         except OSError as error:
             raise cannot_write(folder, error) from error
         if trainer.interrupted:

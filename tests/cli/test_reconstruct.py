@@ -1,0 +1,168 @@
+"""hitgraph reconstruct."""
+
+import errno
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from tests.trained import write_store
+
+from hitgraph.cli import CANNOT_START, INTERRUPTED, OK, SOME_FAILED, main
+from hitgraph.event.detector import Detector
+from hitgraph.event.event import Event
+from hitgraph.event.source import list_events
+from hitgraph.event.store import write_detectors
+from hitgraph.event.trackml import read_tracks
+
+GOOD, BAD = "event000001000", "event000001001"
+
+
+@pytest.fixture(autouse=True)
+def _keep_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The commands set the number of threads for the whole process."""
+    monkeypatch.setattr("hitgraph.threads.set_threads", lambda _number: 1)
+
+
+@pytest.fixture
+def events(tiny_store: Path, tmp_path: Path) -> Path:
+    """Two events, the second of which is cut short."""
+    folder = tmp_path / "events"
+    folder.mkdir()
+    for pattern in (f"{GOOD}.*", f"{BAD}.*", "detectors.parquet"):
+        for path in tiny_store.glob(pattern):
+            shutil.copy(path, folder / path.name)
+    hits = folder / f"{BAD}.hits.parquet"
+    hits.write_bytes(hits.read_bytes()[:200])
+    return folder
+
+
+def arguments(events: Path, pipeline: Path, out: Path, *more: str) -> list[str]:
+    return ["reconstruct", str(events), "--pipeline", str(pipeline), "--out", str(out), *more]
+
+
+def listing(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_bad_event_is_named_and_the_good_one_written(
+    events: Path, tiny_pipeline: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, copy = tmp_path / "[out]", tmp_path / "copy.json"
+    status = main(arguments(events, tiny_pipeline, out, "--json", str(copy), "--device", "cpu"))
+    assert status == SOME_FAILED
+    shown = capsys.readouterr()
+    assert f"failed {BAD}: " in shown.err
+    assert f"{BAD}.hits.parquet" in shown.err
+    assert f"1 events written to {out}, 0 were there, 1 failed" in shown.out
+    for word in ("Stages, mean of 1 events of 90 hits", "graph", "gnn", "edge purity"):
+        assert word in shown.out
+    assert listing(out) == [f"{GOOD}-tracks.csv", "run.json"]
+    hit_id, track_id = read_tracks(out / f"{GOOD}-tracks.csv")
+    assert len(hit_id) == 90
+    assert track_id.max() > 5
+    summary = json.loads((out / "run.json").read_text())
+    assert list(summary["failed"]) == [BAD]
+    assert summary["pipeline"] == str(tiny_pipeline)
+    assert json.loads(copy.read_text()) == summary
+
+
+def test_the_rest_is_done_on_resuming(
+    events: Path,
+    tiny_store: Path,
+    tiny_pipeline: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out = tmp_path / "out"
+    assert main(arguments(events, tiny_pipeline, out, "--quiet")) == SOME_FAILED
+    assert capsys.readouterr().out == ""
+    shutil.copy(tiny_store / f"{BAD}.hits.parquet", events)
+    assert main(arguments(events, tiny_pipeline, out, "--resume")) == OK
+    shown = capsys.readouterr()
+    assert "1 events written" in shown.out
+    assert "1 were there, 0 failed" in shown.out
+    assert shown.err == ""
+    summary = json.loads((out / "run.json").read_text())
+    assert [entry["event"] for entry in summary["events"]] == [GOOD, BAD]
+    assert summary["failed"] == {}
+    assert main(arguments(events, tiny_pipeline, out, "--resume")) == OK  # nothing left to do
+    assert "0 events written" in capsys.readouterr().out
+
+
+def test_parquet_holds_the_same_tracks(events: Path, tiny_pipeline: Path, tmp_path: Path) -> None:
+    tracks = []
+    for form in ("csv", "parquet"):
+        out = tmp_path / form
+        main(arguments(events, tiny_pipeline, out, "--format", form, "--events", "1000", "--quiet"))
+        tracks.append(read_tracks(out / f"{GOOD}-tracks.{form}"))
+    assert all((one == other).all() for one, other in zip(*tracks, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "message"),
+    [
+        (KeyboardInterrupt(), INTERRUPTED, "interrupted; what is written is complete"),
+        (OSError(errno.ENOSPC, "No space left on device"), CANNOT_START, "the disk is full"),
+    ],
+    ids=["ctrl-c", "disk"],
+)
+def test_a_stop_in_the_middle_of_writing_leaves_nothing_half_done(
+    events: Path,
+    tiny_pipeline: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    error: BaseException,
+    status: int,
+    message: str,
+) -> None:
+    original = Path.write_bytes
+
+    def write_bytes(self: Path, data: bytes) -> int:
+        original(self, data[: len(data) // 2])
+        raise error
+
+    out = tmp_path / "out"
+    monkeypatch.setattr(Path, "write_bytes", write_bytes)
+    assert main(arguments(events, tiny_pipeline, out, "--quiet")) == status
+    assert message in capsys.readouterr().err
+    assert not [name for name in listing(out) if name != "run.json"]
+
+
+def test_what_cannot_start_writes_nothing(
+    events: Path, tiny_pipeline: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    for words, message in (
+        (arguments(events, tmp_path / "none", out), "none: no such pipeline"),
+        (arguments(tmp_path / "nowhere", tiny_pipeline, out), "nowhere"),
+        (arguments(events, tiny_pipeline, out, "--device", "cuda:99"), "cuda:99 is not there"),
+        (arguments(events, tiny_pipeline, out, "--device", "abacus"), "'abacus' is not allowed"),
+    ):
+        assert main([*words, "--quiet"]) == CANNOT_START
+        assert message in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_events_of_another_detector_fail_one_by_one(
+    tiny_event: Event, tiny_pipeline: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    detector = tiny_event.detector
+    assert detector is not None
+    columns = {name: getattr(detector, name) for name in detector.__dataclass_fields__}
+    columns["centre"] = detector.centre + 1.0
+    store = write_store(tmp_path / "store", [tiny_event])
+    write_detectors(Detector(**columns), store)
+    assert main(arguments(store, tiny_pipeline, tmp_path / "out", "--quiet")) == SOME_FAILED
+    assert "lies 1 mm from where the pipeline's detector has it" in capsys.readouterr().err
+    assert listing(tmp_path / "out") == ["run.json"]
+
+
+def test_two_events_of_one_name_are_refused(
+    events: Path, tiny_store: Path, tiny_pipeline: Path, tmp_path: Path
+) -> None:
+    assert len(list_events([events, tiny_store])) > 6
+    words = arguments(events, tiny_pipeline, tmp_path / "out", "--quiet")
+    words.insert(1, str(tiny_store))
+    assert main(words) == CANNOT_START

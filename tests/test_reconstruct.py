@@ -1,0 +1,189 @@
+"""Many events through one pipeline: what is written, what is noted, what a stop leaves."""
+
+import errno
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hitgraph.errors import HitgraphError
+from hitgraph.evaluation.run_summary import read_run
+from hitgraph.event.source import EventSource, list_events
+from hitgraph.event.trackml import read_tracks
+from hitgraph.pipeline import Pipeline, Stage
+from hitgraph.reconstruct import (
+    EventRun,
+    Run,
+    peak_memory,
+    reconstruct,
+    stage_means,
+    tracks_path,
+    write_summary,
+)
+
+STAGES = ["features", "graph", "filter", "gnn", "tracks"]
+
+
+@pytest.fixture(scope="module")
+def pipeline(tiny_pipeline: Path) -> Pipeline:
+    return Pipeline.load(tiny_pipeline)
+
+
+@pytest.fixture
+def sources(tiny_store: Path) -> list[EventSource]:
+    return list_events([tiny_store])[:3]
+
+
+def listing(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_every_hit_is_written_once_with_its_track(
+    pipeline: Pipeline, sources: list[EventSource], tmp_path: Path, suffix: str
+) -> None:
+    run = reconstruct(pipeline, sources, tmp_path, suffix=suffix)
+    assert [entry.event for entry in run.done] == [source.name for source in sources]
+    assert (run.failed, run.skipped, run.interrupted) == ({}, (), False)
+    assert listing(tmp_path) == [f"{source.name}-tracks.{suffix}" for source in sources]
+    for source, entry in zip(sources, run.done, strict=True):
+        event = source.read()
+        hit_id, track_id = read_tracks(tracks_path(tmp_path, source.name, suffix))
+        np.testing.assert_array_equal(hit_id, event.hits.hit_id)
+        np.testing.assert_array_equal(track_id, pipeline.run(event).labels + 1)
+        assert entry.n_hits == event.n_hits
+        assert entry.n_tracks == len(set(track_id.tolist()) - {0})
+        assert entry.read_seconds > 0
+        assert [stage.name for stage in entry.stages] == STAGES
+
+
+def spoil(sources: list[EventSource], number: int, folder: Path) -> list[EventSource]:
+    """The sources, one of which has a truncated hits file."""
+    bad = sources[number]
+    for _, place in bad.files:
+        (folder / place.path.name).write_bytes(place.path.read_bytes())
+    hits = folder / f"{bad.name}.hits.parquet"
+    hits.write_bytes(hits.read_bytes()[:100])
+    detectors = bad.path.parent / "detectors.parquet"
+    (folder / "detectors.parquet").write_bytes(detectors.read_bytes())
+    (spoilt,) = list_events([folder])
+    return [*sources[:number], spoilt, *sources[number + 1 :]]
+
+
+def test_a_bad_event_is_noted_and_the_others_go_on(
+    pipeline: Pipeline, sources: list[EventSource], tmp_path: Path
+) -> None:
+    (tmp_path / "bad").mkdir()
+    mixed = spoil(sources, 1, tmp_path / "bad")
+    seen = []
+    run = reconstruct(pipeline, mixed, tmp_path / "out", advance=lambda: seen.append(1))
+    assert [entry.event for entry in run.done] == [sources[0].name, sources[2].name]
+    assert list(run.failed) == [sources[1].name]
+    assert f"{sources[1].name}.hits.parquet" in run.failed[sources[1].name]
+    assert len(listing(tmp_path / "out")) == 2
+    assert len(seen) == 3
+
+
+def test_resuming_skips_what_is_there(
+    pipeline: Pipeline, sources: list[EventSource], tmp_path: Path
+) -> None:
+    reconstruct(pipeline, sources[:2], tmp_path)
+    before = [(tmp_path / name).stat().st_mtime_ns for name in listing(tmp_path)]
+    run = reconstruct(pipeline, sources, tmp_path, resume=True)
+    assert run.skipped == (sources[0].name, sources[1].name)
+    assert [entry.event for entry in run.done] == [sources[2].name]
+    assert [(tmp_path / name).stat().st_mtime_ns for name in listing(tmp_path)][:2] == before
+    # another format is another file
+    assert len(reconstruct(pipeline, sources, tmp_path, suffix="parquet", resume=True).done) == 3
+
+
+def failing(monkeypatch: pytest.MonkeyPatch, at: int, error: BaseException) -> None:
+    """Writing the tracks of the event number `at` stops half-way."""
+    original, count = Path.write_bytes, iter(range(100))
+
+    def write_bytes(self: Path, data: bytes) -> int:
+        if next(count) == at:
+            original(self, data[: len(data) // 2])
+            raise error
+        return original(self, data)
+
+    monkeypatch.setattr(Path, "write_bytes", write_bytes)
+
+
+def test_ctrl_c_in_the_middle_of_writing_leaves_whole_files_and_their_summary(
+    pipeline: Pipeline,
+    sources: list[EventSource],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with monkeypatch.context() as patch:
+        failing(patch, 1, KeyboardInterrupt())
+        run = reconstruct(pipeline, sources, tmp_path)
+    assert run.interrupted
+    assert [entry.event for entry in run.done] == [sources[0].name]
+    assert listing(tmp_path) == [f"{sources[0].name}-tracks.csv"]
+    write_summary(run, "tiny", tmp_path)
+    write_summary(reconstruct(pipeline, sources, tmp_path, resume=True), "tiny", tmp_path)
+    content = json.loads((tmp_path / "run.json").read_text())
+    assert [entry["event"] for entry in content["events"]] == [s.name for s in sources]
+
+
+def test_a_full_disk_stops_the_run_with_nothing_half_written(
+    pipeline: Pipeline,
+    sources: list[EventSource],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    failing(monkeypatch, 1, OSError(errno.ENOSPC, "No space left on device"))
+    with pytest.raises(HitgraphError, match=f"{sources[1].name}-tracks.csv: the disk is full"):
+        reconstruct(pipeline, sources, tmp_path)
+    assert listing(tmp_path) == [f"{sources[0].name}-tracks.csv"]
+
+
+def test_the_summary_holds_what_a_report_needs(
+    pipeline: Pipeline, sources: list[EventSource], tmp_path: Path
+) -> None:
+    run = reconstruct(pipeline, sources[:2], tmp_path)
+    write_summary(run, "tiny", tmp_path)
+    content = json.loads((tmp_path / "run.json").read_text())
+    assert content["pipeline"] == "tiny"
+    assert 1e7 < content["peak_memory_bytes"] <= peak_memory() < 1e12
+    assert content["failed"] == {}
+    assert [stage["name"] for stage in content["events"][0]["stages"]] == STAGES
+    summary = read_run(tmp_path)
+    assert summary is not None
+    assert (summary.pipeline, summary.n_events) == ("tiny", 2)
+    assert [stage.name for stage in summary.stages] == STAGES
+    mean = np.mean([sum(stage.seconds for stage in entry.stages) for entry in run.done])
+    assert summary.seconds == pytest.approx(mean)
+
+
+@pytest.mark.parametrize("damage", ["", "[]", '{"events": 3}', "{"])
+def test_a_damaged_summary_is_replaced(
+    pipeline: Pipeline, sources: list[EventSource], tmp_path: Path, damage: str
+) -> None:
+    (tmp_path / "run.json").write_text(damage)
+    write_summary(reconstruct(pipeline, sources[:1], tmp_path), "tiny", tmp_path)
+    content = json.loads((tmp_path / "run.json").read_text())
+    assert [entry["event"] for entry in content["events"]] == [sources[0].name]
+
+
+def test_stage_numbers_are_means_over_the_events_that_know_them() -> None:
+    def entry(seconds: float, edges: int, efficiency: float | None) -> EventRun:
+        stages = (Stage("features", 1.0), Stage("graph", seconds, edges, efficiency))
+        return EventRun("event", 10, 2, 0.1, stages)
+
+    run = Run((entry(1.0, 10, 0.5), entry(3.0, 30, None)), {}, ())
+    features, graph = stage_means(run)
+    assert features == {
+        "stage": "features",
+        "seconds": 1.0,
+        "edges": None,
+        "efficiency": None,
+        "target_efficiency": None,
+        "purity": None,
+    }
+    assert (graph["seconds"], graph["edges"], graph["efficiency"]) == (2.0, 20.0, 0.5)
+    assert stage_means(replace(run, done=())) == []

@@ -1,0 +1,354 @@
+"""Training a whole pipeline, stage after stage: complete, interrupted, refused."""
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from tests.trained import (
+    N_TRAIN,
+    N_VALIDATION,
+    RADIUS,
+    tiny_recipe,
+    train_quietly,
+    training_events,
+    write_store,
+)
+
+from hitgraph.errors import HitgraphError, InputError, SettingsError
+from hitgraph.event.event import Event
+from hitgraph.event.source import list_events
+from hitgraph.event.truth import true_edges
+from hitgraph.graph.filter import score_candidates
+from hitgraph.graph.hits import hits_from_event
+from hitgraph.pipeline import Pipeline
+from hitgraph.settings import to_dict
+from hitgraph.tracks import TRACK_BUILDERS
+from hitgraph.training import train as train_module
+from hitgraph.training.filter import FilterLesson
+from hitgraph.training.fit import Batch
+from hitgraph.training.gnn import GraphLesson
+from hitgraph.training.train import STAGES, clean
+from hitgraph.training.tune import score_cut_of_best_tracks, with_score_cut
+
+SAVED = ("weights.safetensors", "pipeline.yaml", "detectors.parquet", "windows.parquet")
+
+
+def stages_of(folder: Path) -> dict[str, Any]:
+    return {
+        name: json.loads((folder / "training" / name / "done.json").read_text()) for name in STAGES
+    }
+
+
+def assert_same_pipeline(one: Path, other: Path) -> None:
+    for name in SAVED:
+        assert (one / name).read_bytes() == (other / name).read_bytes(), name
+    assert stages_of(one) == stages_of(other)
+
+
+# ---------------------------------------------------------------- complete
+
+
+def test_every_stage_leaves_its_record_and_the_folder_a_pipeline(tiny_pipeline: Path) -> None:
+    stages = stages_of(tiny_pipeline)
+    assert stages["graph"]["edges"] > stages["filter"]["edges"] > 0
+    assert 0 < stages["filter"]["efficiency"] <= stages["graph"]["efficiency"] <= 1
+    pipeline = Pipeline.load(tiny_pipeline)
+    assert pipeline.working_points.filter_cut == stages["filter"]["cut"]
+    assert pipeline.working_points.gnn_cut == stages["gnn"]["cut"]
+    assert pipeline.recipe.tracks.score_cut == stages["tracks"]["score_cut"]
+    assert 0 < stages["tracks"]["trackml_score"] <= 1
+    written = yaml.safe_load((tiny_pipeline / "training" / "recipe.yaml").read_text())
+    assert written == to_dict(tiny_recipe())
+    for stage in ("filter", "gnn"):
+        folder = tiny_pipeline / "training" / stage
+        assert list(folder.rglob("metrics.csv"))
+        assert list(folder.rglob("events.out.tfevents.*"))
+        assert (folder / "checkpoints" / "best.ckpt").is_file()
+        assert (folder / "checkpoints" / "last.ckpt").is_file()
+
+
+def test_working_points_reach_their_target_on_the_validation_events(
+    tiny_store: Path, tiny_pipeline: Path
+) -> None:
+    """Counted again from the events: the cut is the highest that keeps the wanted share."""
+    pipeline = Pipeline.load(tiny_pipeline)
+    points, recipe = pipeline.working_points, pipeline.recipe
+    filter_scores, gnn_scores = [], []
+    for source in list_events([tiny_store])[N_TRAIN : N_TRAIN + N_VALIDATION]:
+        event = source.read()
+        truth = set(map(tuple, true_edges(event).T.tolist()))
+        with torch.inference_mode():
+            hits = hits_from_event(event, pipeline.detector)
+            edges = pipeline.build_graph(hits)
+            logits = score_candidates(pipeline.filter, hits, edges, pipeline.detector).double()
+            kept = torch.sigmoid(logits) >= points.filter_cut * (1 - 1e-12)
+            x, attr = pipeline.graph_inputs(hits, edges[:, kept], logits[kept].float())
+            scores = torch.sigmoid(pipeline.gnn(x, edges[:, kept], attr).double())
+        is_true = torch.tensor([tuple(edge) in truth for edge in edges.T.tolist()])
+        filter_scores.append(torch.sigmoid(logits)[is_true])
+        gnn_scores.append(scores[is_true[kept]])
+    for scores, cut, target in (
+        (torch.cat(filter_scores), points.filter_cut, recipe.filter.target_efficiency),
+        (torch.cat(gnn_scores), points.gnn_cut, recipe.gnn.target_efficiency),
+    ):
+        n = len(scores)
+        assert n > 30
+        assert int((scores >= cut * (1 - 1e-6)).sum()) >= target * n
+        assert int((scores > cut * (1 + 1e-6)).sum()) < target * n
+
+
+def test_the_tracks_are_cut_where_the_score_is_highest(
+    tiny_store: Path, tiny_pipeline: Path
+) -> None:
+    from hitgraph.evaluation.metrics import evaluate
+
+    pipeline = Pipeline.load(tiny_pipeline)
+    sources = list_events([tiny_store])[N_TRAIN : N_TRAIN + N_VALIDATION]
+    chosen = stages_of(tiny_pipeline)["tracks"]
+
+    def mean_score(cut: float) -> float:
+        events = [source.read() for source in sources]
+        run = with_score_cut(pipeline, cut).run
+        return float(np.mean([evaluate(event, run(event).labels).score for event in events]))
+
+    assert mean_score(chosen["score_cut"]) == pytest.approx(chosen["trackml_score"])
+    assert all(mean_score(cut) <= chosen["trackml_score"] + 1e-9 for cut in (0.1, 0.5, 0.9))
+
+
+@pytest.mark.parametrize("builder", sorted(TRACK_BUILDERS))
+def test_the_cut_of_every_track_builder_can_be_chosen(
+    tiny_store: Path, tiny_pipeline: Path, builder: str
+) -> None:
+    """Also where the builder's other cuts allow only some values."""
+    pipeline = Pipeline.load(tiny_pipeline)
+    settings, _ = TRACK_BUILDERS[builder]
+    pipeline = replace(pipeline, recipe=replace(pipeline.recipe, tracks=settings()))
+    found = score_cut_of_best_tracks(pipeline, list_events([tiny_store])[-1:])
+    assert 0 < found["trackml_score"] <= 1
+    with_score_cut(pipeline, found["score_cut"])  # is allowed
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {
+            "graph": RADIUS,
+            "tracks__builder": "walkthrough",
+            "truth__skip_edges": "neutral",
+            "filter__network__inputs": "both",
+            "filter__training__trackml_weights": True,
+            "gnn__training": {"epochs": 1, "precision": "bf16-mixed", "checkpointing": True},
+            "gnn__hit_inputs": ["r", "phi", "z"],
+        },
+        {
+            "clusters": False,
+            "graph__cluster_shape": False,
+            "tracks__builder": "components",
+            "truth__skip_edges": "fake",
+            "truth__min_pt": 0.5,
+            "truth__primary_only": True,
+            "gnn__training": {"epochs": 1, "trackml_weights": True},
+            "gnn__sectors": 2,
+            "gnn__reflect": True,
+        },
+    ],
+    ids=["radius-walkthrough", "no-clusters-components"],
+)
+def test_other_recipes_train_and_run_as_well(
+    tiny_store: Path, tmp_path: Path, changes: dict[str, Any]
+) -> None:
+    training = train_quietly(tiny_recipe(**changes), tiny_store, tmp_path)
+    assert all(np.isfinite(v) for facts in training.stages.values() for v in facts.values())
+    unseen = list_events([tiny_store])[-1].read()
+    result = Pipeline.load(tmp_path).run(unseen)
+    np.testing.assert_array_equal(result.labels, training.pipeline.run(unseen).labels)
+    graph = result.stages[1]
+    assert graph.efficiency is not None
+    assert graph.efficiency > 0.5
+
+
+# ---------------------------------------------------------------- interrupted
+
+
+def interrupting(lesson: type, epoch_to_stop: int) -> Callable[..., Iterator[Batch]]:
+    """`batches` of a lesson that is interrupted after the first batch of an epoch."""
+    original = lesson.batches
+
+    def batches(self: Any, network: torch.nn.Module, epoch: int) -> Iterator[Batch]:
+        for batch in original(self, network, epoch):
+            yield batch
+            if epoch == epoch_to_stop:
+                raise KeyboardInterrupt
+
+    return batches
+
+
+def test_a_training_interrupted_twice_ends_as_the_uninterrupted_one(
+    tiny_store: Path, tiny_pipeline: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for lesson in (FilterLesson, GraphLesson):
+        with monkeypatch.context() as patch:
+            patch.setattr(lesson, "batches", interrupting(lesson, epoch_to_stop=1))
+            with pytest.raises(KeyboardInterrupt):
+                train_quietly(tiny_recipe(), tiny_store, tmp_path, resume=lesson is GraphLesson)
+        assert not (tmp_path / "pipeline.yaml").exists()
+    train_quietly(tiny_recipe(), tiny_store, tmp_path, resume=True)
+    assert_same_pipeline(tmp_path, tiny_pipeline)
+
+
+def test_interrupted_between_the_stages_nothing_is_done_twice_or_left_out(
+    tiny_store: Path, tiny_pipeline: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Kill it after each file of the finished training in turn, from the last one back."""
+    shutil.copytree(tiny_pipeline, tmp_path, dirs_exist_ok=True)
+    monkeypatch.setattr(train_module, "fit", _no_training)
+    done = ["pipeline.yaml", *(f"training/{stage}/done.json" for stage in reversed(STAGES))]
+    for name in done:
+        (tmp_path / name).unlink()
+        train_quietly(tiny_recipe(), tiny_store, tmp_path, resume=True)
+        assert_same_pipeline(tmp_path, tiny_pipeline)
+        (tmp_path / "pipeline.yaml").unlink()
+    clean(tmp_path)
+    for name in done[1:]:
+        (tmp_path / name).unlink()
+    train_quietly(tiny_recipe(), tiny_store, tmp_path, resume=True)
+    assert_same_pipeline(tmp_path, tiny_pipeline)
+
+
+def _no_training(*_args: object, **_options: object) -> None:
+    raise AssertionError("this network was trained already")
+
+
+def test_resuming_a_complete_training_reads_it_back(
+    tiny_store: Path, tiny_pipeline: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(tiny_pipeline, tmp_path, dirs_exist_ok=True)
+    clean(tmp_path)
+    monkeypatch.setattr(train_module, "fit", _no_training)
+    training = train_quietly(tiny_recipe(), tiny_store, tmp_path, resume=True)
+    assert training.stages == stages_of(tiny_pipeline)
+    assert training.pipeline.working_points == Pipeline.load(tiny_pipeline).working_points
+    assert len(training.train_events) == N_TRAIN
+    assert len(training.validation_events) == N_VALIDATION
+
+
+def test_another_seed_gives_another_pipeline(
+    tiny_store: Path, tiny_pipeline: Path, tmp_path: Path
+) -> None:
+    train_quietly(tiny_recipe(seed=4), tiny_store, tmp_path)
+    one, other = (Pipeline.load(folder) for folder in (tiny_pipeline, tmp_path))
+    for stage in ("filter", "gnn"):
+        weights = [next(getattr(some, stage).parameters()) for some in (one, other)]
+        assert not torch.equal(*weights)
+
+
+# ---------------------------------------------------------------- refused
+
+
+def test_a_folder_with_a_training_is_not_written_over(
+    tiny_store: Path, tiny_pipeline: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(SettingsError, match="a training was begun here: go on with --resume"):
+        train_quietly(tiny_recipe(), tiny_store, tiny_pipeline)
+    with pytest.raises(SettingsError, match=r"another recipe or other events.*recipe\.yaml"):
+        train_quietly(tiny_recipe(seed=4), tiny_store, tiny_pipeline, resume=True)
+    for name in SAVED:
+        shutil.copy(tiny_pipeline / name, tmp_path / name)
+    with pytest.raises(SettingsError, match="holds a pipeline that was not trained here"):
+        train_quietly(tiny_recipe(), tiny_store, tmp_path)
+    assert not (tmp_path / "training").exists()
+
+
+def test_resuming_with_other_events_is_refused(
+    tiny_pipeline: Path, tmp_path: Path, make_event: Callable[..., Event]
+) -> None:
+    events = [make_event(n_particles=5, seed=100 + k) for k in range(6)]
+    store = write_store(tmp_path / "store", events)
+    with pytest.raises(SettingsError, match="another recipe or other events"):
+        train_quietly(tiny_recipe(), store, tiny_pipeline, resume=True)
+
+
+def test_too_few_events_are_counted(tiny_store: Path, tmp_path: Path) -> None:
+    recipe = tiny_recipe(data__train_events=5)
+    with pytest.raises(InputError, match=r"5 events to train and 2 to validate.*the data has 6"):
+        train_quietly(recipe, tiny_store, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+Change = Callable[[Event], Event]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda event: replace(event, truth=None), "no truth table"),
+        (lambda event: replace(event, cells=None), "no cell table"),
+    ],
+    ids=["truth", "cells"],
+)
+def test_events_that_cannot_teach_are_refused(
+    make_event: Callable[..., Event], tmp_path: Path, change: Change, message: str
+) -> None:
+    store = write_store(
+        tmp_path / "store", [change(event) for event in training_events(make_event)]
+    )
+    with pytest.raises(InputError, match=message):
+        train_quietly(tiny_recipe(), store, tmp_path / "out")
+    assert not (tmp_path / "out" / "pipeline.yaml").exists()
+
+
+def test_after_a_refusal_for_want_of_truth_the_folder_is_still_free(
+    make_event: Callable[..., Event], tiny_store: Path, tmp_path: Path
+) -> None:
+    events = [replace(event, truth=None) for event in training_events(make_event)]
+    with pytest.raises(InputError, match="no truth table"):
+        train_quietly(tiny_recipe(), write_store(tmp_path / "bare", events), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    (tiny_store / "detectors.parquet").rename(tiny_store / "elsewhere.parquet")
+    try:
+        with pytest.raises(InputError, match=r"no detectors table beside.*--detectors"):
+            train_quietly(tiny_recipe(), tiny_store, tmp_path / "out")
+    finally:
+        (tiny_store / "elsewhere.parquet").rename(tiny_store / "detectors.parquet")
+    assert not (tmp_path / "out").exists()
+
+
+def test_events_without_a_target_particle_are_refused(tiny_store: Path, tmp_path: Path) -> None:
+    recipe = tiny_recipe(truth__min_pt=100.0)
+    with pytest.raises(InputError, match=r"3 training events have no true edge.*min_pt 100.0 GeV"):
+        train_quietly(recipe, tiny_store, tmp_path)
+
+
+def test_two_events_of_one_name_are_refused(
+    make_event: Callable[..., Event], tiny_store: Path, tmp_path: Path
+) -> None:
+    again = write_store(tmp_path / "again", [make_event(n_particles=5, seed=0)])
+    sources = list_events([tiny_store, again])
+    with pytest.raises(InputError, match="event000001000 is there twice"):
+        train_module.train(tiny_recipe(), sources, tmp_path / "out", quiet=True)
+
+
+def test_a_device_that_is_not_there_is_refused_first(tiny_store: Path, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="device: cuda:99 is not there"):
+        train_quietly(tiny_recipe(), tiny_store, tmp_path / "out", device="cuda:99")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_training_that_blows_up_says_so(
+    tiny_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def measure(self: object, network: object, batch: object) -> dict[str, float]:
+        del self, network, batch
+        return {"val_loss": float("nan")}
+
+    monkeypatch.setattr(FilterLesson, "measure", measure)
+    with pytest.raises(HitgraphError, match=r"val_loss became .* lower filter.*learning_rate"):
+        train_quietly(tiny_recipe(filter__training__epochs=1), tiny_store, tmp_path)
+    assert not (tmp_path / "pipeline.yaml").exists()
