@@ -452,10 +452,9 @@ def _join_stage(
             save_tensors({"features": pairs.features, "is_true": is_true}, path)
     features, is_true = load_pairs(shop.paths("parts", [source.name for source in train]))
     if not is_true.any():
-        raise InputError(
-            "no particle of the training events has two tracks, so there is nothing to learn "
-            "about joining: train on more events, or leave the section join out of the recipe"
-        )
+        shop.report("join: no particle has two tracks, there is nothing to join")
+        shop.record("join", {"true_pairs": 0})
+        return replace(pipeline, recipe=replace(shop.recipe, join=None)), {"true_pairs": 0}
     network.standardise.learn(features)
     lesson = JoinLesson(
         shop.recipe,

@@ -1,0 +1,69 @@
+"""The join stage: which pairs are true, and a training that ends with it."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from tests.trained import tiny_recipe, train_quietly
+
+from hitgraph.event.event import Event
+from hitgraph.event.source import list_events
+from hitgraph.graph.hits import hits_from_event
+from hitgraph.pipeline import Pipeline
+from hitgraph.tracks.join import JoinNetwork, JoinSettings, PartPairs
+from hitgraph.training.join import FAKES_PER_TRUE, JoinLesson, are_parts_of_one
+
+JOIN = {
+    "network": {"hidden": 8, "layers": 1, "score_cut": 0.5},
+    "training": {"epochs": 3, "learning_rate": 0.02},
+}
+
+
+def test_two_tracks_of_one_particle_are_a_true_pair_noise_never_is(tiny_event: Event) -> None:
+    assert tiny_event.truth is not None
+    particle = tiny_event.truth.particle_id
+    ids = [one for one in np.unique(particle) if one != 0][:2]
+    labels = np.full(len(particle), -1, np.int64)
+    first, second = np.flatnonzero(particle == ids[0]), np.flatnonzero(particle == ids[1])
+    noise = np.flatnonzero(particle == 0)
+    labels[first[:2]], labels[first[2:]], labels[second] = 0, 1, 2
+    labels[noise[:1]], labels[noise[1:2]] = 3, 4
+    pairs = PartPairs(np.array([0, 0, 1, 3]), np.array([1, 2, 2, 4]), torch.zeros(4, 1))
+    wanted = [True, False, False, False]
+    assert are_parts_of_one(tiny_event, labels, pairs).tolist() == wanted
+
+
+def test_steps_hold_every_true_pair_once_and_four_times_as_many_others() -> None:
+    recipe = tiny_recipe(join=JOIN)
+    assert recipe.join is not None
+    is_true = torch.zeros(8000, dtype=torch.bool)
+    is_true[:1000] = True
+    features = torch.arange(8000.0)[:, None].repeat(1, 2)
+    lesson = JoinLesson(recipe, recipe.join, features, is_true, features, is_true)
+    network = JoinNetwork(JoinSettings(hidden=2, layers=1))
+    batches = list(lesson.batches(network, 0))
+    assert len(batches) == lesson.n_batches
+    x = torch.cat([batch.x[:, 0] for batch in batches])
+    y = torch.cat([batch.y for batch in batches])
+    assert sorted(x[y > 0].tolist()) == list(range(1000))
+    assert int((y == 0).sum()) == FAKES_PER_TRUE * 1000
+    assert x.unique().numel() == len(x)
+
+
+def test_a_recipe_with_join_trains_runs_and_is_read_back(tiny_store: Path, tmp_path: Path) -> None:
+    # A strict network cut breaks tracks into parts of few hits, down to one.
+    recipe = tiny_recipe(join=JOIN, tracks__min_hits=1, gnn__target_efficiency=0.3)
+    training = train_quietly(recipe, tiny_store, tmp_path)
+    assert training.stages["join"]["val_efficiency"] >= 0
+    pipeline = Pipeline.load(tmp_path)
+    event = list_events([tiny_store])[-1].read()
+    result = pipeline.run(event)
+    assert [stage.name for stage in result.stages][-2:] == ["tracks", "join"]
+    np.testing.assert_array_equal(result.labels, training.pipeline.run(event).labels)
+    sizes = np.bincount(result.labels[result.labels >= 0])
+    assert len(sizes) > 0
+    assert sizes.min() >= 3
+    module = hits_from_event(event, pipeline.detector).module.numpy()
+    for track in range(len(sizes)):
+        on = module[result.labels == track]
+        assert len(np.unique(on)) == len(on)
