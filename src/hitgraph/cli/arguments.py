@@ -78,6 +78,12 @@ def add_workers(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_device(parser: argparse.ArgumentParser) -> None:
+    """--device and --threads."""
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default auto)")
+    parser.add_argument("--threads", type=positive, metavar="N", help="CPU threads (default all)")
+
+
 def positive(text: str) -> int:
     """A whole number from 1."""
     number = int(text) if text.isdigit() else 0

@@ -10,8 +10,7 @@ import argparse
 from pathlib import Path
 
 from hitgraph.cli import OK
-from hitgraph.cli.arguments import add_verbosity
-from hitgraph.cli.reconstruct import add_device
+from hitgraph.cli.arguments import add_device, add_verbosity
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 from hitgraph.cli import OK, SOME_FAILED
 from hitgraph.cli.arguments import (
+    add_device,
     add_events,
     add_json,
     add_output,
     add_verbosity,
-    positive,
     set_verbosity,
 )
 
@@ -39,12 +39,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_device(parser)
     add_json(parser)
     add_verbosity(parser)
-
-
-def add_device(parser: argparse.ArgumentParser) -> None:
-    """--device and --threads."""
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default auto)")
-    parser.add_argument("--threads", type=positive, metavar="N", help="CPU threads (default all)")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -10,7 +10,7 @@ import argparse
 from pathlib import Path
 
 from hitgraph.cli import OK
-from hitgraph.cli.arguments import add_events, add_verbosity, positive, set_verbosity
+from hitgraph.cli.arguments import add_device, add_events, add_verbosity, set_verbosity
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,8 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--resume", action="store_true", help="go on with the training that was begun in DIR"
     )
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default auto)")
-    parser.add_argument("--threads", type=positive, metavar="N", help="CPU threads (default all)")
+    add_device(parser)
     parser.add_argument("--seed", type=int, metavar="N", help="instead of the recipe's seed")
     parser.add_argument(
         "--keep", action="store_true", help="keep the intermediate graphs of the stages"
