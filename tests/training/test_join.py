@@ -33,12 +33,12 @@ def test_two_tracks_of_one_particle_are_a_true_pair_noise_never_is(tiny_event: E
     assert are_parts_of_one(tiny_event, labels, pairs).tolist() == wanted
 
 
-def test_steps_hold_every_true_pair_once_and_four_times_as_many_others() -> None:
+def test_steps_hold_every_true_pair_once_and_many_times_as_many_others() -> None:
     recipe = tiny_recipe(join=JOIN)
     assert recipe.join is not None
-    is_true = torch.zeros(8000, dtype=torch.bool)
+    is_true = torch.zeros(30000, dtype=torch.bool)
     is_true[:1000] = True
-    features = torch.arange(8000.0)[:, None].repeat(1, 2)
+    features = torch.arange(30000.0)[:, None].repeat(1, 2)
     lesson = JoinLesson(recipe, recipe.join, features, is_true, features, is_true)
     network = JoinNetwork(JoinSettings(hidden=2, layers=1))
     batches = list(lesson.batches(network, 0))

@@ -159,8 +159,11 @@ def search_block(  # type: ignore[no-untyped-def]
                 continue
             along_lo = along_bin(low, span, m, along_is_z[m])
             along_hi = along_bin(high, span, m, along_is_z[m])
-            phi_lo = int(np.floor((phi + np.arcsin(sine_lo) - 1e-5 + np.pi) * (PHI_BINS / two_pi)))
-            phi_hi = int(np.floor((phi + np.arcsin(sine_hi) + 1e-5 + np.pi) * (PHI_BINS / two_pi)))
+            # a bound beyond one, by its margin for rounding, is no sine
+            turn_lo = np.arcsin(max(sine_lo, np.float32(-1.0)))
+            turn_hi = np.arcsin(min(sine_hi, np.float32(1.0)))
+            phi_lo = int(np.floor((phi + turn_lo - 1e-5 + np.pi) * (PHI_BINS / two_pi)))
+            phi_hi = int(np.floor((phi + turn_hi + 1e-5 + np.pi) * (PHI_BINS / two_pi)))
             phi_hi = min(phi_hi, phi_lo + PHI_BINS - 1)
             for along in range(along_lo, along_hi + 1):
                 cells = (m * ALONG_BINS + along) * PHI_BINS

@@ -20,12 +20,12 @@ from hitgraph.training.fit import Batch, Lesson
 from hitgraph.training.seeds import generator
 
 BATCH_TRUE = 512  # true pairs a step
-FAKES_PER_TRUE = 4
+FAKES_PER_TRUE = 20  # most pairs are easy to tell apart, so a step needs many to meet hard ones
 
 
 @dataclass(frozen=True, eq=False)
 class JoinLesson(Lesson):
-    """Each step takes some true pairs and four times as many others, of all events mixed."""
+    """Each step takes some true pairs and many times as many others, of all events mixed."""
 
     recipe: Recipe
     stage: JoinStage

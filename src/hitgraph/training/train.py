@@ -54,7 +54,12 @@ from hitgraph.training.samples import (
     trackml_weights,
 )
 from hitgraph.training.settings import TrainingSettings
-from hitgraph.training.tune import score_cut_of_best_tracks, with_score_cut
+from hitgraph.training.tune import (
+    join_cut_of_best_tracks,
+    score_cut_of_best_tracks,
+    with_join_cut,
+    with_score_cut,
+)
 
 Report = Callable[[str], None]
 
@@ -463,10 +468,15 @@ def _join_stage(
         is_true,
         *load_pairs(shop.paths("parts", [source.name for source in validation])),
     )
-    done: dict[str, Any] = _teach(shop, "join", network, lesson, stage.training)
-    shop.record("join", done)
+    merit = _teach(shop, "join", network, lesson, stage.training)
+    pipeline = replace(pipeline, join=network)
+    done = shop.recall("join")
+    if done is None:
+        shop.report("choosing the score cut of the joining")
+        done = {**merit, **join_cut_of_best_tracks(pipeline, validation)}
+        shop.record("join", done)
     shop.report(f"join: {_facts(done)}")
-    return replace(pipeline, join=network), done
+    return with_join_cut(pipeline, done["score_cut"]), done
 
 
 # ---------------------------------------------------------------- shared by the stages

@@ -1,15 +1,18 @@
-"""Choosing the track builder's score cut on validation events."""
+"""Choosing the score cuts of the track builder and of the joining on validation events."""
 
 import contextlib
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import torch
+
 from hitgraph.errors import SettingsError
 from hitgraph.evaluation.metrics import evaluate
 from hitgraph.event.source import EventSource
 from hitgraph.pipeline import Pipeline
 
+JOIN_CUTS = (0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998)
 CUTS = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
 
@@ -30,6 +33,32 @@ def score_cut_of_best_tracks(pipeline: Pipeline, sources: Sequence[EventSource])
             labels = choice.build_tracks(found.hits, found.edges, found.scores)
             totals[cut] += evaluate(event, labels.numpy()).score / len(sources)
     best = max(totals, key=lambda cut: totals[cut])
+    return {"score_cut": best, "trackml_score": totals[best]}
+
+
+def with_join_cut(pipeline: Pipeline, cut: float) -> Pipeline:
+    """The same pipeline with another cut in its joining."""
+    assert pipeline.recipe.join is not None
+    stage = replace(
+        pipeline.recipe.join, network=replace(pipeline.recipe.join.network, score_cut=cut)
+    )
+    return replace(pipeline, recipe=replace(pipeline.recipe, join=stage))
+
+
+def join_cut_of_best_tracks(pipeline: Pipeline, sources: Sequence[EventSource]) -> dict[str, Any]:
+    """The cut of the joining with the highest TrackML score, and that score."""
+    assert pipeline.recipe.join is not None
+    cuts = sorted({pipeline.recipe.join.network.score_cut, *JOIN_CUTS})
+    totals = dict.fromkeys(cuts, 0.0)
+    for source in sources:
+        event = source.read(cells=pipeline.recipe.clusters)
+        found = replace(pipeline, join=None).run(event)
+        parts = torch.from_numpy(found.labels)
+        with torch.inference_mode():
+            for cut in cuts:
+                labels = with_join_cut(pipeline, cut).join_parts(found.hits, parts)
+                totals[cut] += evaluate(event, labels.numpy()).score / len(sources)
+    best = max(cuts, key=lambda cut: totals[cut])
     return {"score_cut": best, "trackml_score": totals[best]}
 
 
