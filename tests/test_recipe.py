@@ -28,7 +28,7 @@ def test_a_shipped_recipe_is_read_and_written_without_loss(path: Path) -> None:
 
 
 def test_the_recipes_of_the_interface_are_there() -> None:
-    assert {"quickstart", "compact", "reference"} <= {path.stem for path in RECIPES}
+    assert {"quickstart", "reference"} <= {path.stem for path in RECIPES}
 
 
 def test_the_reference_recipe_has_the_sizes_of_the_paper() -> None:
@@ -122,6 +122,14 @@ def test_a_setting_out_of_range_is_named_with_file_and_value(
         (
             {"graph": RADIUS | {"training": {"checkpointing": True}}},
             "graph.training.checkpointing: true is not allowed here",
+        ),
+        (
+            {"join": {"network": {}, "training": {"checkpointing": True}}},
+            "join.training.checkpointing: true is not allowed here",
+        ),
+        (
+            {"join": {"network": {}, "training": {"trackml_weights": True}}},
+            "join.training.trackml_weights: true is for edges",
         ),
     ],
 )

@@ -92,6 +92,11 @@ class JoinStage:
     network: JoinSettings
     training: TrainingSettings
 
+    def __post_init__(self) -> None:
+        _refuse_checkpointing(self.training)
+        if self.training.trackml_weights:
+            raise SettingsError("training.trackml_weights: true is for edges, not for tracks")
+
 
 GRAPH_STAGES: dict[str, type] = {"windows": WindowSettings, "radius": RadiusStage}
 TRACK_STAGES: dict[str, type] = {name: cls for name, (cls, _) in TRACK_BUILDERS.items()}

@@ -30,6 +30,7 @@ from hitgraph.graph.hits import hits_from_event
 from hitgraph.pipeline import Pipeline
 from hitgraph.settings import to_dict
 from hitgraph.tracks import TRACK_BUILDERS
+from hitgraph.tracks.join import PartPairs
 from hitgraph.training import train as train_module
 from hitgraph.training.filter import FilterLesson
 from hitgraph.training.fit import Batch
@@ -173,6 +174,23 @@ def test_other_recipes_train_and_run_as_well(
     assert graph.efficiency > 0.5
 
 
+def test_where_nothing_is_to_be_joined_the_cut_of_the_tracks_stays(
+    tiny_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(_event: object, _labels: object, pairs: PartPairs) -> torch.Tensor:
+        return torch.zeros(len(pairs.inner), dtype=torch.bool)
+
+    monkeypatch.setattr(train_module, "are_parts_of_one", never)
+    changes = {"filter__training__epochs": 1, "gnn__training__epochs": 1}
+    join = {"network": {"hidden": 4}, "training": {"epochs": 1}}
+    recipe = tiny_recipe(**changes, tracks__score_cut=0.9, join=join)
+    training = train_quietly(recipe, tiny_store, tmp_path)
+    pipeline = Pipeline.load(tmp_path)
+    assert pipeline.join is None
+    assert training.stages["tracks"]["score_cut"] != 0.9
+    assert pipeline.recipe.tracks.score_cut == training.stages["tracks"]["score_cut"]
+
+
 # ---------------------------------------------------------------- interrupted
 
 
@@ -208,7 +226,8 @@ def test_interrupted_between_the_stages_nothing_is_done_twice_or_left_out(
     """Kill it after each file of the finished training in turn, from the last one back."""
     shutil.copytree(tiny_pipeline, tmp_path, dirs_exist_ok=True)
     monkeypatch.setattr(train_module, "fit", _no_training)
-    done = ["pipeline.yaml", *(f"training/{stage}/done.json" for stage in reversed(STAGES))]
+    stages = reversed(stages_of(tiny_pipeline))
+    done = ["pipeline.yaml", *(f"training/{stage}/done.json" for stage in stages)]
     for name in done:
         (tmp_path / name).unlink()
         train_quietly(tiny_recipe(), tiny_store, tmp_path, resume=True)
@@ -246,6 +265,19 @@ def test_another_seed_gives_another_pipeline(
     for stage in ("filter", "gnn"):
         weights = [next(getattr(some, stage).parameters()) for some in (one, other)]
         assert not torch.equal(*weights)
+
+
+def test_a_training_begun_by_an_older_version_goes_on(
+    tiny_store: Path, tiny_pipeline: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its recipe lacks the keys that have come with a default since."""
+    shutil.copytree(tiny_pipeline, tmp_path, dirs_exist_ok=True)
+    path = tmp_path / "training" / "identity.json"
+    identity = json.loads(path.read_text())
+    del identity["recipe"]["join"], identity["recipe"]["gnn"]["reflect"]
+    path.write_text(json.dumps(identity))
+    monkeypatch.setattr(train_module, "fit", _no_training)
+    train_quietly(tiny_recipe(), tiny_store, tmp_path, resume=True)
 
 
 # ---------------------------------------------------------------- refused

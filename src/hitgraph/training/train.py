@@ -37,7 +37,7 @@ from hitgraph.pipeline import (
     new_networks,
 )
 from hitgraph.recipe import RadiusStage, Recipe
-from hitgraph.settings import to_dict
+from hitgraph.settings import parse, to_dict
 from hitgraph.tracks.join import JoinNetwork, part_pairs
 from hitgraph.training.embedding import EmbeddingLesson, radius_at_efficiency
 from hitgraph.training.filter import FilterLesson, load_candidates
@@ -208,7 +208,9 @@ def _open(shop: Workshop, event_names: list[str]) -> None:
         raise SettingsError(
             f"{shop.out}: a training was begun here: go on with --resume, or name another --out"
         )
-    if json.loads(path.read_text()) != identity:
+    begun = json.loads(path.read_text())
+    # Parsed, so that a key which a later version added with a default makes no difference.
+    if begun["events"] != event_names or parse(Recipe, begun["recipe"]) != shop.recipe:
         raise SettingsError(
             f"{shop.out}: was begun with another recipe or other events "
             f"(see {shop.folder / 'recipe.yaml'}): resume with those, or name another --out"
@@ -459,7 +461,7 @@ def _join_stage(
     if not is_true.any():
         shop.report("join: no particle has two tracks, there is nothing to join")
         shop.record("join", {"true_pairs": 0})
-        return replace(pipeline, recipe=replace(shop.recipe, join=None)), {"true_pairs": 0}
+        return replace(pipeline, recipe=replace(pipeline.recipe, join=None)), {"true_pairs": 0}
     network.standardise.learn(features)
     lesson = JoinLesson(
         shop.recipe,
