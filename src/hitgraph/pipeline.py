@@ -30,6 +30,7 @@ from hitgraph.graph.embedding import EmbeddingNetwork, RadiusBuilder
 from hitgraph.graph.filter import FilterNetwork, score_candidates
 from hitgraph.graph.hits import Hits, hits_from_event
 from hitgraph.graph.pairs import pair_features
+from hitgraph.graph.scored import ScoredBuilder, ScoredSettings, ScoredWindows
 from hitgraph.graph.windows import LayerWindows, WindowBuilder
 from hitgraph.recipe import RadiusStage, Recipe
 from hitgraph.settings import parse, read_yaml, to_dict
@@ -100,7 +101,7 @@ class Pipeline:
     working_points: WorkingPoints
     filter: FilterNetwork
     gnn: InteractionNetwork
-    windows: LayerWindows | None = None  # of the graph builder "windows"
+    windows: LayerWindows | ScoredWindows | None = None  # of the builders "windows", "scored"
     embedding: EmbeddingNetwork | None = None  # of the graph builder "radius"
     join: JoinNetwork | None = None  # where the recipe joins parts of tracks
     device: torch.device = CPU
@@ -180,7 +181,7 @@ class Pipeline:
         return join_tracks(hits, labels, pairs, scores, self.recipe.join.network)
 
 
-def make_builder(pipeline: Pipeline) -> WindowBuilder | RadiusBuilder:
+def make_builder(pipeline: Pipeline) -> ScoredBuilder | WindowBuilder | RadiusBuilder:
     """The graph builder that the pipeline's recipe asks for."""
     stage = pipeline.recipe.graph
     if isinstance(stage, RadiusStage):
@@ -190,6 +191,8 @@ def make_builder(pipeline: Pipeline) -> WindowBuilder | RadiusBuilder:
             pipeline.embedding, pipeline.working_points.radius, stage.max_neighbours
         )
     assert pipeline.windows is not None
+    if isinstance(pipeline.windows, ScoredWindows):
+        return ScoredBuilder(pipeline.windows, pipeline.detector)
     return WindowBuilder(pipeline.windows, pipeline.detector)
 
 
@@ -301,9 +304,10 @@ def load_pipeline(folder: Path, device: torch.device) -> Pipeline:
         raise InputError(f"{path}: working_points.radius: is missing, the builder radius needs it")
     networks = new_networks(recipe)
     _load_weights(networks, folder / "weights.safetensors")
-    windows = None
+    windows: LayerWindows | ScoredWindows | None = None
     if not by_radius:
-        windows = LayerWindows.load(folder / "windows.parquet")
+        scored = isinstance(recipe.graph, ScoredSettings)
+        windows = (ScoredWindows if scored else LayerWindows).load(folder / "windows.parquet")
     pipeline = Pipeline(
         recipe=recipe,
         detector=read_detectors(folder / "detectors.parquet"),

@@ -11,6 +11,7 @@ from hitgraph.graph.embedding import EmbeddingSettings
 from hitgraph.graph.filter import FilterSettings
 from hitgraph.graph.hits import FEATURES, POSITION_FEATURES
 from hitgraph.graph.pairs import pair_feature_names
+from hitgraph.graph.scored import ScoredSettings
 from hitgraph.graph.windows import WindowSettings
 from hitgraph.settings import choice, parse, read_yaml
 from hitgraph.tracks import TRACK_BUILDERS
@@ -98,7 +99,11 @@ class JoinStage:
             raise SettingsError("training.trackml_weights: true is for edges, not for tracks")
 
 
-GRAPH_STAGES: dict[str, type] = {"windows": WindowSettings, "radius": RadiusStage}
+GRAPH_STAGES: dict[str, type] = {
+    "windows": WindowSettings,
+    "radius": RadiusStage,
+    "scored": ScoredSettings,
+}
 TRACK_STAGES: dict[str, type] = {name: cls for name, (cls, _) in TRACK_BUILDERS.items()}
 
 
@@ -113,7 +118,9 @@ class Recipe:
     truth: TruthSettings
     filter: FilterStage
     gnn: GnnStage
-    graph: WindowSettings | RadiusStage = field(metadata=choice("builder", GRAPH_STAGES))
+    graph: ScoredSettings | WindowSettings | RadiusStage = field(
+        metadata=choice("builder", GRAPH_STAGES)
+    )
     tracks: Any = field(metadata=choice("builder", TRACK_STAGES))
     join: JoinStage | None = None  # nothing is joined without it
     clusters: bool = True  # use the cluster-shape features; events need cells
@@ -134,7 +141,7 @@ class Recipe:
             for name in getattr(self.gnn, key):
                 if name not in available:
                     raise SettingsError(f"gnn.{key}: {name!r} needs clusters: true")
-        if isinstance(self.graph, WindowSettings) and self.graph.cluster_shape > self.clusters:
+        if not isinstance(self.graph, RadiusStage) and self.graph.cluster_shape > self.clusters:
             raise SettingsError("graph.cluster_shape: true needs clusters: true")
 
 

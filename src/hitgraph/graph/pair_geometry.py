@@ -66,31 +66,38 @@ def module_frames(detector: Detector) -> Float32:
 
 
 @njit(fastmath=FAST, inline="always", error_model="numpy")
-def circle(a, b):  # type: ignore[no-untyped-def]
-    """Circle through the beam line and both hits (rows of hit_rows).
+def circle_through(xi, yi, ri, xj, yj, rj):  # type: ignore[no-untyped-def]
+    """Circle through the beam line and two hits.
 
     Returns |d|, sin(dphi), curvature (1/mm), arc (mm), cos a_i, sin a_i, cos a_j, sin a_j.
     """
-    dx = b[X] - a[X]
-    dy = b[Y] - a[Y]
+    dx = xj - xi
+    dy = yj - yi
     distance = np.sqrt(dx * dx + dy * dy)
-    per_i = np.float32(1.0) / (a[R] * distance)
-    per_j = np.float32(1.0) / (b[R] * distance)
-    cross = a[X] * dy - a[Y] * dx
-    sine = cross / (a[R] * b[R])
+    per_i = np.float32(1.0) / (ri * distance)
+    per_j = np.float32(1.0) / (rj * distance)
+    cross = xi * dy - yi * dx
+    sine = cross / (ri * rj)
     curvature = np.float32(2.0) * sine / distance
     square = sine * sine
     arc = distance * (np.float32(1.0) + square * (_SERIES_2 + _SERIES_4 * square))
-    cos_i = (b[X] * dx + b[Y] * dy) * per_j
-    cos_j = (a[X] * dx + a[Y] * dy) * per_i
+    cos_i = (xj * dx + yj * dy) * per_j
+    cos_j = (xi * dx + yi * dy) * per_i
     return distance, sine, curvature, arc, cos_i, cross * per_j, cos_j, cross * per_i
+
+
+@njit(fastmath=FAST, inline="always", error_model="numpy")
+def circle(a, b):  # type: ignore[no-untyped-def]
+    """`circle_through` of two rows of hit_rows."""
+    return circle_through(a[X], a[Y], a[R], b[X], b[Y], b[R])
 
 
 @njit(fastmath=FAST, inline="always", error_model="numpy")
 def crossing(hit, cosine, sine, cot):  # type: ignore[no-untyped-def]
     """|t . per_u|, |t . per_v|, |t . normal| of the flight direction t at a hit.
 
-    t = cosine * radial + sine * azimuthal + cot * z; its transverse part has length one.
+    `hit` is a row of hit_rows; t = cosine * radial + sine * azimuthal + cot * z, so that its
+    transverse part has length one.
     """
     tx = (cosine * hit[X] - sine * hit[Y]) / hit[R]
     ty = (cosine * hit[Y] + sine * hit[X]) / hit[R]

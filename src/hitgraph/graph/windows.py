@@ -177,22 +177,12 @@ class WindowBuilder:
         self.windows = windows
         self.detector = detector
         self.threads = threads or torch.get_num_threads()
-        layer_of = {tuple(key): row for row, key in enumerate(detector.layer_keys.tolist())}
-        rows = []
-        for inner, outer in zip(windows.inner.tolist(), windows.outer.tolist(), strict=True):
-            for key in (tuple(inner), tuple(outer)):
-                if key not in layer_of:
-                    raise InputError(
-                        f"the windows know volume {key[0]}, layer {key[1]}, which the detectors "
-                        "table lacks: give the table of the detector they were learnt on"
-                    )
-            rows.append((layer_of[tuple(inner)], layer_of[tuple(outer)]))
-        pairs = np.array(rows, dtype=np.int64).reshape(-1, 2)
-        order = np.lexsort((pairs[:, 1], pairs[:, 0]))
-        self._outer = pairs[order, 1]
-        self._first = np.searchsorted(pairs[order, 0], np.arange(detector.n_layers + 1))
+        inner, outer = layer_rows(windows, detector)
+        order = np.lexsort((outer, inner))
+        self._outer = outer[order]
+        self._first = np.searchsorted(inner[order], np.arange(detector.n_layers + 1))
         self._bounds = np.ascontiguousarray(windows.bounds[order])
-        self._along_is_z = _along_is_z(detector)
+        self._along_is_z = along_is_z(detector)
 
     def build(self, hits: Hits) -> Tensor:
         """(2, n_edges) int64 candidate edges, inner hit first, without duplicates.
@@ -238,7 +228,23 @@ class WindowBuilder:
         return torch.from_numpy(pairs.astype(np.int64))
 
 
-def _along_is_z(detector: Detector) -> NDArray[np.bool_]:
+def layer_rows(
+    windows: LayerWindows, detector: Detector
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Dense layer index of the inner and the outer layer of each window, (n_pairs,) each."""
+    row_of = {tuple(key): row for row, key in enumerate(detector.layer_keys.tolist())}
+    for key in map(tuple, np.concatenate([windows.inner, windows.outer]).tolist()):
+        if key not in row_of:
+            raise InputError(
+                f"the windows know volume {key[0]}, layer {key[1]}, which the detectors table "
+                "lacks: give the table of the detector they were learnt on"
+            )
+    inner = [row_of[tuple(key)] for key in windows.inner.tolist()]
+    outer = [row_of[tuple(key)] for key in windows.outer.tolist()]
+    return np.array(inner, np.int64), np.array(outer, np.int64)
+
+
+def along_is_z(detector: Detector) -> NDArray[np.bool_]:
     """(n_layers,) whether a layer extends along z (barrel) rather than along r (disk)."""
     flags = np.zeros(detector.n_layers, np.bool_)
     radius = np.hypot(detector.centre[:, 0], detector.centre[:, 1])

@@ -10,6 +10,7 @@ import math
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,13 +28,20 @@ from hitgraph.files import atomic_write
 from hitgraph.graph.embedding import RadiusBuilder
 from hitgraph.graph.filter import score_candidates
 from hitgraph.graph.pairs import pair_features
-from hitgraph.graph.windows import LayerWindows, WindowBuilder, learn_windows
+from hitgraph.graph.scored import (
+    ScoredBuilder,
+    ScoredSettings,
+    ScoredWindows,
+    learn_scored_windows,
+)
+from hitgraph.graph.windows import LayerWindows, WindowBuilder, WindowSettings, learn_windows
 from hitgraph.pipeline import (
     PIPELINE_FILE,
     Pipeline,
     WorkingPoints,
     check_detector,
     find_device,
+    make_builder,
     new_networks,
 )
 from hitgraph.recipe import RadiusStage, Recipe
@@ -255,7 +263,7 @@ def _graph_stage(
     shop: Workshop, pipeline: Pipeline, train: list[str], validation: list[str]
 ) -> tuple[Pipeline, dict[str, Any]]:
     stage = shop.recipe.graph
-    builder: WindowBuilder | RadiusBuilder
+    builder: ScoredBuilder | WindowBuilder | RadiusBuilder
     if isinstance(stage, RadiusStage):
         embedding = pipeline.embedding
         assert embedding is not None
@@ -276,15 +284,8 @@ def _graph_stage(
         builder = RadiusBuilder(embedding, radius, stage.max_neighbours)
         facts = {**merit, "radius": radius}
     else:
-        path = shop.folder / "graph" / "windows.parquet"
-        if not path.is_file():
-            shop.report(f"learning windows from {len(train)} events")
-            samples = (load_sample(shop.path("samples", name)) for name in train)
-            pairs = ((sample.hits, sample.true_edges) for sample in samples)
-            learn_windows(pairs, pipeline.detector, stage).save(path)
-        windows = LayerWindows.load(path)
-        pipeline = replace(pipeline, windows=windows)
-        builder = WindowBuilder(windows, pipeline.detector)
+        pipeline = replace(pipeline, windows=_learn_windows(shop, pipeline.detector, stage, train))
+        builder = make_builder(pipeline)
         facts = {}
     done = shop.recall("graph")
     if done is None:
@@ -294,8 +295,30 @@ def _graph_stage(
     return pipeline, done
 
 
+def _learn_windows(
+    shop: Workshop, detector: Detector, stage: ScoredSettings | WindowSettings, train: list[str]
+) -> LayerWindows | ScoredWindows:
+    """Windows from the training events, or those of an earlier run of this training."""
+    path = shop.folder / "graph" / "windows.parquet"
+    paths = shop.paths("samples", train)
+    if isinstance(stage, ScoredSettings):
+        if not path.is_file():
+            shop.report(f"learning windows from {min(len(train), stage.events)} events")
+            samples = [partial(load_sample, path) for path in paths]
+            learn_scored_windows(samples, detector, stage).save(path)
+        return ScoredWindows.load(path)
+    if not path.is_file():
+        shop.report(f"learning windows from {len(train)} events")
+        pairs = ((s.hits, s.true_edges) for s in map(load_sample, paths))
+        learn_windows(pairs, detector, stage).save(path)
+    return LayerWindows.load(path)
+
+
 def _build_candidates(
-    shop: Workshop, builder: WindowBuilder | RadiusBuilder, train: list[str], validation: list[str]
+    shop: Workshop,
+    builder: ScoredBuilder | WindowBuilder | RadiusBuilder,
+    train: list[str],
+    validation: list[str],
 ) -> dict[str, Any]:
     """Build and keep the candidate edges of every event; quality on the validation events."""
     n_edges = n_true = n_found = 0
