@@ -28,7 +28,11 @@ def run(args: argparse.Namespace) -> int:
     from importlib.resources import files
 
     from hitgraph.cli import main
+    from hitgraph.cli.console import console
 
+    console(args.quiet).print(
+        "The first run compiles its kernels, about a minute; a second run shows the real times."
+    )
     event = str(files("hitgraph") / "demo_event")
     verbosity = ["--quiet"] if args.quiet else []
     threads = [] if args.threads is None else ["--threads", str(args.threads)]
