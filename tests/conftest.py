@@ -2,6 +2,7 @@
 
 import functools
 import os
+import signal
 from collections.abc import Callable, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -11,6 +12,12 @@ import pytest
 
 from hitgraph.event.detector import Detector
 from hitgraph.event.event import CellTable, Event, HitTable, ParticleTable, TruthTable
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _heed_ctrl_c() -> None:
+    """A shell starts background jobs with Ctrl-C ignored, which tests of Ctrl-C cannot have."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
