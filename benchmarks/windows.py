@@ -3,8 +3,10 @@
 Learns each kind of windows on the first events of a store of full events and measures them on the
 last ones. eff4 is the share of the true edges of particles with at least 4 hits that are among
 the candidates, eff.5 the same for those above 0.5 GeV, skip the share of the pairs of hits of one
-particle that are no neighbours on it. Times are CPU seconds an event on one thread, the best of a
-few runs; the same code varies between runs by up to 1.5, so compare the ratios of one run.
+particle that are no neighbours on it. Windows are named by pair_coverage / tail, scored windows
+by target_efficiency; what is not named has its default. Times are CPU seconds an event on one
+thread, the best of a few runs; the same code varies between runs by up to 1.5, so compare the
+ratios of one run.
 """
 
 import argparse
@@ -39,19 +41,19 @@ REPEAT = 3
 FOUR_HITS = Selection(max_abs_eta=np.inf, min_hits=4)
 FAST = Selection(max_abs_eta=np.inf, min_hits=4, min_pt=0.5)
 
-SETTINGS: tuple[WindowSettings | ScoredSettings, ...] = (
-    WindowSettings(pair_coverage=0.995, tail=0.01, cluster_shape=False),
-    WindowSettings(pair_coverage=0.995, tail=0.002, cluster_shape=False),
-    WindowSettings(pair_coverage=0.9975, tail=0.0008, cluster_shape=False),
-    WindowSettings(pair_coverage=0.9975, tail=0.0008),
-    WindowSettings(pair_coverage=0.999, tail=0.0003),
-    ScoredSettings(target_efficiency=0.99, cluster_shape=False),
-    ScoredSettings(target_efficiency=0.98),
-    ScoredSettings(target_efficiency=0.985),
-    ScoredSettings(target_efficiency=0.99, skip_weight=0.0),
-    ScoredSettings(target_efficiency=0.99),
-    ScoredSettings(target_efficiency=0.99, skip_weight=0.5),
-)
+SETTINGS: dict[str, WindowSettings | ScoredSettings] = {
+    "windows 0.995 / 0.01, no shape": WindowSettings(0.995, 0.01, cluster_shape=False),
+    "windows 0.995 / 0.002, no shape": WindowSettings(0.995, 0.002, cluster_shape=False),
+    "windows, no shape": WindowSettings(cluster_shape=False),
+    "windows": WindowSettings(),
+    "windows 0.999 / 0.0003": WindowSettings(0.999, 0.0003),
+    "scored 0.99, no shape": ScoredSettings(cluster_shape=False),
+    "scored 0.98": ScoredSettings(target_efficiency=0.98),
+    "scored 0.985": ScoredSettings(target_efficiency=0.985),
+    "scored 0.99": ScoredSettings(),
+    "scored 0.99, skip 0": ScoredSettings(skip_weight=0.0),
+    "scored 0.99, skip 0.5": ScoredSettings(skip_weight=0.5),
+}
 
 
 def read_sample(source: EventSource) -> Sample:
@@ -120,20 +122,19 @@ def main() -> None:
     table = Table(title=f"learnt on {len(train)} events, measured on {len(test)}")
     for column in ("builder", "candidates", "eff4", "eff.5", "skip", "CPU s", "pair features"):
         table.add_column(column, justify="left" if column == "builder" else "right")
-    for settings in SETTINGS:
+    for name, settings in SETTINGS.items():
         builder = make_builder(settings, train)
         rows = [measure(builder, source.read()) for source in test]
         mean = np.mean(rows, axis=0)
         table.add_row(
-            str(settings),
+            name,
             f"{mean[0]:.2f} M",
             *(f"{value:.4f}" for value in mean[1:3]),
             f"{mean[3]:.2f}",
             f"{mean[4]:.2f}",
             f"{mean[5]:.2f}",
         )
-        Console(width=200).print(table.columns[0]._cells[-1], *mean.round(4))
-    Console(width=200).print(table)
+    Console().print(table)
 
 
 if __name__ == "__main__":
