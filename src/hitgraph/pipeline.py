@@ -1,8 +1,8 @@
 """A trained pipeline: hits -> candidate edges -> filter -> graph network -> tracks."""
 
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from importlib.resources import files
 from pathlib import Path
@@ -41,6 +41,8 @@ FORMAT = 1  # of the pipeline folder
 PIPELINE_FILE = "pipeline.yaml"  # written last: where it stands, the folder is complete
 CPU = torch.device("cpu")
 CENTRE_TOLERANCE = 0.1  # mm, between an event's module table and the pipeline's
+
+Watch = Callable[[str], AbstractContextManager[object]]  # entered with a stage's name
 
 
 @dataclass(frozen=True)
@@ -119,15 +121,16 @@ class Pipeline:
         """Write pipeline.yaml, weights, detector and learnt tables into `folder`."""
         save_pipeline(self, Path(folder))
 
-    def run(self, event: Event) -> Result:
+    def run(self, event: Event, watch: Watch = nullcontext) -> Result:
         """Find the tracks of one event; stages are judged where the event has truth.
 
+        `watch` stands around the work of each stage, without its judging: to measure more of it.
         Raises InputError when the event has no cells although the pipeline needs them, or was
         not taken with the pipeline's detector.
         """
         check_detector(event, self.detector)
         truth = None if event.truth is None or event.particles is None else edge_truth(event)
-        log = _StageLog(truth, self.device)
+        log = _StageLog(truth, self.device, watch)
         with torch.inference_mode():
             with log.stage("features"):
                 hits = hits_from_event(event, self.detector, self.recipe.clusters).to(self.device)
@@ -371,15 +374,17 @@ def check_detector(event: Event, detector: Detector) -> None:
 class _StageLog:
     """Times stages and, outside the timed part, judges their edges."""
 
-    def __init__(self, truth: EdgeTruth | None, device: torch.device) -> None:
-        self.truth, self.device, self.stages = truth, device, list[Stage]()
+    def __init__(self, truth: EdgeTruth | None, device: torch.device, watch: Watch) -> None:
+        self.truth, self.device, self.watch = truth, device, watch
+        self.stages: list[Stage] = []
 
     @contextmanager
     def stage(self, name: str) -> Iterator[Any]:
-        start = self._now()
         given: list[tuple[Tensor, ...]] = []
-        yield lambda *tensors: given.append(tensors)
-        stage = Stage(name, self._now() - start)
+        with self.watch(name):
+            start = self._now()
+            yield lambda *tensors: given.append(tensors)
+            stage = Stage(name, self._now() - start)
         if given:
             stage = self._judged(stage, *given[0])
         self.stages.append(stage)
