@@ -22,6 +22,7 @@ COMMANDS = {
     "reconstruct": "turn events into tracks with a trained pipeline",
     "evaluate": "compare tracks with the truth: efficiency, purity, score",
     "report": "write the plots and event displays as one HTML file",
+    "study": "tables and plots of a pipeline on changed events",
     "demo": "reconstruct the bundled event and show how well it went",
 }
 

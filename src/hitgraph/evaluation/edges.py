@@ -31,6 +31,11 @@ class EdgeTruth:
     true_keys: NDArray[np.int64]  # (n_true,) sorted keys of the true edges
     is_target: NDArray[np.bool_]  # (n_true,) true edge of a target particle
 
+    @property
+    def true_hits(self) -> NDArray[np.int64]:
+        """(n_true,) row of one end of each true edge, in the order of `true_keys`."""
+        return self.true_keys // max(len(self.particle_id), 1)
+
 
 @dataclass(frozen=True)
 class EdgeMetrics:
@@ -106,15 +111,9 @@ def edge_metrics(event: Event | EdgeTruth, edge_index: NDArray[np.integer]) -> E
     from a hit to itself is fake.
     """
     truth = event if isinstance(event, EdgeTruth) else edge_truth(event)
-    same = _joins_particle(truth, edge_index)
-    joined = edge_index[:, same]
-    keys = _keys(joined, len(truth.particle_id))
-    slot = np.searchsorted(truth.true_keys, keys)
-    is_true = np.zeros(len(keys), dtype=bool)
-    inside = slot < len(truth.true_keys)
-    is_true[inside] = truth.true_keys[slot[inside]] == keys[inside]
-    kept = np.zeros(len(truth.true_keys), dtype=bool)
-    kept[slot[is_true]] = True
+    joined = edge_index[:, _joins_particle(truth, edge_index)]
+    slot, is_true = _find(truth, joined)
+    kept = _kept(truth, slot, is_true)
     n_edges = edge_index.shape[1]
     return EdgeMetrics(
         efficiency=Ratio(int(np.count_nonzero(kept)), len(kept)),
@@ -125,6 +124,11 @@ def edge_metrics(event: Event | EdgeTruth, edge_index: NDArray[np.integer]) -> E
         purity_true=Ratio(int(np.count_nonzero(is_true)), n_edges),
         true_weight=float(truth.relative_weight[joined].sum()) / 2.0,
     )
+
+
+def kept_true_edges(truth: EdgeTruth, edge_index: NDArray[np.integer]) -> NDArray[np.bool_]:
+    """(n_true,) whether each true edge is among the edges (2, n_edges), in either direction."""
+    return _kept(truth, *_find(truth, edge_index))
 
 
 @dataclass(frozen=True)
@@ -178,6 +182,26 @@ def _joins_particle(truth: EdgeTruth, edge_index: NDArray[np.integer]) -> NDArra
     joins: NDArray[np.bool_] = same_particle(truth.particle_id, edge_index)
     different: NDArray[np.bool_] = edge_index[0] != edge_index[1]
     return joins & different
+
+
+def _find(
+    truth: EdgeTruth, edge_index: NDArray[np.integer]
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Place of each edge among the true edges, and whether it is there, (n_edges,) each."""
+    keys = _keys(edge_index, len(truth.particle_id))
+    slot = np.searchsorted(truth.true_keys, keys)
+    is_true = np.zeros(len(keys), dtype=bool)
+    inside = slot < len(truth.true_keys)
+    is_true[inside] = truth.true_keys[slot[inside]] == keys[inside]
+    return slot, is_true
+
+
+def _kept(
+    truth: EdgeTruth, slot: NDArray[np.int64], is_true: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    kept = np.zeros(len(truth.true_keys), dtype=bool)
+    kept[slot[is_true]] = True
+    return kept
 
 
 def _keys(edge_index: NDArray[np.integer], n_hits: int) -> NDArray[np.int64]:

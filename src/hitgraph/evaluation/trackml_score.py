@@ -19,9 +19,17 @@ def trackml_score(
     total = float(weights.sum())
     if total <= 0.0:
         return float("nan")
-    on = matches.track >= 0
+    return float(weights[scored_hits(particle_id, matches)].sum()) / total
+
+
+def scored_hits(particle_id: NDArray[np.int64], matches: TrackMatches) -> NDArray[np.bool_]:
+    """(n_hits,) whether a hit's track matches a particle by double majority and it is that one's.
+
+    `particle_id` (n_hits,).
+    """
+    on = np.flatnonzero(matches.track >= 0)
     track = matches.track[on]
-    counts = matches.matched("double majority")[track] & (
-        matches.particle_id[track] == particle_id[on]
-    )
-    return float(weights[on][counts].sum()) / total
+    good = matches.matched("double majority")[track]
+    scored = np.zeros(len(particle_id), dtype=bool)
+    scored[on[good & (matches.particle_id[track] == particle_id[on])]] = True
+    return scored

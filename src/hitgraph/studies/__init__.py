@@ -1,0 +1,1 @@
+"""Studies: what a pipeline does when one thing about the events is changed (docs/studies.md)."""

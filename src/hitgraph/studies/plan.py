@@ -1,0 +1,46 @@
+"""What a study needs to know before it starts: its measurements, and what is made of them."""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hitgraph.evaluation.comparison import name_columns
+from hitgraph.event.source import EventSource
+from hitgraph.pipeline import Pipeline, find_pipeline
+from hitgraph.studies.output import Result
+from hitgraph.studies.points import Point
+
+Points = Mapping[str, dict[str, Any]]  # what was measured, by the key of the point
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A study ready to run."""
+
+    points: Sequence[Point]
+    settings: Mapping[str, Any]  # JSON-able; a study goes on only with the same
+    summarise: Callable[[Points], Result]
+
+
+def load_pipelines(names: Sequence[str], device: str) -> dict[str, Pipeline]:
+    """The pipelines by short names that tell them apart."""
+    columns = name_columns([Path(name) for name in names])
+    return {short: Pipeline.load(str(path), device) for short, path in columns.items()}
+
+
+def common_settings(names: Sequence[str], sources: Sequence[EventSource]) -> dict[str, Any]:
+    """What every study depends on: the events, and the pipelines with a digest of their weights."""
+    return {
+        "pipelines": {name: _digest(find_pipeline(name)) for name in names},
+        "events": [str(source.path) for source in sources],
+    }
+
+
+def _digest(folder: Path) -> str:
+    digest = hashlib.sha256()
+    for path in sorted(folder.glob("*.*")):
+        if path.suffix in (".yaml", ".safetensors", ".parquet"):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]

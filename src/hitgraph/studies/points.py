@@ -1,0 +1,102 @@
+"""The measurements of a study, one file each, so that an interrupted study can go on."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hitgraph._version import __version__
+from hitgraph.errors import InputError, SettingsError
+from hitgraph.files import atomic_write
+from hitgraph.studies.output import file_name
+
+FOLDER = "points"
+SETTINGS = "settings.json"
+
+
+@dataclass(frozen=True)
+class Point:
+    """One measurement: one event, one pipeline, one setting."""
+
+    key: str  # its name, different from those of all other points of the study
+    measure: Callable[[], dict[str, Any]]  # gives something JSON-able
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What became of the points."""
+
+    done: dict[str, dict[str, Any]]  # by key, in the order of the points
+    failed: dict[str, str]  # key -> why
+
+
+def measure(
+    points: Sequence[Point],
+    folder: Path,
+    settings: Mapping[str, Any],
+    resume: bool,
+    advance: Callable[[], None] = lambda: None,
+) -> Measured:
+    """Measure each point and keep it in `folder`; a bad event is noted and left out.
+
+    With `resume`, points that are there are read instead. Raises SettingsError where they were
+    measured with other settings, InputError when nothing could be measured.
+    """
+    place = folder / FOLDER
+    wanted = {"hitgraph": __version__, **settings}
+    if resume:
+        _check_same(place / SETTINGS, wanted)
+    else:
+        _clear(place)
+    _write(place / SETTINGS, wanted)
+    done: dict[str, dict[str, Any]] = {}
+    failed: dict[str, str] = {}
+    for point in points:
+        path = place / f"{file_name(point.key)}.json"
+        known = _read(path) if resume else None
+        try:
+            done[point.key] = point.measure() if known is None else known
+        except InputError as error:
+            failed[point.key] = str(error)
+        else:
+            if known is None:
+                _write(path, done[point.key])
+        advance()
+    if not done:
+        raise InputError(
+            "nothing could be measured: "
+            + "; ".join(f"{key}: {why}" for key, why in failed.items())
+        )
+    return Measured(done, failed)
+
+
+def _check_same(path: Path, wanted: Mapping[str, Any]) -> None:
+    found = _read(path)
+    if found is None:
+        return
+    for key in dict.fromkeys((*found, *wanted)):
+        if found.get(key) != json.loads(json.dumps(wanted.get(key))):
+            raise SettingsError(
+                f"{path}: was begun with {key} {found.get(key)}, now it is {wanted.get(key)}: "
+                "resume with the same settings, or leave --resume out to begin anew"
+            )
+
+
+def _clear(place: Path) -> None:
+    for path in place.glob("*.json"):
+        path.unlink()
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    """What `_write` wrote; None where nothing readable is there."""
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return content
+
+
+def _write(path: Path, content: Mapping[str, Any]) -> None:
+    with atomic_write(path) as temporary:
+        temporary.write_text(json.dumps(content, allow_nan=False) + "\n", encoding="utf-8")
