@@ -23,6 +23,7 @@ COMMANDS = {
     "evaluate": "compare tracks with the truth: efficiency, purity, score",
     "report": "write the plots and event displays as one HTML file",
     "study": "tables and plots of a pipeline on changed events",
+    "benchmark": "measure the time and memory of each stage of a pipeline",
     "demo": "reconstruct the bundled event and show how well it went",
 }
 

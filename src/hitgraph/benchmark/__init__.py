@@ -1,0 +1,1 @@
+"""How long a pipeline takes and how much memory it needs, stage by stage, with what it finds."""

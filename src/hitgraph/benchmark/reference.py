@@ -1,0 +1,136 @@
+"""The sizes of arXiv 2103.06995 on a synthetic event: timing only, the networks know nothing.
+
+110,000 hits, 5 million candidate edges and 1 million kept ones are what the paper's pipeline has
+in one event. Weights come from a seed and the kept edges are simply those with the highest
+scores, so nothing but time and memory can be read from this.
+"""
+
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hitgraph.benchmark.apart import Tell
+from hitgraph.benchmark.clock import StageClock, as_lists, resident
+from hitgraph.benchmark.stages import ALL, EMBED, GRAPH, StageJob, load_apart
+
+if TYPE_CHECKING:
+    from hitgraph.event.detector import Detector
+    from hitgraph.graph.hits import Hits
+
+HITS, CANDIDATES, KEPT = 110_000, 5_000_000, 1_000_000
+CPU_BATCH, GPU_BATCH = (
+    32_768,
+    524_288,
+)  # edges that the filter takes at a time: 128 MB, 2 GB a layer
+HITS_A_TRACK = 10
+SURFACE_DIMENSIONS = 3  # hits in a learnt space lie near a curved surface of few dimensions
+PROBES = 500  # hits whose neighbours are counted to find the radius
+
+
+@dataclass(frozen=True)
+class ReferenceJob:
+    """`share` of the paper's sizes, on the device and threads of `stages`."""
+
+    stages: StageJob
+    share: float = 1.0
+    seed: int = 1
+
+
+def measure_reference(job: ReferenceJob, tell: Tell, _line: Connection) -> dict[str, Any]:
+    """One event through embedding, search, filter, graph network and components; one repeat."""
+    import torch
+
+    from hitgraph.gnn.interaction import InteractionNetwork, InteractionSettings
+    from hitgraph.graph.embedding import EmbeddingNetwork, EmbeddingSettings
+    from hitgraph.graph.filter import FilterNetwork, FilterSettings, score_candidates
+    from hitgraph.graph.hits import FEATURES
+    from hitgraph.graph.neighbours import radius_pairs
+    from hitgraph.graph.pairs import PAIR_FEATURES
+    from hitgraph.tracks.components import ComponentsSettings, connected_components
+
+    pipeline, _ = load_apart(job.stages)
+    device = pipeline.device
+    n_hits = round(HITS * job.share)
+    n_candidates, n_kept = round(CANDIDATES * job.share), round(KEPT * job.share)
+    torch.manual_seed(job.seed)
+    embedding = EmbeddingNetwork(EmbeddingSettings(hidden=512, layers=6), len(FEATURES))
+    filter_network = FilterNetwork(
+        FilterSettings(hidden=1024, layers=3, inputs="hits"), len(FEATURES), len(PAIR_FEATURES)
+    )
+    gnn = InteractionNetwork(
+        InteractionSettings(hidden=64, mlp_hidden=128, steps=8, residual=False, gated=False), 3, 1
+    )
+    for network in (embedding, filter_network, gnn):
+        network.eval().to(device)
+    hits = synthetic_hits(pipeline.detector, n_hits, job.seed).to(device)
+    points, radius = synthetic_latents(n_hits, n_candidates, job.seed)
+    latents = torch.from_numpy(points).to(device)
+    idle = resident()
+    clock = StageClock(device)
+    with torch.inference_mode(), clock(ALL):
+        with clock(EMBED):
+            embedding(hits.features)
+        tell("embed")
+        with clock(GRAPH):
+            edges = radius_pairs(latents, radius)
+        tell(f"{edges.shape[1]:,} candidate edges")
+        with clock("filter"):
+            batch = CPU_BATCH if device.type == "cpu" else GPU_BATCH
+            logits = score_candidates(filter_network, hits, edges, pipeline.detector, batch)
+            kept = logits.topk(min(n_kept, len(logits))).indices
+            n_found, edges, logits = edges.shape[1], edges[:, kept], logits[kept]
+        tell("filter")
+        with clock("gnn"):
+            scores = torch.sigmoid(gnn(hits.features[:, :3], edges, logits[:, None]))
+        tell("gnn")
+        with clock("tracks"):
+            settings = ComponentsSettings(score_cut=float(scores.median()))
+            connected_components(hits, edges, scores, settings)
+    return {
+        "device": str(device),
+        "threads": job.stages.threads,
+        "share": job.share,
+        "n_hits": n_hits,
+        "edges": {"graph": n_found, "filter": edges.shape[1]},
+        "loaded_bytes": idle,
+        "stages": {name: as_lists([reading]) for name, reading in clock.readings.items()},
+    }
+
+
+def synthetic_hits(detector: "Detector", n_hits: int, seed: int) -> "Hits":
+    """Hits at the centres of random modules, random features: what timing needs of an event."""
+    import torch
+
+    from hitgraph.graph.hits import FEATURES, Hits
+
+    random = np.random.default_rng(seed)
+    module = random.integers(detector.n_modules, size=n_hits)
+    features = random.normal(size=(n_hits, len(FEATURES))).astype(np.float32)
+    return Hits(
+        torch.from_numpy(features),
+        torch.from_numpy(detector.centre[module].astype(np.float32)),
+        torch.from_numpy(detector.layer[module]),
+        torch.from_numpy(module),
+    )
+
+
+def synthetic_latents(
+    n_hits: int, n_pairs: int, seed: int, dimensions: int = 8
+) -> tuple[NDArray[np.float32], float]:
+    """(n_hits, dimensions) points as in a learnt space, and a radius with about `n_pairs` pairs.
+
+    Tracks of HITS_A_TRACK hits close together, spread over a curved surface.
+    """
+    random = np.random.default_rng(seed)
+    surface = random.normal(size=(n_hits // HITS_A_TRACK + 1, SURFACE_DIMENSIONS))
+    tracks = np.sin(surface @ random.normal(size=(SURFACE_DIMENSIONS, dimensions))) * 3
+    points = np.repeat(tracks, HITS_A_TRACK, axis=0)[:n_hits]
+    points = points + 0.2 * random.normal(size=points.shape)
+    points = random.permutation(points.astype(np.float32))
+    probes = points[: min(PROBES, n_hits)]
+    squared = np.stack([np.square(points - probe).sum(axis=1) for probe in probes])
+    rank = min(squared.size - 1, round(2 * n_pairs / n_hits * len(probes)) + len(probes))
+    return points, float(np.sqrt(np.partition(squared.ravel(), rank)[rank]))

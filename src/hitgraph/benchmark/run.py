@@ -1,0 +1,179 @@
+"""The whole benchmark: measurements one after another, each saved as soon as it is done."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from functools import partial
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from hitgraph._version import __version__
+from hitgraph.benchmark.apart import Tell, run_apart, threads_environment
+from hitgraph.benchmark.growth import measure_growth
+from hitgraph.benchmark.machine import describe, load
+from hitgraph.benchmark.reference import ReferenceJob, measure_reference
+from hitgraph.benchmark.stages import StageJob, measure_stages
+from hitgraph.benchmark.startup import measure_startup
+from hitgraph.benchmark.throughput import SECONDS, cpu_layouts, gpu_layouts, measure_throughput
+from hitgraph.errors import InputError, SettingsError
+from hitgraph.event.source import EventSource
+from hitgraph.files import atomic_write
+
+FORMAT = 1  # of the JSON file
+FILE_NAME = "benchmark.json"
+HEAD = ("format", "hitgraph", "pipeline", "weights", "events", "repeats", "machine")
+
+
+@dataclass(frozen=True)
+class Order:
+    """What to measure."""
+
+    pipeline: str
+    sources: tuple[EventSource, ...]
+    device: str = "auto"  # auto: the CPU, and a GPU where there is one
+    threads: tuple[int, ...] = (1, 2)
+    repeats: int = 5
+    startup: bool = True
+    growth: tuple[int, ...] = ()  # numbers of hits
+    throughput: bool = False
+    seconds: float = SECONDS  # of each throughput measurement
+    reference: float = 0.0  # share of the reference sizes
+    ckf: bool = False
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One part of the benchmark."""
+
+    name: str
+    threads: int  # busy at a time
+    take: Callable[[Tell], dict[str, Any]]
+
+
+def run_benchmark(
+    order: Order, out: Path | None, resume: bool, begin: Callable[[str, int, int], Tell]
+) -> dict[str, Any]:
+    """All measurements of an order as the JSON file has them.
+
+    With `out` they are saved there one by one, and with `resume` those saved are not taken again.
+    `begin(name, number, total)` is called before each and returns where its progress is told.
+    Raises SettingsError where what is saved does not belong to this order.
+    """
+    seen = run_apart(look, order, threads_environment(1))
+    run: dict[str, Any] = {
+        "format": FORMAT,
+        "hitgraph": __version__,
+        "when": datetime.now(UTC).isoformat(timespec="seconds"),
+        "pipeline": order.pipeline,
+        "weights": seen["weights"],
+        "events": [source.name for source in order.sources],
+        "repeats": order.repeats,
+        "machine": describe() | seen["machine"],
+        "parts": {},
+    }
+    path = None if out is None else out / FILE_NAME
+    if resume and path is not None and path.is_file():
+        run = _go_on(run, read_run(path), path)
+    measurements = list(_measurements(order, seen["gpu"]))
+    for number, measurement in enumerate(measurements):
+        if measurement.name in run["parts"]:
+            continue
+        tell = begin(measurement.name, number, len(measurements))
+        before = load()
+        part = measurement.take(tell)
+        crowded = before.crowded(measurement.threads)
+        run["parts"][measurement.name] = part | {"load": asdict(before), "crowded": crowded}
+        if path is not None:
+            write_run(run, path)
+    return run
+
+
+def _measurements(order: Order, gpu: bool) -> Iterator[Measurement]:
+    devices = [order.device]
+    if order.device == "auto":
+        devices = ["cpu", "cuda"] if gpu else ["cpu"]
+    settings = [
+        (device, threads)
+        for device in devices
+        for threads in (order.threads if device == "cpu" else order.threads[-1:])
+    ]
+
+    def job(device: str, threads: int) -> StageJob:
+        return StageJob(order.pipeline, order.sources, device, threads, order.repeats)
+
+    for device, threads in settings:
+        one = job(device, threads)
+        take = partial(run_apart, measure_stages, one, threads_environment(threads))
+        yield Measurement(f"stages, {_place(device, threads)}", threads, take)
+    if order.startup:
+        take = partial(measure_startup, job(devices[-1], 1))
+        yield Measurement(f"start-up, {_place(devices[-1], 1)}", 1, take)
+    for device, threads in settings:
+        if order.growth and threads == order.threads[0 if device == "cpu" else -1]:
+            take = partial(measure_growth, job(device, threads), order.growth)
+            yield Measurement(f"growth, {_place(device, threads)}", threads, take)
+    for device in devices if order.throughput else []:
+        layouts = cpu_layouts(max(order.threads)) if device == "cpu" else gpu_layouts()
+        for layout in layouts:
+            one = job(device, layout.threads)
+            take = partial(measure_throughput, one, layout, seconds=order.seconds)
+            yield Measurement(f"throughput, {device}, {layout.name}", layout.cores, take)
+    for device in devices if order.reference else []:
+        threads = order.threads[0 if device == "cpu" else -1]
+        reference = ReferenceJob(job(device, threads), order.reference)
+        take = partial(run_apart, measure_reference, reference, threads_environment(threads))
+        yield Measurement(f"reference sizes, {_place(device, threads)}", threads, take)
+
+
+def look(order: Order, _tell: Tell, _line: Connection) -> dict[str, Any]:
+    """Whether the pipeline can be loaded, what its weights are, and which GPU there is."""
+    import torch
+
+    from hitgraph.pipeline import Pipeline, find_pipeline
+
+    Pipeline.load(order.pipeline, order.device)
+    weights = (find_pipeline(order.pipeline) / "weights.safetensors").read_bytes()
+    gpu = torch.cuda.is_available()
+    machine = {
+        "torch": torch.__version__,
+        "gpu": torch.cuda.get_device_name() if gpu else None,
+    }
+    return {"weights": hashlib.sha256(weights).hexdigest()[:16], "machine": machine, "gpu": gpu}
+
+
+def read_run(path: Path) -> dict[str, Any]:
+    """A saved benchmark. Raises InputError where the file is none."""
+    try:
+        run = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: there is no such file") from error
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: is not the JSON of a benchmark ({error})") from error
+    if not isinstance(run, dict) or run.get("format") != FORMAT or "parts" not in run:
+        raise InputError(
+            f"{path}: is not what `hitgraph benchmark` of this version writes: measure again"
+        )
+    return run
+
+
+def write_run(run: dict[str, Any], path: Path) -> None:
+    """Save a benchmark."""
+    with atomic_write(path) as temporary:
+        temporary.write_text(json.dumps(run, indent=1) + "\n", encoding="utf-8")
+
+
+def _go_on(new: dict[str, Any], saved: dict[str, Any], path: Path) -> dict[str, Any]:
+    for key in HEAD:
+        if saved.get(key) != new[key]:
+            raise SettingsError(
+                f"{path}: {key} is {saved.get(key)}, but now {new[key]}: give another --out, or "
+                "leave --resume out to measure everything again"
+            )
+    return saved
+
+
+def _place(device: str, threads: int) -> str:
+    return f"{device}, {threads} thread{'s' if threads > 1 else ''}"

@@ -1,0 +1,70 @@
+"""What a new process pays before its first event: imports, and compilation the very first time."""
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from multiprocessing.connection import Connection
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from hitgraph.benchmark.apart import Tell, run_apart, threads_environment
+from hitgraph.benchmark.clock import StageClock
+from hitgraph.benchmark.stages import ALL, StageJob, load_apart, run_event
+
+COMMANDS = {
+    "python itself": ("-c", "pass"),
+    "hitgraph --help": ("-m", "hitgraph.cli", "--help"),
+    "import torch": ("-c", "import torch"),
+    "import hitgraph.pipeline": ("-c", "import hitgraph.pipeline"),
+}
+REPEATS = 3  # the fastest counts: files are then in the system's cache
+CACHES = {"NUMBA_CACHE_DIR": "numba", "TRITON_CACHE_DIR": "triton"}
+
+
+def measure_startup(job: StageJob, tell: Tell) -> dict[str, Any]:
+    """Wall seconds of `COMMANDS`, and of the first event in three processes.
+
+    The first finds no compiled kernels on disk, the second those of the first; what a warm event
+    takes is measured in the second, so that the differences are compilation and loading.
+    """
+    seconds = {
+        name: min(_seconds(words) for _ in range(REPEATS)) for name, words in COMMANDS.items()
+    }
+    tell("imports")
+    smallest = min(job.sources, key=lambda source: source.size)
+    job = replace(job, sources=(smallest,))
+    with tempfile.TemporaryDirectory(prefix="hitgraph-") as folder:
+        environment = threads_environment(job.threads)
+        environment |= {variable: str(Path(folder) / name) for variable, name in CACHES.items()}
+        cold = run_apart(first_events, job, environment)
+        tell("first event, compiling")
+        warm = run_apart(first_events, job, environment)
+        tell("first event, compiled before")
+    return {
+        "seconds": seconds,
+        "event": smallest.name,
+        "empty_cache": cold,
+        "filled_cache": warm,
+    }
+
+
+def first_events(job: StageJob, _tell: Tell, _line: Connection) -> dict[str, float]:
+    """Seconds to load the pipeline, and of the first and third event in this process."""
+    pipeline, loaded = load_apart(job)
+    clock = StageClock(pipeline.device)
+    first, _, third = [run_event(pipeline, job.sources[0], clock)[0][ALL] for _ in range(3)]
+    return {
+        "load_seconds": loaded,
+        "first_event_seconds": first.wall,
+        "first_event_cpu_seconds": first.cpu,
+        "warm_event_seconds": third.wall,
+    }
+
+
+def _seconds(words: Sequence[str]) -> float:
+    start = perf_counter()
+    subprocess.run([sys.executable, *words], check=True, capture_output=True)
+    return perf_counter() - start
