@@ -7,16 +7,18 @@ part of each hit is computed once a hit and not once an edge:
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeGuard
 
 import torch
 from torch import Tensor, nn
 
 from hitgraph.errors import SettingsError
 from hitgraph.event.detector import Detector
+from hitgraph.graph.filter_kernel import score_pairs
 from hitgraph.graph.hits import Hits
 from hitgraph.graph.networks import Standardise, mlp
 from hitgraph.graph.pairs import pair_features
+from hitgraph.kernels.tiles import MAX_WIDTH
 
 
 @dataclass(frozen=True)
@@ -82,10 +84,30 @@ def score_candidates(
     edge_index: Tensor,
     detector: Detector,
     batch_size: int = 500_000,
+    extra: Tensor | None = None,
 ) -> Tensor:
-    """(n_edges,) float32 logits on the device of the hits, in batches of bounded memory."""
-    logits = [
-        network(hits.features, part, pair_features(hits, part, detector)).float()
-        for part in (some.long() for some in torch.split(edge_index, batch_size, dim=1))
-    ]
+    """(n_edges,) float32 logits on the device of the hits, in batches of bounded memory.
+
+    A network of pair inputs sees the pair features, then `extra` (n_edges, k). On a CPU a small
+    FilterNetwork runs in one pass over the edges (graph/filter_kernel.py).
+    """
+    if runs_fused(network, hits):
+        return score_pairs(network, hits, edge_index, detector, extra)
+    logits = []
+    for begin in range(0, edge_index.shape[1], batch_size):
+        part = edge_index[:, begin : begin + batch_size].long()
+        inputs = pair_features(hits, part, detector)
+        if extra is not None:
+            inputs = torch.cat([inputs, extra[begin : begin + batch_size]], dim=1)
+        logits.append(network(hits.features, part, inputs).float())
     return torch.cat(logits) if logits else hits.features.new_zeros(0)
+
+
+def runs_fused(network: nn.Module, hits: Hits) -> TypeGuard[FilterNetwork]:
+    """Whether the CPU kernel takes the network: float32 weights that stay in the cache."""
+    return (
+        isinstance(network, FilterNetwork)
+        and hits.features.device.type == "cpu"
+        and network.settings.hidden <= MAX_WIDTH
+        and all(p.dtype == torch.float32 and p.device.type == "cpu" for p in network.parameters())
+    )

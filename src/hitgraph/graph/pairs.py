@@ -13,17 +13,7 @@ from torch import Tensor
 
 from hitgraph.event.detector import Detector
 from hitgraph.graph.hits import FEATURES, Hits
-from hitgraph.graph.pair_geometry import (
-    ETA,
-    FAST,
-    SIZE_U,
-    SIZE_V,
-    R,
-    Z,
-    circle,
-    crossing,
-    hit_rows,
-)
+from hitgraph.graph.pair_block import BLOCK, FEATURES_AT, N_FEATURES, fill_block, hit_table
 
 # The same for all edges of one track, up to resolution: what a graph network needs on its edges.
 TRACK_FEATURES = (
@@ -63,10 +53,7 @@ EDGE_FEATURES = (*GEOMETRY_FEATURES[:8], "same_layer")
 PHI_ODD_FEATURES = ("curvature", "sin_dphi")  # change sign when phi and the charge do
 Z_ODD_FEATURES = ("z0", "slope", "deta", "dz", "inner_z", "outer_z")  # change sign with z
 
-_MAX_Z0 = 10.0  # 100 mm; pairs at equal radius point nowhere on the beam line
-_MAX_SIZE = 30.0  # channels; a direction along the module's plane has no finite size
-_BLOCK = 65536  # pairs a task
-_CELLS, _CHARGE = FEATURES.index("cell_count"), FEATURES.index("charge")
+_TASK = 65536  # pairs a task
 CHANGE_SIZE, CHARGE_SPREAD = 0.08, 0.15  # jitter: share of sizes changed, relative width
 
 
@@ -82,71 +69,30 @@ def pair_features(
 
     edge_index (2, n_edges) int64 is directed, inner hit first.
     """
-    rows = hit_rows(hits, detector)
-    clusters = np.zeros((len(hits), 2), np.float32)
-    if hits.has_clusters:
-        clusters = np.ascontiguousarray(hits.features.cpu().numpy()[:, [_CELLS, _CHARGE]])
+    table = hit_table(hits, detector)
     first, second = (np.ascontiguousarray(ends) for ends in edge_index.cpu().numpy())
-    layer = hits.layer.cpu().numpy()
     n_edges, n_columns = len(first), len(pair_feature_names(hits.has_clusters))
     features = np.empty((n_edges, n_columns), np.float32)
 
     def task(begin: int) -> None:
-        block = slice(begin, begin + _BLOCK)
-        _fill(rows, clusters, layer, first[block], second[block], features[block])
+        block = slice(begin, begin + _TASK)
+        _fill(table, first[block], second[block], hits.has_clusters, features[block])
 
     threads = threads or torch.get_num_threads()
     with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(task, range(0, n_edges, _BLOCK)))
+        list(pool.map(task, range(0, n_edges, _TASK)))
     return torch.from_numpy(features).to(edge_index.device)
 
 
-@njit(fastmath=FAST, cache=True, error_model="numpy", nogil=True)
-def _fill(rows, clusters, layer, first, second, out):  # type: ignore[no-untyped-def]
-    with_shape = out.shape[1] > 13
-    for k in range(len(first)):
-        i, j = first[k], second[k]
-        a, b = rows[i], rows[j]
-        distance, sine, curvature, arc, cos_i, sin_i, cos_j, sin_j = circle(a, b)
-        dz = b[Z] - a[Z]
-        dr = b[R] - a[R]
-        cot = dz / arc
-        z0 = np.float32(0.01) * (a[Z] - dz * a[R] / dr)
-        # written so that a pair at equal radius (infinite or not a number) gets a limit too
-        z0 = z0 if z0 > -_MAX_Z0 else -_MAX_Z0
-        z0 = z0 if z0 < _MAX_Z0 else _MAX_Z0
-        steep = abs(cot) + np.sqrt(cot * cot + np.float32(1.0))
-        slope = np.log(steep)
-        out[k, 0] = np.float32(1000.0) * curvature
-        out[k, 1] = z0
-        out[k, 2] = slope if cot >= 0 else -slope
-        out[k, 3] = np.float32(10.0) * sine
-        out[k, 4] = b[ETA] - a[ETA]
-        out[k, 5] = np.float32(0.01) * dr
-        out[k, 6] = np.float32(0.01) * dz
-        out[k, 7] = np.float32(0.01) * np.sqrt(distance * distance + dz * dz)
-        out[k, 8] = np.float32(0.001) * a[R]
-        out[k, 9] = np.float32(0.001) * a[Z]
-        out[k, 10] = np.float32(0.001) * b[R]
-        out[k, 11] = np.float32(0.001) * b[Z]
-        out[k, 12] = np.float32(1.0) if layer[i] == layer[j] else np.float32(0.0)
-        if not with_shape:
-            continue
-        length = np.sqrt(np.float32(1.0) + cot * cot)
-        for end in range(2):
-            hit = a if end == 0 else b
-            u, v, w = crossing(hit, cos_i if end == 0 else cos_j, sin_i if end == 0 else sin_j, cot)
-            inverse = np.float32(1.0) / max(w, np.float32(1e-6))
-            u = min(u * inverse, np.float32(_MAX_SIZE))
-            v = min(v * inverse, np.float32(_MAX_SIZE))
-            column = 13 + 6 * end
-            row = i if end == 0 else j
-            out[k, column] = hit[SIZE_U] - u
-            out[k, column + 1] = hit[SIZE_V] - v
-            out[k, column + 2] = u
-            out[k, column + 3] = v
-            out[k, column + 4] = clusters[row, 1] * w / length
-            out[k, column + 5] = clusters[row, 0]
+@njit(cache=True, nogil=True)
+def _fill(table, first, second, clusters, out):  # type: ignore[no-untyped-def]
+    scratch = np.empty(FEATURES_AT + N_FEATURES * BLOCK, np.float32)
+    for begin in range(0, len(first), BLOCK):
+        end = min(begin + BLOCK, len(first))
+        fill_block(scratch, table, first, second, begin, end, clusters)
+        for k in range(end - begin):
+            for column in range(out.shape[1]):
+                out[begin + k, column] = scratch[FEATURES_AT + column * BLOCK + k]
 
 
 def edge_features(

@@ -1,0 +1,168 @@
+"""The edge filter on a CPU: pair features and network in one pass over the candidates.
+
+A block of pairs goes from the hits to its logits without leaving the first-level cache, and
+nothing of the size of the candidate list is written but the logits.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import torch
+from numba import njit
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from hitgraph.event.detector import Detector
+from hitgraph.graph.hits import Hits
+from hitgraph.graph.pair_block import BLOCK, FEATURES_AT, N_FEATURES, fill_block, hit_table
+from hitgraph.graph.pair_geometry import FAST
+from hitgraph.kernels.tiles import COLUMNS, ROWS, pad, padded, relu_tile
+
+if TYPE_CHECKING:
+    from hitgraph.graph.filter import FilterNetwork
+
+Float32 = NDArray[np.float32]
+_TASK = 256 * BLOCK  # pairs a task
+_LIMIT = np.float32(8.0)  # of the standardised inputs, as in hitgraph.graph.networks.Standardise
+
+
+class Weights(NamedTuple):
+    """A filter's weights, transposed and padded with zeros to the width w of a tile."""
+
+    mean: Float32  # (n_inputs,) of the pair features and further inputs
+    per_std: Float32  # (n_inputs,)
+    pair: Float32  # (n_inputs, w) first layer
+    pair_bias: Float32  # (w,)
+    hidden: Float32  # (n_layers - 1, w, w)
+    hidden_bias: Float32  # (n_layers - 1, w)
+    last: Float32  # (w,)
+    last_bias: np.float32
+
+
+def score_pairs(
+    network: "FilterNetwork",
+    hits: Hits,
+    edge_index: Tensor,
+    detector: Detector,
+    extra: Tensor | None = None,
+) -> Tensor:
+    """Logits (n_edges,) float32 of candidate edges (2, n_edges): those of the network in torch.
+
+    The network's pair inputs are the pair features, then `extra` (n_edges, k). All on the CPU.
+    They agree with torch's to float32 rounding (a few 1e-5 of the largest logit).
+    """
+    first, second = (np.ascontiguousarray(ends) for ends in edge_index.numpy())
+    further = np.zeros((len(first), 0), np.float32)
+    if extra is not None:
+        further = np.ascontiguousarray(extra.detach().numpy(), np.float32)
+    weights = _weights(network)
+    table = inner = outer = np.zeros((1, len(weights.pair_bias)), np.float32)
+    if network.use_pairs:
+        table = hit_table(hits, detector)
+    if network.use_hits:
+        scaled = network.standardise_hits(hits.features)
+        inner, outer = (
+            pad(part(scaled).detach().numpy(), len(hits), len(weights.pair_bias))
+            for part in (network.inner, network.outer)
+        )
+    logits = np.empty(len(first), np.float32)
+
+    def task(begin: int) -> None:
+        _score(
+            begin, min(begin + _TASK, len(first)), table, first, second, further, inner, outer,
+            network.use_pairs, hits.has_clusters, network.use_hits, *weights, logits,
+        )  # fmt: skip
+
+    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+        list(pool.map(task, range(0, len(first), _TASK)))
+    return torch.from_numpy(logits)
+
+
+def _weights(network: "FilterNetwork") -> Weights:
+    layers = [layer for layer in network.rest if isinstance(layer, nn.Linear)]
+    width = padded(network.settings.hidden)
+    mean, per_std, pair_bias = (np.zeros(n, np.float32) for n in (0, 0, width))
+    pair = np.zeros((0, width), np.float32)
+    if network.use_pairs:
+        scaling = network.standardise_pairs
+        mean, per_std = _numpy(scaling.mean), np.float32(1.0) / _numpy(scaling.std)
+        pair = pad(_numpy(network.pair.weight).T, len(mean), width)
+        pair_bias = pad(_numpy(network.pair.bias), width)
+    hidden = [pad(_numpy(layer.weight).T, width, width) for layer in layers[:-1]]
+    biases = [pad(_numpy(layer.bias), width) for layer in layers[:-1]]
+    return Weights(
+        mean,
+        per_std,
+        pair,
+        pair_bias,
+        np.array(hidden, np.float32).reshape(-1, width, width),
+        np.array(biases, np.float32).reshape(-1, width),
+        pad(_numpy(layers[-1].weight)[0], width),
+        np.float32(layers[-1].bias.item()),
+    )
+
+
+def _numpy(tensor: Tensor) -> Float32:
+    array: Float32 = tensor.detach().numpy()
+    return array
+
+
+@njit(fastmath=FAST, cache=True, error_model="numpy", nogil=True)
+def _score(  # type: ignore[no-untyped-def]
+    lo, hi, table, first, second, further, inner, outer, use_pairs, clusters, use_hits,
+    mean, per_std, pair, pair_bias, hidden, hidden_bias, last, last_bias, logits,
+):  # fmt: skip
+    width, n_inputs = len(last), len(mean)
+    n_features = n_inputs - further.shape[1]
+    scratch = np.empty(FEATURES_AT + (N_FEATURES + further.shape[1]) * BLOCK, np.float32)
+    one, other = np.empty((ROWS, width), np.float32), np.empty((ROWS, width), np.float32)
+    hit_part = np.empty(ROWS * width, np.float32)
+    for begin in range(lo, hi, BLOCK):
+        end = min(begin + BLOCK, hi)
+        if use_pairs:
+            fill_block(scratch, table, first, second, begin, end, clusters)
+            for column in range(further.shape[1]):
+                start = FEATURES_AT + (n_features + column) * BLOCK
+                for k in range(BLOCK):
+                    scratch[start + k] = further[min(begin + k, end - 1), column]
+            for column in range(n_inputs):
+                _standardise(scratch, FEATURES_AT + column * BLOCK, mean[column], per_std[column])
+        for top in range(begin, end, ROWS):
+            start, start_row = pair_bias, 0
+            if use_hits:
+                for r in range(ROWS):
+                    edge = min(top + r, end - 1)
+                    i, j = first[edge], second[edge]
+                    for column in range(width):
+                        hit_part[r * width + column] = (
+                            pair_bias[column] + inner[i, column] + outer[j, column]
+                        )
+                start, start_row = hit_part, width
+            pairs_at = FEATURES_AT + top - begin
+            for j in range(0, width, COLUMNS):
+                relu_tile(
+                    one, j, width, start, j, start_row,
+                    scratch, pairs_at, 1, BLOCK, pair, j, width, n_inputs,
+                )  # fmt: skip
+            for layer in range(len(hidden)):
+                for j in range(0, width, COLUMNS):
+                    relu_tile(
+                        other, j, width, hidden_bias, layer * width + j, 0,
+                        one, 0, width, 1, hidden, layer * width * width + j, width, width,
+                    )  # fmt: skip
+                one, other = other, one
+            for r in range(min(ROWS, end - top)):
+                total = last_bias
+                for j in range(width):
+                    total += one[r, j] * last[j]
+                logits[top + r] = total
+
+
+@njit(fastmath=FAST, inline="always", error_model="numpy")
+def _standardise(scratch, start, mean, per_std):  # type: ignore[no-untyped-def]
+    for k in range(BLOCK):
+        value = (scratch[start + k] - mean) * per_std
+        # written so that what is not a number stays it, as in torch
+        value = -_LIMIT if value < -_LIMIT else value
+        scratch[start + k] = _LIMIT if value > _LIMIT else value

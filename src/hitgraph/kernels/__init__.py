@@ -1,0 +1,1 @@
+"""What the fast CPU kernels of several stages share; imports nothing else of hitgraph."""

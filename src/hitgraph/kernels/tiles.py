@@ -1,0 +1,122 @@
+# ruff: noqa: ARG001  (numba wants a name for every argument of an intrinsic)
+"""Products of small matrices, for kernels that keep a tile of data in the first-level cache.
+
+Calling a library's matrix product costs about as much as such a product itself, and the compiler
+does not keep the sums of a loop over arrays in registers. So the innermost step is given to LLVM
+as it should be: all ROWS x COLUMNS sums of a tile stay in vector registers, and each step of the
+sum loads a row of the second matrix and one number of each row of the first.
+"""
+
+from typing import Any
+
+import llvmlite.binding as llvm
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+from numpy.typing import NDArray
+
+Float32 = NDArray[np.float32]
+
+_AVX512 = llvm.get_host_cpu_features().get("avx512f", False)
+_LANES = 16 if _AVX512 else 8  # float32 in a vector register
+_VECTORS = 2  # registers that a row of a tile takes
+ROWS = 8 if _AVX512 else 4  # the sums take half of the registers
+COLUMNS = _VECTORS * _LANES
+MAX_WIDTH = 128  # where the weights no longer stay in the cache, a library's product is faster
+
+
+def padded(width: int) -> int:
+    """The next multiple of COLUMNS: the width that the second matrix of a product must have."""
+    return -(-width // COLUMNS) * COLUMNS
+
+
+def pad(array: Float32, *shape: int) -> Float32:
+    """The array in a corner of zeros of the given shape: padding that adds nothing to a sum."""
+    larger = np.zeros(shape, np.float32)
+    larger[tuple(slice(n) for n in array.shape)] = array
+    return larger
+
+
+def _tile(relu: bool) -> Any:
+    @intrinsic
+    def tile(
+        typing_context: Any, out: Any, out_at: Any, out_row: Any,
+        start: Any, start_at: Any, start_row: Any, a: Any, a_at: Any, a_row: Any, a_step: Any,
+        b: Any, b_at: Any, b_row: Any, n: Any,
+    ) -> Any:  # fmt: skip
+        size = types.intp
+        strides = (size, size, size)
+        signature = types.void(
+            out, *strides[:2], start, *strides[:2], a, *strides, b, *strides[:2], size
+        )
+        return signature, lambda *code: _write_tile(relu, *code)
+
+    return tile
+
+
+def _write_tile(relu: bool, context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    """The code of a tile in LLVM's language; see sum_tile."""
+    out, out_at, out_row, start, start_at, start_row = arguments[:6]
+    a, a_at, a_row, a_step, b, b_at, b_row, n = arguments[6:]
+    vector = ir.VectorType(ir.FloatType(), _LANES)
+    zeros = ir.Constant(vector, [0.0] * _LANES)
+    out, start, a, b = (
+        context.make_array(signature.args[place])(context, builder, array).data
+        for place, array in ((0, out), (3, start), (6, a), (10, b))
+    )
+
+    def element(first: Any, stride: Any, times: Any) -> Any:
+        times = ir.Constant(first.type, times) if isinstance(times, int) else times
+        return builder.add(first, builder.mul(stride, times))
+
+    def vectors(memory: Any, first: Any) -> list[Any]:
+        """Pointers to the vectors of a row that begins at an element."""
+        steps = (ir.Constant(first.type, v * _LANES) for v in range(_VECTORS))
+        places = (builder.gep(memory, [builder.add(first, step)]) for step in steps)
+        return [builder.bitcast(place, vector.as_pointer()) for place in places]
+
+    def load(pointer: Any) -> Any:
+        value = builder.load(pointer)
+        value.align = 4
+        return value
+
+    def spread(scalar: Any) -> Any:
+        none, zero = ir.Constant(vector, ir.Undefined), ir.Constant(ir.IntType(32), 0)
+        mask = ir.Constant(ir.VectorType(ir.IntType(32), _LANES), [0] * _LANES)
+        return builder.shuffle_vector(builder.insert_element(none, scalar, zero), none, mask)
+
+    # Stack slots that are only loaded and stored become registers.
+    sums = [[cgutils.alloca_once(builder, vector) for _ in range(_VECTORS)] for _ in range(ROWS)]
+    for r, slots in enumerate(sums):
+        for pointer, slot in zip(
+            vectors(start, element(start_at, start_row, r)), slots, strict=True
+        ):
+            builder.store(load(pointer), slot)
+    with cgutils.for_range(builder, n) as loop:
+        factors = [load(pointer) for pointer in vectors(b, element(b_at, b_row, loop.index))]
+        first = element(a_at, a_step, loop.index)
+        for r, slots in enumerate(sums):
+            scalar = spread(builder.load(builder.gep(a, [element(first, a_row, r)])))
+            for factor, slot in zip(factors, slots, strict=True):
+                product = builder.fmul(scalar, factor, flags=("contract",))
+                total = builder.fadd(builder.load(slot), product, flags=("contract",))
+                builder.store(total, slot)
+    for r, slots in enumerate(sums):
+        for pointer, slot in zip(vectors(out, element(out_at, out_row, r)), slots, strict=True):
+            value = builder.load(slot)
+            if relu:  # what is not a number stays it, as in torch
+                value = builder.select(builder.fcmp_ordered("<", value, zeros), zeros, value)
+            builder.store(value, pointer).align = 4
+    return context.get_dummy_value()
+
+
+# out[r, j] = start[r, j] + sum over k < n of a[r, k] b[k, j], for r < ROWS and j < COLUMNS.
+#
+# Arguments out, out_at, out_row, start, start_at, start_row, a, a_at, a_row, a_step, b, b_at,
+# b_row, n. All arrays are float32 of any shape. Element (r, j) of out is number
+# out_at + r out_row + j in its memory, and so for start (start_row 0: one row for all); (r, k) of
+# a is a_at + r a_row + k a_step; (k, j) of b is b_at + k b_row + j. relu_tile writes max(0, .).
+sum_tile = _tile(relu=False)
+relu_tile = _tile(relu=True)

@@ -1,0 +1,144 @@
+"""The filter in one pass over the edges gives what the network in torch gives on pair features."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from hitgraph.event.detector import Detector
+from hitgraph.event.event import Event
+from hitgraph.graph import filter_kernel
+from hitgraph.graph.filter import FilterNetwork, FilterSettings, runs_fused, score_candidates
+from hitgraph.graph.filter_kernel import score_pairs
+from hitgraph.graph.hits import FEATURES, POSITION_FEATURES, Hits, hits_from_event
+from hitgraph.graph.pairs import pair_feature_names, pair_features
+
+N_MODULES = 9
+
+
+def detector() -> Detector:
+    random = np.random.default_rng(0)
+    return Detector(
+        volume_id=np.full(N_MODULES, 8, np.int32),
+        layer_id=(np.arange(N_MODULES) // 3).astype(np.int32),
+        module_id=np.arange(N_MODULES, dtype=np.int32),
+        centre=np.zeros((N_MODULES, 3)),
+        rotation=np.linalg.qr(random.normal(size=(N_MODULES, 3, 3)))[0],
+        half_thickness=np.full(N_MODULES, 0.15),
+        min_half_u=np.full(N_MODULES, 10.0),
+        max_half_u=np.full(N_MODULES, 10.0),
+        half_v=np.full(N_MODULES, 30.0),
+        pitch_u=np.full(N_MODULES, 0.05),
+        pitch_v=np.full(N_MODULES, 0.06),
+    )
+
+
+DETECTOR = detector()
+
+
+def some_hits(n_hits: int, clusters: bool, random: torch.Generator) -> Hits:
+    n_features = len(FEATURES if clusters else POSITION_FEATURES)
+    module = torch.randint(N_MODULES, (n_hits,), generator=random)
+    return Hits(
+        torch.rand(n_hits, n_features, generator=random),
+        100 * torch.randn(n_hits, 3, generator=random),
+        torch.from_numpy(DETECTOR.layer)[module],
+        module,
+    )
+
+
+def network(
+    hidden: int, layers: int, inputs: str, hits: Hits, n_extra: int, seed: int
+) -> FilterNetwork:
+    torch.manual_seed(seed)
+    n_hit, n_pair = hits.features.shape[1], len(pair_feature_names(hits.has_clusters)) + n_extra
+    net = FilterNetwork(FilterSettings(hidden, layers, inputs), n_hit, n_pair)  # type: ignore[arg-type]
+    net.learn_inputs(torch.randn(50, n_hit) * 3 + 1, torch.randn(50, n_pair) * 3 - 1)
+    return net.eval()
+
+
+def plain(
+    net: FilterNetwork, hits: Hits, edges: Tensor, extra: Tensor | None, where: Detector
+) -> Tensor:
+    pairs = pair_features(hits, edges, where)
+    pairs = pairs if extra is None else torch.cat([pairs, extra], dim=1)
+    with torch.no_grad():
+        logits: Tensor = net(hits.features, edges, pairs)
+    return logits
+
+
+def assert_close(fused: Tensor, expected: Tensor) -> None:
+    known = expected[torch.isfinite(expected)].abs()
+    scale = max(float(known.max()) if known.numel() else 0.0, 1.0)
+    torch.testing.assert_close(fused, expected, rtol=0.0, atol=2e-5 * scale, equal_nan=True)
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    n_hits=st.integers(1, 30),
+    n_edges=st.integers(0, 300),
+    hidden=st.integers(1, 70),
+    layers=st.integers(1, 3),
+    inputs=st.sampled_from(["pairs", "hits", "both"]),
+    clusters=st.booleans(),
+    n_extra=st.integers(0, 2),
+    small=st.booleans(),
+    seed=st.integers(0, 1000),
+)
+def test_same_logits_as_the_network_in_torch(
+    n_hits: int, n_edges: int, hidden: int, layers: int, inputs: str, clusters: bool, n_extra: int,
+    small: bool, seed: int,
+) -> None:  # fmt: skip
+    random = torch.Generator().manual_seed(seed)
+    hits = some_hits(n_hits, clusters, random)
+    edges = torch.randint(n_hits, (2, n_edges), generator=random)
+    edges = edges[:, edges[0] != edges[1]]
+    extra = torch.randn(edges.shape[1], n_extra, generator=random) if n_extra else None
+    net = network(hidden, layers, inputs, hits, n_extra, seed)
+    fused = score_pairs(net, hits, edges.int() if small else edges, DETECTOR, extra)
+    assert fused.dtype == torch.float32
+    assert_close(fused, plain(net, hits, edges, extra, DETECTOR))
+
+
+def test_pairs_at_one_place_are_no_number_in_both(tiny_event: Event) -> None:
+    """No direction leads from a place to itself; such an edge is never above a cut."""
+    assert tiny_event.detector is not None
+    hits = hits_from_event(tiny_event, tiny_event.detector)
+    hits.position[1] = hits.position[0]
+    edges = torch.tensor([[0, 0, 2, 3], [1, 2, 2, 4]])
+    net = network(16, 2, "pairs", hits, 0, 0)
+    fused = score_pairs(net, hits, edges, tiny_event.detector)
+    assert fused.isnan().tolist() == [True, False, True, False]
+    assert_close(fused, plain(net, hits, edges, None, tiny_event.detector))
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_tasks_and_threads_change_nothing(
+    tiny_event: Event, monkeypatch: pytest.MonkeyPatch, threads: int
+) -> None:
+    assert tiny_event.detector is not None
+    hits = hits_from_event(tiny_event, tiny_event.detector)
+    edges = torch.combinations(torch.arange(len(hits))).T
+    net = network(32, 2, "pairs", hits, 0, 0)
+    whole = score_pairs(net, hits, edges, tiny_event.detector)
+    monkeypatch.setattr(filter_kernel, "_TASK", 64)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    torch.testing.assert_close(
+        score_pairs(net, hits, edges, tiny_event.detector), whole, rtol=0.0, atol=0.0
+    )
+
+
+@pytest.mark.parametrize("hidden", [128, 160])
+def test_candidates_get_the_same_logits_fused_or_not(tiny_event: Event, hidden: int) -> None:
+    assert tiny_event.detector is not None
+    hits = hits_from_event(tiny_event, tiny_event.detector)
+    edges = torch.combinations(torch.arange(len(hits))).T
+    extra = torch.randn(edges.shape[1], 1)
+    net = network(hidden, 2, "both", hits, 1, 0)
+    assert runs_fused(net, hits) == (hidden == 128)  # wider weights leave the cache
+    assert not runs_fused(net.double(), hits)
+    logits = score_candidates(net.float(), hits, edges, tiny_event.detector, extra=extra)
+    assert not logits.requires_grad
+    assert_close(logits, plain(net, hits, edges, extra, tiny_event.detector))
