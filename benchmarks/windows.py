@@ -35,6 +35,7 @@ from hitgraph.graph.pairs import pair_features
 from hitgraph.graph.scored import ScoredBuilder, ScoredSettings, learn_scored_windows
 from hitgraph.graph.windows import WindowBuilder, WindowSettings, learn_windows
 from hitgraph.training.samples import Sample, make_sample
+from hitgraph.training.seeds import generator
 from hitgraph.training.settings import TruthSettings
 
 REPEAT = 3
@@ -56,10 +57,12 @@ SETTINGS: dict[str, WindowSettings | ScoredSettings] = {
 }
 
 
-def read_sample(source: EventSource) -> Sample:
+def read_jittered(source: EventSource) -> Sample:
+    """As a training reads it; the same whenever it is read."""
     event = source.read()
     assert event.detector is not None
-    return make_sample(event, event.detector, True, TruthSettings())
+    jitter = generator(0, "jitter", source.name)
+    return make_sample(event, event.detector, True, TruthSettings(), jitter)
 
 
 def found(edges: NDArray[np.int64], wanted: NDArray[np.int64], n_hits: int) -> NDArray[np.bool_]:
@@ -72,7 +75,7 @@ def make_builder(
 ) -> WindowBuilder | ScoredBuilder:
     detector = train[0].read(cells=False).detector
     assert detector is not None
-    reads: list[Callable[[], Sample]] = [partial(read_sample, source) for source in train]
+    reads: list[Callable[[], Sample]] = [partial(read_jittered, source) for source in train]
     if isinstance(settings, ScoredSettings):
         return ScoredBuilder(learn_scored_windows(reads, detector, settings), detector, threads=1)
     samples = (read() for read in reads)

@@ -1,4 +1,4 @@
-"""A trained pipeline: hits -> candidate edges -> filter -> graph network -> tracks."""
+"""A trained pipeline: hits -> candidate edges -> filters -> graph network -> tracks."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -31,6 +31,7 @@ from hitgraph.graph.filter import FilterNetwork, score_candidates
 from hitgraph.graph.hits import Hits, hits_from_event
 from hitgraph.graph.pairs import pair_features
 from hitgraph.graph.scored import ScoredBuilder, ScoredSettings, ScoredWindows
+from hitgraph.graph.triplets import TripletFilter, judge_edges
 from hitgraph.graph.windows import LayerWindows, WindowBuilder
 from hitgraph.recipe import RadiusStage, Recipe
 from hitgraph.settings import parse, read_yaml, to_dict
@@ -43,6 +44,7 @@ CPU = torch.device("cpu")
 CENTRE_TOLERANCE = 0.1  # mm, between an event's module table and the pipeline's
 
 Watch = Callable[[str], AbstractContextManager[object]]  # entered with a stage's name
+Look = Callable[[str, Tensor], None]  # given a stage's name, and the edges or labels it leaves
 
 
 @dataclass(frozen=True)
@@ -51,10 +53,11 @@ class WorkingPoints:
 
     filter_cut: float  # edges with a filter score (0 to 1) below it go
     gnn_cut: float  # edges with a network score (0 to 1) below it go
+    triplet_cut: float = 0.0  # edges with a score of the triplet filter (0 to 1) below it go
     radius: float | None = None  # of the graph builder "radius", in the learnt space
 
     def __post_init__(self) -> None:
-        for key in ("filter_cut", "gnn_cut"):
+        for key in ("filter_cut", "gnn_cut", "triplet_cut"):
             if not 0 <= getattr(self, key) <= 1:
                 raise SettingsError(f"{key}: {getattr(self, key)} is not in [0, 1]")
         if self.radius is not None and self.radius < 0:
@@ -101,8 +104,9 @@ class Pipeline:
     recipe: Recipe
     detector: Detector
     working_points: WorkingPoints
-    filter: FilterNetwork
     gnn: InteractionNetwork
+    filter: FilterNetwork | None = None  # where the recipe has one
+    triplets: TripletFilter | None = None  # where the recipe has one
     windows: LayerWindows | ScoredWindows | None = None  # of the builders "windows", "scored"
     embedding: EmbeddingNetwork | None = None  # of the graph builder "radius"
     join: JoinNetwork | None = None  # where the recipe joins parts of tracks
@@ -121,51 +125,82 @@ class Pipeline:
         """Write pipeline.yaml, weights, detector and learnt tables into `folder`."""
         save_pipeline(self, Path(folder))
 
-    def run(self, event: Event, watch: Watch = nullcontext) -> Result:
+    def run(self, event: Event, watch: Watch = nullcontext, look: Look = lambda *_: None) -> Result:
         """Find the tracks of one event; stages are judged where the event has truth.
 
         `watch` stands around the work of each stage, without its judging: to measure more of it.
+        `look` sees what is left after it: edges (2, n_edges), in the end labels (n_hits,).
         Raises InputError when the event has no cells although the pipeline needs them, or was
         not taken with the pipeline's detector.
         """
         check_detector(event, self.detector)
         truth = None if event.truth is None or event.particles is None else edge_truth(event)
-        log = _StageLog(truth, self.device, watch)
+        log = _StageLog(truth, self.device, watch, look)
         with torch.inference_mode():
             with log.stage("features"):
                 hits = hits_from_event(event, self.detector, self.recipe.clusters).to(self.device)
             with log.stage("graph") as done:
-                edges = self.build_graph(hits)
+                edges, logits = self.build_graph(hits)
                 done(edges)
-            with log.stage("filter") as done:
-                logits = score_candidates(self.filter, hits, edges, self.detector)
-                kept = logits >= _logit(self.working_points.filter_cut)
-                candidates, candidate_logits = edges, logits
-                edges, logits = edges[:, kept], logits[kept]
-                done(edges, candidates, candidate_logits)
+            if self.filter is not None:
+                with log.stage("filter") as done:
+                    scored, given = edges, self.filter_logits(hits, edges)
+                    kept = given >= logit(self.working_points.filter_cut)
+                    edges, logits = edges[:, kept], given[kept]
+                    done(edges, scored, given)
+            assert logits is not None
+            support = None
+            if self.triplets is not None:
+                with log.stage("triplets") as done:
+                    scored = edges
+                    given, support = self.triplet_logits(hits, edges, logits)
+                    kept = given >= logit(self.working_points.triplet_cut)
+                    edges, logits, support = edges[:, kept], given[kept], support[kept]
+                    done(edges, scored, given)
             with log.stage("gnn") as done:
-                x, edge_attr = self.graph_inputs(hits, edges, logits)
+                x, edge_attr = self.graph_inputs(hits, edges, logits, support)
                 scored, logits = edges, self.gnn(x, edges, edge_attr).float()
-                kept = logits >= _logit(self.working_points.gnn_cut)
+                kept = logits >= logit(self.working_points.gnn_cut)
                 edges, scores = edges[:, kept], torch.sigmoid(logits[kept])
                 done(edges, scored, logits)
-            with log.stage("tracks"):
+            with log.stage("tracks") as done:
                 labels = self.build_tracks(hits, edges, scores)
+                done(labels)
             if self.join is not None:
-                with log.stage("join"):
+                with log.stage("join") as done:
                     labels = self.join_parts(hits, labels)
+                    done(labels)
         return Result(labels.cpu().numpy(), tuple(log.stages), hits, edges, scores)
 
-    def build_graph(self, hits: Hits) -> Tensor:
-        """Candidate edges (2, n_edges) int64 of an event, inner to outer."""
-        return make_builder(self).build(hits).to(hits.position.device)
+    def build_graph(self, hits: Hits) -> tuple[Tensor, Tensor | None]:
+        """Candidate edges (2, n_edges) int64 of an event, inner to outer, and their logits.
 
-    def graph_inputs(self, hits: Hits, edges: Tensor, logits: Tensor) -> tuple[Tensor, Tensor]:
-        """What the graph network sees of hits and edges (n_edges,) with filter logits."""
+        Only the builder "scored" has logits (n_edges,).
+        """
+        builder, device = make_builder(self), hits.position.device
+        if isinstance(builder, ScoredBuilder):
+            edges, logits = builder.search(hits)
+            return edges.to(device), logits.to(device)
+        return builder.build(hits).to(device), None
+
+    def filter_logits(self, hits: Hits, edges: Tensor) -> Tensor:
+        """Logits (n_edges,) of candidate edges, each judged by itself."""
+        assert self.filter is not None
+        return score_candidates(self.filter, hits, edges, self.detector)
+
+    def triplet_logits(self, hits: Hits, edges: Tensor, logits: Tensor) -> tuple[Tensor, Tensor]:
+        """Edges with logits (n_edges,) judged by those that continue them, and their support."""
+        assert self.triplets is not None
+        return judge_edges(self.triplets, hits, edges, logits, self.detector)
+
+    def graph_inputs(
+        self, hits: Hits, edges: Tensor, logits: Tensor, support: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """What the graph network sees of hits and edges with logits and triplet support."""
         settings = self.recipe.gnn
         pairs = pair_features(hits, edges, self.detector)
         return hit_inputs(hits, settings.hit_inputs), edge_inputs(
-            hits, pairs, logits, settings.edge_inputs
+            hits, pairs, logits, support, settings.edge_inputs
         )
 
     def build_tracks(self, hits: Hits, edges: Tensor, scores: Tensor) -> Tensor:
@@ -203,11 +238,16 @@ def new_networks(recipe: Recipe) -> dict[str, nn.Module]:
     """Untrained networks of a recipe by stage name."""
     n_features = len(recipe.hit_features)
     networks: dict[str, nn.Module] = {
-        "filter": FilterNetwork(recipe.filter.network, n_features, len(recipe.pair_features)),
         "gnn": InteractionNetwork(
             recipe.gnn.network, len(recipe.gnn.hit_inputs), len(recipe.gnn.edge_inputs)
         ),
     }
+    if recipe.filter is not None:
+        networks["filter"] = FilterNetwork(
+            recipe.filter.network, n_features, len(recipe.pair_features)
+        )
+    if recipe.triplets is not None:
+        networks["triplets"] = TripletFilter(recipe.triplets.network)
     if isinstance(recipe.graph, RadiusStage):
         networks["embedding"] = EmbeddingNetwork(recipe.graph.network, n_features)
     if recipe.join is not None:
@@ -264,7 +304,7 @@ def save_pipeline(pipeline: Pipeline, folder: Path) -> None:
     write_detectors(pipeline.detector, folder / "detectors.parquet")
     weights = {
         f"{stage}.{key}": value.contiguous()
-        for stage in ("filter", "gnn", "embedding", "join")
+        for stage in ("filter", "triplets", "gnn", "embedding", "join")
         if (network := getattr(pipeline, stage)) is not None
         for key, value in network.state_dict().items()
     }
@@ -374,8 +414,10 @@ def check_detector(event: Event, detector: Detector) -> None:
 class _StageLog:
     """Times stages and, outside the timed part, judges their edges."""
 
-    def __init__(self, truth: EdgeTruth | None, device: torch.device, watch: Watch) -> None:
-        self.truth, self.device, self.watch = truth, device, watch
+    def __init__(
+        self, truth: EdgeTruth | None, device: torch.device, watch: Watch, look: Look
+    ) -> None:
+        self.truth, self.device, self.watch, self.look = truth, device, watch, look
         self.stages: list[Stage] = []
 
     @contextmanager
@@ -386,7 +428,10 @@ class _StageLog:
             yield lambda *tensors: given.append(tensors)
             stage = Stage(name, self._now() - start)
         if given:
-            stage = self._judged(stage, *given[0])
+            left, *scores = given[0]
+            self.look(name, left)
+            if left.ndim == 2:  # edges
+                stage = self._judged(stage, left, *scores)
         self.stages.append(stage)
 
     def _now(self) -> float:
@@ -414,5 +459,6 @@ class _StageLog:
         return replace(stage, scores=histogram.to_dict())
 
 
-def _logit(score: float) -> float:
+def logit(score: float) -> float:
+    """Of a score from 0 to 1."""
     return float(torch.logit(torch.tensor(score, dtype=torch.float64)))

@@ -12,6 +12,7 @@ from hitgraph.graph.filter import FilterSettings
 from hitgraph.graph.hits import FEATURES, POSITION_FEATURES
 from hitgraph.graph.pairs import pair_feature_names
 from hitgraph.graph.scored import ScoredSettings
+from hitgraph.graph.triplets import SUPPORT, TripletSettings
 from hitgraph.graph.windows import WindowSettings
 from hitgraph.settings import choice, parse, read_yaml
 from hitgraph.tracks import TRACK_BUILDERS
@@ -61,6 +62,28 @@ class FilterStage:
 
 
 @dataclass(frozen=True)
+class TripletStage:
+    """Edges judged by the edges that continue them; those below a cut go."""
+
+    network: TripletSettings
+    training: TrainingSettings  # of either network
+    target_efficiency: float = 0.99  # of true edges entering that pass, on validation events
+    skip_weight: float = 0.1  # in the loss, of two hits of a particle that are not neighbours
+    events: int = 16  # training events to learn from, at most
+    rows_per_event: int = 600_000  # triplets, and then edges, taken at random from each of them
+
+    def __post_init__(self) -> None:
+        _check_efficiency(self.target_efficiency)
+        _refuse_checkpointing(self.training)
+        _refuse_trackml_weights(self.training)
+        if not 0 <= self.skip_weight <= 1:
+            raise SettingsError(f"skip_weight: {self.skip_weight} is not in [0, 1]")
+        for key in ("events", "rows_per_event"):
+            if getattr(self, key) < 1:
+                raise SettingsError(f"{key}: {getattr(self, key)} is not allowed, at least 1")
+
+
+@dataclass(frozen=True)
 class GnnStage:
     """The graph neural network that scores the edges the filter kept."""
 
@@ -95,8 +118,7 @@ class JoinStage:
 
     def __post_init__(self) -> None:
         _refuse_checkpointing(self.training)
-        if self.training.trackml_weights:
-            raise SettingsError("training.trackml_weights: true is for edges, not for tracks")
+        _refuse_trackml_weights(self.training)
 
 
 GRAPH_STAGES: dict[str, type] = {
@@ -109,19 +131,20 @@ TRACK_STAGES: dict[str, type] = {name: cls for name, (cls, _) in TRACK_BUILDERS.
 
 @dataclass(frozen=True)
 class Recipe:
-    """A whole pipeline: hits -> candidate edges -> filter -> graph network -> tracks."""
+    """A whole pipeline: hits -> candidate edges -> filters -> graph network -> tracks."""
 
     name: str
     description: str
     seed: int
     data: DataSettings
     truth: TruthSettings
-    filter: FilterStage
     gnn: GnnStage
     graph: ScoredSettings | WindowSettings | RadiusStage = field(
         metadata=choice("builder", GRAPH_STAGES)
     )
     tracks: Any = field(metadata=choice("builder", TRACK_STAGES))
+    filter: FilterStage | None = None  # the builder scored may do without, its edges have a score
+    triplets: TripletStage | None = None  # no edge is judged by others without it
     join: JoinStage | None = None  # nothing is joined without it
     clusters: bool = True  # use the cluster-shape features; events need cells
 
@@ -136,10 +159,14 @@ class Recipe:
     def __post_init__(self) -> None:
         if not 0 <= self.seed < 2**32:
             raise SettingsError(f"seed: {self.seed} is not allowed, 0 to {2**32 - 1}")
+        if self.filter is None and not isinstance(self.graph, ScoredSettings):
+            raise SettingsError("filter: is missing; only graph.builder scored may do without")
         available = (*self.hit_features, *self.pair_features, FILTER_LOGIT)
         for key in ("hit_inputs", "edge_inputs"):
             for name in getattr(self.gnn, key):
-                if name not in available:
+                if name in SUPPORT and self.triplets is None:
+                    raise SettingsError(f"gnn.{key}: {name!r} needs the section triplets")
+                if name not in (*available, *SUPPORT):
                     raise SettingsError(f"gnn.{key}: {name!r} needs clusters: true")
         if not isinstance(self.graph, RadiusStage) and self.graph.cluster_shape > self.clusters:
             raise SettingsError("graph.cluster_shape: true needs clusters: true")
@@ -165,6 +192,11 @@ def _refuse_checkpointing(training: TrainingSettings) -> None:
             "training.checkpointing: true is not allowed here, only under gnn, the network that "
             "fills the memory"
         )
+
+
+def _refuse_trackml_weights(training: TrainingSettings) -> None:
+    if training.trackml_weights:
+        raise SettingsError("training.trackml_weights: true is allowed under filter and gnn only")
 
 
 def _check_names(key: str, names: tuple[str, ...], allowed: tuple[str, ...]) -> None:

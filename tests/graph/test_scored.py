@@ -255,7 +255,6 @@ def test_keeps_the_wanted_share_of_the_true_edges(
         true = keys(sample.true_edges, n_hits)
         n_found += len(true & keys(builder.build(sample.hits), n_hits))
         n_true += len(true)
-    # taught on jittered clusters, measured on the real ones: about right
     assert n_found / n_true == pytest.approx(0.9, abs=0.05)
 
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from hitgraph.event.detector import Detector
 from hitgraph.event.event import Event
 from hitgraph.graph.embedding import EmbeddingNetwork, EmbeddingSettings
-from hitgraph.graph.hits import FEATURES, Hits, hits_from_event
+from hitgraph.graph.hits import Hits, hits_from_event
 from hitgraph.graph.pairs import GEOMETRY_FEATURES, pair_features
 from hitgraph.pipeline import new_networks
 from hitgraph.recipe import Recipe
@@ -33,16 +33,18 @@ from hitgraph.training.filter import (
     FilterLesson,
     auc,
     kept_at_efficiency,
-    load_candidates,
     weighted_loss,
 )
 from hitgraph.training.fit import Batch
 from hitgraph.training.gnn import GraphLesson, cut, load_graph, reflect, sector_of
 from hitgraph.training.samples import (
     Sample,
+    ScoredEdges,
     edge_truth,
+    load_edges,
     load_sample,
     make_sample,
+    save_edges,
     save_sample,
     save_tensors,
 )
@@ -83,7 +85,7 @@ def make_material(events: list[Event], folder: Path) -> Material:
         samples.append(folder / f"{event.name}-sample")
         candidates.append(folder / f"{event.name}-candidates")
         save_sample(sample, samples[-1])
-        save_tensors({"edge_index": edges.int()}, candidates[-1])
+        save_edges(ScoredEdges(edges, None), candidates[-1])
     return Material(detector, samples, candidates)
 
 
@@ -148,7 +150,7 @@ def test_hard_fakes_are_those_that_score_above_the_bound(material: Material) -> 
     """Of the fakes that were looked at, every hard one is shown, as long as there is room."""
     lesson = material.filter_lesson(tiny_recipe(data__train_events=1))
     sample = load_sample(material.samples[0])
-    edges = load_candidates(material.candidates[0]).long()
+    edges = load_edges(material.candidates[0]).edge_index
     y, _ = edge_truth(sample, edges, lesson.recipe.truth)
     features = pair_features(sample.hits, edges, material.detector)
     score = torch.sigmoid(Fixed()(sample.hits.features, edges, features))
@@ -171,7 +173,7 @@ def _filter_random(epoch: int) -> torch.Generator:
 
 
 def _candidates(material: Material, number: int) -> set[tuple[int, int]]:
-    return set(map(tuple, load_candidates(material.candidates[number]).T.tolist()))
+    return set(map(tuple, load_edges(material.candidates[number]).edge_index.T.tolist()))
 
 
 def _all_same(sample: Sample) -> set[tuple[int, int]]:
@@ -552,12 +554,3 @@ def test_the_embedding_is_judged_by_neighbours_a_hit_at_that_radius(material: Ma
     distance = np.linalg.norm(latents[:, None] - latents[None, :], axis=2)
     near = (distance <= measured["val_radius"]).sum(1).mean()
     assert measured["val_loss"] == pytest.approx(near, rel=0.02)
-
-
-def test_jitter_moves_clusters_but_no_hit(material: Material) -> None:
-    batch = next(iter(material.filter_lesson(tiny_recipe()).batches(Fixed(), 0)))
-    number = torch.randperm(2, generator=_filter_random(0)).tolist()[0]
-    features = load_sample(material.samples[number]).hits.features
-    moved = {FEATURES[k] for k in torch.nonzero((batch.x != features).any(0)).squeeze(1).tolist()}
-    assert "charge" in moved
-    assert not moved & {"r", "phi", "z", "lz", "cell_count"}

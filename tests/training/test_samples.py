@@ -12,11 +12,15 @@ import torch
 
 from hitgraph.errors import HitgraphError, InputError
 from hitgraph.event.event import Event
+from hitgraph.graph.hits import FEATURES
 from hitgraph.training.samples import (
     Sample,
+    ScoredEdges,
     edge_truth,
+    load_edges,
     load_sample,
     make_sample,
+    save_edges,
     save_sample,
     trackml_weights,
 )
@@ -170,3 +174,28 @@ def test_a_full_disk_leaves_no_half_sample(
     with pytest.raises(HitgraphError, match=r"sample.safetensors: the disk is full"):
         save_sample(sample_of(event), tmp_path / "sample.safetensors")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_jitter_moves_clusters_but_no_hit(event: Event) -> None:
+    assert event.detector is not None
+    random = torch.Generator().manual_seed(1)
+    plain = sample_of(event).hits.features
+    jittered = make_sample(event, event.detector, True, TruthSettings(), random).hits.features
+    moved = {FEATURES[k] for k in torch.nonzero((jittered != plain).any(0)).squeeze(1).tolist()}
+    assert "charge" in moved
+    assert not moved & {"r", "phi", "z", "lz", "cell_count"}
+
+
+def test_scored_edges_come_back_from_their_file_and_are_cut(tmp_path: Path) -> None:
+    edges = ScoredEdges(
+        torch.tensor([[0, 1, 2], [3, 4, 5]]),
+        torch.tensor([-1.0, 0.0, 2.0]),
+        torch.arange(12.0).reshape(3, 4),
+    )
+    save_edges(edges, tmp_path / "edges")
+    again = load_edges(tmp_path / "edges").above(0.5)
+    assert again.edge_index.tolist() == [[1, 2], [4, 5]]
+    assert again.logit is not None
+    assert again.logit.tolist() == [0.0, 2.0]
+    assert again.support is not None
+    assert again.support.tolist() == [[4, 5, 6, 7], [8, 9, 10, 11]]

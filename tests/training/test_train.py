@@ -25,7 +25,6 @@ from hitgraph.errors import HitgraphError, InputError, SettingsError
 from hitgraph.event.event import Event
 from hitgraph.event.source import list_events
 from hitgraph.event.truth import true_edges
-from hitgraph.graph.filter import score_candidates
 from hitgraph.graph.hits import hits_from_event
 from hitgraph.pipeline import Pipeline
 from hitgraph.settings import to_dict
@@ -86,8 +85,8 @@ def test_working_points_reach_their_target_on_the_validation_events(
         truth = set(map(tuple, true_edges(event).T.tolist()))
         with torch.inference_mode():
             hits = hits_from_event(event, pipeline.detector)
-            edges = pipeline.build_graph(hits)
-            logits = score_candidates(pipeline.filter, hits, edges, pipeline.detector).double()
+            edges, _ = pipeline.build_graph(hits)
+            logits = pipeline.filter_logits(hits, edges).double()
             kept = torch.sigmoid(logits) >= points.filter_cut * (1 - 1e-12)
             x, attr = pipeline.graph_inputs(hits, edges[:, kept], logits[kept].float())
             scores = torch.sigmoid(pipeline.gnn(x, edges[:, kept], attr).double())

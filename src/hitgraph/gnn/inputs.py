@@ -7,10 +7,11 @@ from torch import Tensor
 
 from hitgraph.graph.hits import FEATURES, Hits
 from hitgraph.graph.pairs import PAIR_FEATURES, pair_feature_names
+from hitgraph.graph.triplets import SUPPORT
 
-FILTER_LOGIT = "filter_logit"
+FILTER_LOGIT = "filter_logit"  # of the last stage before the network
 HIT_INPUTS = FEATURES
-EDGE_INPUTS = (*PAIR_FEATURES, FILTER_LOGIT)
+EDGE_INPUTS = (*PAIR_FEATURES, FILTER_LOGIT, *SUPPORT)
 
 
 def hit_inputs(hits: Hits, names: Sequence[str]) -> Tensor:
@@ -18,8 +19,16 @@ def hit_inputs(hits: Hits, names: Sequence[str]) -> Tensor:
     return hits.features[:, [HIT_INPUTS.index(name) for name in names]]
 
 
-def edge_inputs(hits: Hits, pairs: Tensor, logits: Tensor, names: Sequence[str]) -> Tensor:
-    """(n_edges, len(names)) out of pair features (n_edges, n_pair_features) and filter logits."""
+def edge_inputs(
+    hits: Hits, pairs: Tensor, logits: Tensor, support: Tensor | None, names: Sequence[str]
+) -> Tensor:
+    """(n_edges, len(names)) out of what is known of the edges.
+
+    pairs (n_edges, n_pair_features), filter logits (n_edges,) and, behind a triplet filter, the
+    edges' support (n_edges, 4).
+    """
     columns = (*pair_feature_names(hits.has_clusters), FILTER_LOGIT)
     values = torch.cat([pairs, logits[:, None]], dim=1)
+    if support is not None:
+        columns, values = (*columns, *SUPPORT), torch.cat([values, support], dim=1)
     return values[:, [columns.index(name) for name in names]]

@@ -28,7 +28,6 @@ from hitgraph.graph import scored_search as search
 from hitgraph.graph.direction import squared_distance
 from hitgraph.graph.hits import FEATURES, Hits
 from hitgraph.graph.pair_geometry import ETA, PER_U, SIZE_U, SIZE_V, R, X, Y, Z, hit_rows
-from hitgraph.graph.pairs import jitter_clusters
 from hitgraph.graph.scored_search import N_BINS, N_GEOMETRY, SCORE_VARIABLES
 from hitgraph.graph.window_search import VARIABLES, sort_into_cells
 from hitgraph.graph.windows import (
@@ -282,9 +281,9 @@ def learn_scored_windows(
 ) -> ScoredWindows:
     """Windows and scores that keep `target_efficiency` of the true edges with the fewest pairs.
 
-    `events` are read when called, one at a time, three times each. The clusters are jittered, so
-    that the score does not lean on what simulation makes too regular. Raises InputError when
-    there are no true edges, or when the settings want cluster shape and the hits have none.
+    `events` are read when called, one at a time, three times each; jitter their clusters
+    (`make_sample`), lest the score lean on what simulation makes too regular. Raises InputError
+    when there are no true edges, or when the settings want cluster shape and the hits have none.
     """
     events = events[: settings.events]
     samples = (read() for read in events)
@@ -295,12 +294,12 @@ def learn_scored_windows(
     )
     scorer = _Scorer(windows, detector, settings.cluster_shape)
     values, window, n_true = [], [], 0
-    for number, read in enumerate(events):
+    for read in events:
         sample = read()
         edges = sample.true_edges.numpy()
         n_true += edges.shape[1]
         row = scorer.window(sample.hits, edges)
-        values.append(scorer.values(sample.hits, edges[:, row >= 0], number))
+        values.append(scorer.values(sample.hits, edges[:, row >= 0]))
         window.append(row[row >= 0])
     low, scale = learning.binning(
         np.concatenate(values, axis=1), np.concatenate(window), len(windows), _BIN_TAIL
@@ -308,7 +307,7 @@ def learn_scored_windows(
     bins, window, truth, weight, is_true = [], [], [], [], []
     random = np.random.default_rng(0)
     builder = WindowBuilder(windows, detector)
-    for number, read in enumerate(events):
+    for read in events:
         sample = read()
         edges = builder.build(sample.hits).numpy()
         kind = edge_labels(sample.particle_id.numpy(), sample.step.numpy(), edges)
@@ -316,7 +315,7 @@ def learn_scored_windows(
         chosen = (kind != FAKE) | (random.random(len(kind)) < share)
         edges, kind = edges[:, chosen], kind[chosen]
         row = scorer.window(sample.hits, edges)
-        bins.append(learning.bins_of(scorer.values(sample.hits, edges, number), row, low, scale))
+        bins.append(learning.bins_of(scorer.values(sample.hits, edges), row, low, scale))
         window.append(row)
         truth.append((kind != FAKE).astype(np.float32))
         counts = (kind == FAKE) | sample.target.numpy()[edges[0]]
@@ -350,15 +349,13 @@ class _Scorer:
         rows: NDArray[np.int64] = self.window_of[layer[edges[0]], layer[edges[1]]]
         return rows
 
-    def values(self, hits: Hits, edges: NDArray[np.int64], seed: int) -> NDArray[np.float32]:
-        """(n_variables, n_edges) SCORE_VARIABLES of edges between jittered clusters."""
-        if self.cluster_shape:
-            if not hits.has_clusters:
-                raise InputError(
-                    "cluster_shape is true, but the hits have no cluster features: give events "
-                    "with cells, or set graph.cluster_shape to false"
-                )
-            hits = jitter_clusters(hits, self.detector, torch.Generator().manual_seed(seed))
+    def values(self, hits: Hits, edges: NDArray[np.int64]) -> NDArray[np.float32]:
+        """(n_variables, n_edges) SCORE_VARIABLES of edges."""
+        if self.cluster_shape and not hits.has_clusters:
+            raise InputError(
+                "cluster_shape is true, but the hits have no cluster features: give events "
+                "with cells, or set graph.cluster_shape to false"
+            )
         values: NDArray[np.float32] = search.score_values(
             hit_columns(hits, self.detector, self.barrel),
             *edges,

@@ -1,7 +1,7 @@
 """Teaching the embedding: all true edges, random pairs first, then hard negatives as well."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from hitgraph.event.detector import Detector
 from hitgraph.graph.embedding import EmbeddingNetwork, hinge_loss, mine_pairs, squared_length
 from hitgraph.graph.neighbours import radius_neighbours
-from hitgraph.graph.pairs import jitter_clusters
 from hitgraph.recipe import RadiusStage, Recipe
 from hitgraph.training.fit import Batch, Lesson
 from hitgraph.training.samples import Sample, edge_truth, load_sample, trackml_weights
@@ -47,7 +46,6 @@ class EmbeddingLesson(Lesson):
         random = generator(self.recipe.seed, "embedding", epoch)
         for number in torch.randperm(len(self.samples), generator=random).tolist():
             sample = load_sample(self.samples[number])
-            sample = replace(sample, hits=jitter_clusters(sample.hits, self.detector, random))
             mine = epoch >= self.stage.random_epochs
             yield self._batch(network, sample, mine, random)
 

@@ -1,19 +1,18 @@
 """Teaching the filter: balanced batches of true, hard and easy candidates (arXiv 2103.06995)."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from hitgraph.event.detector import Detector
-from hitgraph.graph.pairs import jitter_clusters, pair_features
-from hitgraph.recipe import Recipe
+from hitgraph.graph.pairs import pair_features
+from hitgraph.recipe import FilterStage, Recipe
 from hitgraph.training.fit import Batch, Lesson
-from hitgraph.training.samples import Sample, edge_truth, load_sample, trackml_weights
+from hitgraph.training.samples import Sample, edge_truth, load_edges, load_sample, trackml_weights
 from hitgraph.training.seeds import generator
 
 N_SCORED = 4  # fakes scored in search of hard ones, as a multiple of the true edges
@@ -33,8 +32,13 @@ class FilterLesson(Lesson):
     validation_candidates: Sequence[Path]
 
     @property
+    def stage(self) -> FilterStage:
+        assert self.recipe.filter is not None
+        return self.recipe.filter
+
+    @property
     def n_batches(self) -> int:  # type: ignore[override]
-        return len(self.samples) * self.recipe.filter.batches_per_event
+        return len(self.samples) * self.stage.batches_per_event
 
     @property
     def n_validation(self) -> int:  # type: ignore[override]
@@ -44,10 +48,7 @@ class FilterLesson(Lesson):
         random = generator(self.recipe.seed, "filter", epoch)
         for number in torch.randperm(len(self.samples), generator=random).tolist():
             sample = load_sample(self.samples[number])
-            edges = load_candidates(self.candidates[number])
-            if self.recipe.clusters:
-                hits = jitter_clusters(sample.hits, self.detector, random)
-                sample = replace(sample, hits=hits)
+            edges = load_edges(self.candidates[number]).edge_index
             yield from self._event(network, sample, edges, random)
 
     def _event(
@@ -64,11 +65,11 @@ class FilterLesson(Lesson):
         rows = [torch.nonzero(kind).squeeze(1) for kind in (~is_fake, is_hard, is_fake & ~is_hard)]
         chosen = torch.cat([some[: len(true)] for some in rows])
         chosen = chosen[torch.randperm(len(chosen), generator=random)]
-        for part in torch.tensor_split(chosen, self.recipe.filter.batches_per_event):
+        for part in torch.tensor_split(chosen, self.stage.batches_per_event):
             yield _rows(batch, part)
 
     def _batch(self, sample: Sample, edges: Tensor, y: Tensor, weight: Tensor) -> Batch:
-        if self.recipe.filter.training.trackml_weights:
+        if self.stage.training.trackml_weights:
             weight = weight * trackml_weights(sample, edges, y)
         edges = edges.long()
         pairs = pair_features(sample.hits, edges, self.detector)
@@ -88,7 +89,7 @@ class FilterLesson(Lesson):
 
     def validation_batch(self, number: int) -> Batch:
         sample = load_sample(self.validation_samples[number])
-        edges = load_candidates(self.validation_candidates[number])
+        edges = load_edges(self.validation_candidates[number]).edge_index
         random = generator(self.recipe.seed, "filter-validation", number)
         edges = edges[:, torch.randperm(edges.shape[1], generator=random)[:N_VALIDATION]]
         y, weight = edge_truth(sample, edges, self.recipe.truth)
@@ -96,7 +97,7 @@ class FilterLesson(Lesson):
 
     def measure(self, network: nn.Module, batch: Batch) -> dict[str, float]:
         logits = network(batch.x, batch.edge_index, batch.edge_attr).float()
-        kept = kept_at_efficiency(logits, batch, self.recipe.filter.target_efficiency)
+        kept = kept_at_efficiency(logits, batch, self.stage.target_efficiency)
         # The loss on the natural mixture hardly sees the true edges: judge by the edges kept.
         return {"val_loss": kept, "val_auc": auc(logits, batch)}
 
@@ -110,12 +111,6 @@ def _rows(batch: Batch, rows: Tensor) -> Batch:
         y=batch.y[rows],
         weight=batch.weight[rows],
     )
-
-
-def load_candidates(path: Path) -> Tensor:
-    """(2, n_edges) int32 candidate edges of one event."""
-    edges: Tensor = load_file(path)["edge_index"]
-    return edges
 
 
 def weighted_loss(logits: Tensor, batch: Batch) -> Tensor:

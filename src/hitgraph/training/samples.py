@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -24,6 +25,7 @@ from hitgraph.event.truth import (
 )
 from hitgraph.files import atomic_write
 from hitgraph.graph.hits import Hits, hits_from_event
+from hitgraph.graph.pairs import jitter_clusters
 from hitgraph.training.settings import TruthSettings
 
 
@@ -39,8 +41,32 @@ class Sample:
     true_edges: Tensor  # (2, n_true) int64, neighbours on target particles, inner to outer
 
 
-def make_sample(event: Event, detector: Detector, clusters: bool, truth: TruthSettings) -> Sample:
-    """Read what training needs off an event. Raises InputError when the event has no truth."""
+class ScoredEdges(NamedTuple):
+    """Edges of one event as a stage before the graph network leaves them."""
+
+    edge_index: Tensor  # (2, n_edges) int64, inner to outer
+    logit: Tensor | None  # (n_edges,) float32 of the last stage that judged them
+    support: Tensor | None = None  # (n_edges, 4) of the triplet filter
+
+    def above(self, cut: float) -> "ScoredEdges":
+        """The edges with a score (0 to 1) of at least `cut`."""
+        assert self.logit is not None
+        kept = torch.sigmoid(self.logit.double()) >= cut
+        support = None if self.support is None else self.support[kept]
+        return ScoredEdges(self.edge_index[:, kept], self.logit[kept], support)
+
+
+def make_sample(
+    event: Event,
+    detector: Detector,
+    clusters: bool,
+    truth: TruthSettings,
+    jitter: torch.Generator | None = None,
+) -> Sample:
+    """Read what training needs off an event, with its clusters jittered where a stream is given.
+
+    Raises InputError when the event has no truth.
+    """
     table = require_truth(event)
     selection = Selection(
         min_pt=truth.min_pt,
@@ -51,8 +77,9 @@ def make_sample(event: Event, detector: Detector, clusters: bool, truth: TruthSe
     target = selected_hits(event, selection)
     edges = true_edges(event)
     weight = table.weight / max(float(table.weight[target].mean()) if target.any() else 1.0, 1e-12)
+    hits = hits_from_event(event, detector, clusters)
     return Sample(
-        hits=hits_from_event(event, detector, clusters),
+        hits=hits if jitter is None else jitter_clusters(hits, detector, jitter),
         particle_id=torch.from_numpy(np.array(table.particle_id)),
         step=torch.from_numpy(track_steps(event)),
         target=torch.from_numpy(target),
@@ -75,6 +102,15 @@ def edge_truth(
         neutral |= kind == SKIP
     return torch.from_numpy(is_true.astype(np.float32)), torch.from_numpy(
         (~neutral).astype(np.float32)
+    )
+
+
+def is_true_edge(sample: Sample, edge_index: Tensor) -> Tensor:
+    """(n_edges,) bool, neighbours on a target particle; edges run outward, as true edges do."""
+    n_hits = len(sample.hits)
+    edges = edge_index.long()
+    return torch.isin(
+        edges[0] * n_hits + edges[1], sample.true_edges[0] * n_hits + sample.true_edges[1]
     )
 
 
@@ -106,6 +142,17 @@ def load_sample(path: Path) -> Sample:
     names = ("features", "position", "layer", "module")
     hits = Hits(*(tensors.pop(name) for name in names))
     return Sample(hits=hits, **tensors)
+
+
+def save_edges(edges: ScoredEdges, path: Path) -> None:
+    tensors = {"edge_index": edges.edge_index.int(), "logit": edges.logit, "support": edges.support}
+    save_tensors({name: value for name, value in tensors.items() if value is not None}, path)
+
+
+def load_edges(path: Path) -> ScoredEdges:
+    tensors = load_file(path)
+    edge_index = tensors["edge_index"].long()
+    return ScoredEdges(edge_index, tensors.get("logit"), tensors.get("support"))
 
 
 def save_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:

@@ -25,43 +25,45 @@ from hitgraph.event.detector import Detector
 from hitgraph.event.source import EventSource, require_different_names
 from hitgraph.event.truth import require_truth
 from hitgraph.files import atomic_write
-from hitgraph.graph.embedding import RadiusBuilder
-from hitgraph.graph.filter import score_candidates
 from hitgraph.graph.pairs import pair_features
 from hitgraph.graph.scored import (
-    ScoredBuilder,
     ScoredSettings,
     ScoredWindows,
     learn_scored_windows,
 )
-from hitgraph.graph.windows import LayerWindows, WindowBuilder, WindowSettings, learn_windows
+from hitgraph.graph.windows import LayerWindows, WindowSettings, learn_windows
 from hitgraph.pipeline import (
     PIPELINE_FILE,
     Pipeline,
     WorkingPoints,
     check_detector,
     find_device,
-    make_builder,
     new_networks,
 )
 from hitgraph.recipe import RadiusStage, Recipe
 from hitgraph.settings import parse, to_dict
 from hitgraph.tracks.join import JoinNetwork, part_pairs
 from hitgraph.training.embedding import EmbeddingLesson, radius_at_efficiency
-from hitgraph.training.filter import FilterLesson, load_candidates
+from hitgraph.training.filter import FilterLesson
 from hitgraph.training.fit import Lesson, fit
 from hitgraph.training.gnn import GraphLesson, load_graph
 from hitgraph.training.join import JoinLesson, are_parts_of_one, load_pairs
 from hitgraph.training.samples import (
     Sample,
+    ScoredEdges,
     edge_truth,
+    is_true_edge,
+    load_edges,
     load_sample,
     make_sample,
+    save_edges,
     save_sample,
     save_tensors,
     trackml_weights,
 )
+from hitgraph.training.seeds import generator
 from hitgraph.training.settings import TrainingSettings
+from hitgraph.training.triplets import TripletLessons
 from hitgraph.training.tune import (
     join_cut_of_best_tracks,
     score_cut_of_best_tracks,
@@ -71,7 +73,7 @@ from hitgraph.training.tune import (
 
 Report = Callable[[str], None]
 
-STAGES = ("graph", "filter", "gnn", "tracks", "join")  # in the order of their training
+STAGES = ("graph", "filter", "triplets", "gnn", "tracks", "join")  # in the order of their training
 
 _log = logging.getLogger(__name__)
 
@@ -148,7 +150,10 @@ def train(
         return Training(Pipeline.load(out), tuple(train_names), tuple(validation_names), stages)
 
     L.seed_everything(recipe.seed, verbose=False)
-    for source in [*train_sources, *validation_sources]:
+    for source in train_sources:
+        # Simulated clusters are more regular than real ones.
+        _prepare_sample(shop, source, detector, generator(recipe.seed, "jitter", source.name))
+    for source in validation_sources:
         _prepare_sample(shop, source, detector)
     for kind, names in (("training", train_names), ("validation", validation_names)):
         _require_true_edges(shop, kind, names)
@@ -158,13 +163,20 @@ def train(
     pipeline = Pipeline(
         recipe=recipe,
         detector=detector,
-        working_points=WorkingPoints(filter_cut=0.5, gnn_cut=0.5),
+        working_points=WorkingPoints(filter_cut=0.0, gnn_cut=0.5),
         **networks,  # type: ignore[arg-type]
     )
     stages = {}
-    pipeline, stages["graph"] = _graph_stage(shop, pipeline, train_names, validation_names)
-    pipeline, stages["filter"] = _filter_stage(shop, pipeline, train_names, validation_names)
-    pipeline, stages["gnn"] = _gnn_stage(shop, pipeline, train_names, validation_names)
+    both = (train_names, validation_names)
+    edges = "candidates"  # the last stage's edges so far
+    pipeline, stages["graph"] = _graph_stage(shop, pipeline, *both)
+    if recipe.filter is not None:
+        pipeline, stages["filter"] = _filter_stage(shop, pipeline, *both)
+        edges = "filtered"
+    if recipe.triplets is not None:
+        pipeline, stages["triplets"] = _triplet_stage(shop, pipeline, edges, *both)
+        edges = "supported"
+    pipeline, stages["gnn"] = _gnn_stage(shop, pipeline, edges, *both)
     pipeline, stages["tracks"] = _track_stage(shop, pipeline, validation_sources)
     if join is not None:
         assert isinstance(join, JoinNetwork)
@@ -177,7 +189,7 @@ def train(
 
 def clean(out: Path) -> None:
     """Remove the products of the stages, keep logs and checkpoints."""
-    for kind in ("samples", "candidates", "graphs", "parts"):
+    for kind in ("samples", "candidates", "filtered", "supported", "graphs", "parts"):
         shutil.rmtree(out / "training" / kind, ignore_errors=True)
 
 
@@ -235,14 +247,17 @@ def _detector(source: EventSource) -> Detector:
     return event.detector
 
 
-def _prepare_sample(shop: Workshop, source: EventSource, detector: Detector) -> None:
+def _prepare_sample(
+    shop: Workshop, source: EventSource, detector: Detector, jitter: torch.Generator | None = None
+) -> None:
     path = shop.path("samples", source.name)
     if path.is_file():
         return
     shop.report(f"reading {source.name}")
     event = source.read(cells=shop.recipe.clusters)
     check_detector(event, detector)
-    save_sample(make_sample(event, detector, shop.recipe.clusters, shop.recipe.truth), path)
+    sample = make_sample(event, detector, shop.recipe.clusters, shop.recipe.truth, jitter)
+    save_sample(sample, path)
 
 
 def _require_true_edges(shop: Workshop, kind: str, names: list[str]) -> None:
@@ -263,7 +278,6 @@ def _graph_stage(
     shop: Workshop, pipeline: Pipeline, train: list[str], validation: list[str]
 ) -> tuple[Pipeline, dict[str, Any]]:
     stage = shop.recipe.graph
-    builder: ScoredBuilder | WindowBuilder | RadiusBuilder
     if isinstance(stage, RadiusStage):
         embedding = pipeline.embedding
         assert embedding is not None
@@ -281,15 +295,18 @@ def _graph_stage(
         )
         points = replace(pipeline.working_points, radius=radius)
         pipeline = replace(pipeline, working_points=points)
-        builder = RadiusBuilder(embedding, radius, stage.max_neighbours)
         facts = {**merit, "radius": radius}
     else:
         pipeline = replace(pipeline, windows=_learn_windows(shop, pipeline.detector, stage, train))
-        builder = make_builder(pipeline)
         facts = {}
     done = shop.recall("graph")
     if done is None:
-        done = {**facts, **_build_candidates(shop, builder, train, validation)}
+
+        def candidates(sample: Sample, _: ScoredEdges | None) -> ScoredEdges:
+            with torch.inference_mode():
+                return ScoredEdges(*pipeline.build_graph(sample.hits))
+
+        done = {**facts, **_make_edges(shop, "candidates", None, candidates, train, validation)}
         shop.record("graph", done)
     shop.report(f"graph: {_facts(done)}")
     return pipeline, done
@@ -314,39 +331,40 @@ def _learn_windows(
     return LayerWindows.load(path)
 
 
-def _build_candidates(
+def _make_edges(
     shop: Workshop,
-    builder: ScoredBuilder | WindowBuilder | RadiusBuilder,
+    kind: str,
+    previous: str | None,
+    make: Callable[[Sample, ScoredEdges | None], ScoredEdges],
     train: list[str],
     validation: list[str],
 ) -> dict[str, Any]:
-    """Build and keep the candidate edges of every event; quality on the validation events."""
+    """Make and keep one stage's edges of every event; their quality on the validation events."""
     n_edges = n_true = n_found = 0
     for name in [*train, *validation]:
-        path = shop.path("candidates", name)
+        path = shop.path(kind, name)
         sample = load_sample(shop.path("samples", name))
         if not path.is_file():
-            shop.report(f"candidate edges of {name}")
-            with torch.inference_mode():
-                save_tensors({"edge_index": builder.build(sample.hits).int()}, path)
+            shop.report(f"{kind} edges of {name}")
+            given = None if previous is None else load_edges(shop.path(previous, name))
+            save_edges(make(sample, given), path)
         if name in validation:
-            edges = load_candidates(path)
+            edges = load_edges(path).edge_index
             n_edges += edges.shape[1]
             n_true += sample.true_edges.shape[1]
-            n_found += int(_is_true_edge(sample, edges).sum())
-    return {
-        "edges": n_edges / len(validation),
-        "efficiency": n_found / max(n_true, 1),
-    }
+            n_found += int(is_true_edge(sample, edges).sum())
+    return {"edges": n_edges / len(validation), "efficiency": n_found / max(n_true, 1)}
 
 
 def _filter_stage(
     shop: Workshop, pipeline: Pipeline, train: list[str], validation: list[str]
 ) -> tuple[Pipeline, dict[str, Any]]:
     stage, network = shop.recipe.filter, pipeline.filter
+    assert stage is not None
+    assert network is not None
     sample = load_sample(shop.path("samples", train[0]))
-    edges = load_candidates(shop.path("candidates", train[0]))
-    some = edges[:, :: max(1, edges.shape[1] // 200_000)].long()
+    edges = load_edges(shop.path("candidates", train[0])).edge_index
+    some = edges[:, :: max(1, edges.shape[1] // 200_000)]
     network.learn_inputs(sample.hits.features, pair_features(sample.hits, some, pipeline.detector))
     lesson = FilterLesson(
         shop.recipe,
@@ -359,63 +377,94 @@ def _filter_stage(
     merit = _teach(shop, "filter", network, lesson, stage.training)
     done = shop.recall("filter")
     if done is None or "cut" not in done:
-        scores = [_true_scores(shop, pipeline, name) for name in validation]
+        scores = []
+        for name in validation:
+            sample = load_sample(shop.path("samples", name))
+            edges = load_edges(shop.path("candidates", name)).edge_index
+            true = edges[:, is_true_edge(sample, edges)]
+            scores.append(torch.sigmoid(pipeline.filter_logits(sample.hits, true).double()))
         cut = _cut_at_efficiency(torch.cat(scores), stage.target_efficiency)
+
+        def filtered(sample: Sample, given: ScoredEdges | None) -> ScoredEdges:
+            assert given is not None
+            edges = given.edge_index
+            return ScoredEdges(edges, pipeline.filter_logits(sample.hits, edges)).above(cut)
+
         done = {**merit, "cut": cut}
-        pipeline = _with_points(pipeline, filter_cut=cut)
-        done |= _build_graphs(shop, pipeline, train, validation)
+        done |= _make_edges(shop, "filtered", "candidates", filtered, train, validation)
         shop.record("filter", done)
     shop.report(f"filter: {_facts(done)}")
     return _with_points(pipeline, filter_cut=done["cut"]), done
 
 
-def _true_scores(shop: Workshop, pipeline: Pipeline, name: str) -> Tensor:
-    """Filter scores of the true candidate edges of target particles, float64 (n_edges,).
+def _triplet_stage(
+    shop: Workshop, pipeline: Pipeline, previous: str, train: list[str], validation: list[str]
+) -> tuple[Pipeline, dict[str, Any]]:
+    stage, network = shop.recipe.triplets, pipeline.triplets
+    assert stage is not None
+    assert network is not None
+    lessons = TripletLessons(shop.recipe, stage, pipeline.detector)
+    some = list(zip(shop.paths("samples", train), shop.paths(previous, train), strict=True))
+    some = some[: stage.events]
+    check = list(
+        zip(shop.paths("samples", validation), shop.paths(previous, validation), strict=True)
+    )
+    merit: dict[str, Any] = {}
+    for part, module in (("triplet", network.triplet), ("edge", network.edge)):
+        name = f"triplets/{part}"
+        if not _is_taught(shop, name):
+            shop.report(f"{part}s of {len(some)} events to learn from")
+            lesson = lessons.prepare(network, part, some, check)
+            module.standardise.learn(lesson.rows)
+            _teach(shop, name, module, lesson, stage.training)
+        facts = _read_back(shop, name, module)
+        merit |= {f"{part}_{key}": value for key, value in facts.items()}
+    done = shop.recall("triplets")
+    if done is None:
 
-    In float32 the logit of a score near 1 would not give the edge's own logit back.
-    """
+        def judged(sample: Sample, given: ScoredEdges | None) -> ScoredEdges:
+            assert given is not None
+            assert given.logit is not None
+            edges = given.edge_index
+            return ScoredEdges(edges, *pipeline.triplet_logits(sample.hits, edges, given.logit))
+
+        scores = []
+        for name in validation:
+            sample = load_sample(shop.path("samples", name))
+            edges = judged(sample, load_edges(shop.path(previous, name)))
+            assert edges.logit is not None
+            true = is_true_edge(sample, edges.edge_index)
+            scores.append(torch.sigmoid(edges.logit[true].double()))
+        cut = _cut_at_efficiency(torch.cat(scores), stage.target_efficiency)
+
+        def supported(sample: Sample, given: ScoredEdges | None) -> ScoredEdges:
+            return judged(sample, given).above(cut)
+
+        done = {**merit, "cut": cut}
+        done |= _make_edges(shop, "supported", previous, supported, train, validation)
+        shop.record("triplets", done)
+    shop.report(f"triplets: {_facts(done)}")
+    return _with_points(pipeline, triplet_cut=done["cut"]), done
+
+
+def _make_graph(shop: Workshop, pipeline: Pipeline, edges: str, name: str) -> None:
+    """Keep what the graph network reads of one event."""
+    path = shop.path("graphs", name)
+    if path.is_file():
+        return
+    shop.report(f"graph of {name}")
     sample = load_sample(shop.path("samples", name))
-    edges = load_candidates(shop.path("candidates", name))
-    true = edges[:, _is_true_edge(sample, edges)]
-    logits = score_candidates(pipeline.filter, sample.hits, true, pipeline.detector)
-    return torch.sigmoid(logits.double())
-
-
-def _build_graphs(
-    shop: Workshop, pipeline: Pipeline, train: list[str], validation: list[str]
-) -> dict[str, Any]:
-    """Filter the candidates of every event and keep what the graph network reads."""
-    n_edges = n_true = n_kept = 0
-    cut = math.log(pipeline.working_points.filter_cut / (1 - pipeline.working_points.filter_cut))
-    for name in [*train, *validation]:
-        path = shop.path("graphs", name)
-        sample = load_sample(shop.path("samples", name))
-        if not path.is_file():
-            shop.report(f"filtered graph of {name}")
-            edges = load_candidates(shop.path("candidates", name))
-            logits = score_candidates(pipeline.filter, sample.hits, edges, pipeline.detector)
-            kept = logits >= cut
-            _save_graph(shop, pipeline, sample, edges[:, kept].long(), logits[kept], path)
-        if name in validation:
-            edges = load_graph(path)[0].edge_index
-            n_edges += edges.shape[1]
-            n_true += sample.true_edges.shape[1]
-            n_kept += int(_is_true_edge(sample, edges).sum())
-    return {"edges": n_edges / len(validation), "efficiency": n_kept / max(n_true, 1)}
-
-
-def _save_graph(
-    shop: Workshop, pipeline: Pipeline, sample: Sample, edges: Tensor, logits: Tensor, path: Path
-) -> None:
-    x, edge_attr = pipeline.graph_inputs(sample.hits, edges, logits)
-    y, weight = edge_truth(sample, edges, shop.recipe.truth)
+    given = load_edges(shop.path(edges, name))
+    assert given.logit is not None
+    x, edge_attr = pipeline.graph_inputs(sample.hits, given.edge_index, given.logit, given.support)
+    y, weight = edge_truth(sample, given.edge_index, shop.recipe.truth)
     if shop.recipe.gnn.training.trackml_weights:
-        weight = weight * trackml_weights(sample, edges, y)
+        weight = weight * trackml_weights(sample, given.edge_index, y)
     save_tensors(
         {
             "x": x,
             "phi": sample.hits.features[:, 1],
-            "edge_index": edges.int(),
+            "edge_index": given.edge_index.int(),
             "edge_attr": edge_attr,
             "y": y.to(torch.uint8),
             "weight": weight,
@@ -425,9 +474,11 @@ def _save_graph(
 
 
 def _gnn_stage(
-    shop: Workshop, pipeline: Pipeline, train: list[str], validation: list[str]
+    shop: Workshop, pipeline: Pipeline, edges: str, train: list[str], validation: list[str]
 ) -> tuple[Pipeline, dict[str, Any]]:
     stage, network = shop.recipe.gnn, pipeline.gnn
+    for name in [*train, *validation]:
+        _make_graph(shop, pipeline, edges, name)
     batch, _ = load_graph(shop.path("graphs", train[0]))
     assert batch.edge_attr is not None
     network.learn_inputs(batch.x, batch.edge_attr)
@@ -442,7 +493,7 @@ def _gnn_stage(
                 batch, _ = load_graph(shop.path("graphs", name))
                 sample = load_sample(shop.path("samples", name))
                 logits = network(batch.x, batch.edge_index, batch.edge_attr)
-                true = _is_true_edge(sample, batch.edge_index)
+                true = is_true_edge(sample, batch.edge_index)
                 scores.append(torch.sigmoid(logits[true].double()))
         done = {**merit, "cut": _cut_at_efficiency(torch.cat(scores), stage.target_efficiency)}
         shop.record("gnn", done)
@@ -511,9 +562,7 @@ def _teach(
     shop: Workshop, name: str, network: nn.Module, lesson: Lesson, settings: TrainingSettings
 ) -> dict[str, Any]:
     """Train a network, or read it back where a run before this one has."""
-    path = shop.path(name, "network")
-    merit_path = shop.folder / name / "merit.json"
-    if not (path.is_file() and merit_path.is_file()):
+    if not _is_taught(shop, name):
         shop.report(f"training {name}: {settings.epochs} epochs of {lesson.n_batches} steps")
         merit = fit(
             network,
@@ -526,26 +575,26 @@ def _teach(
         )
         bad = [key for key, value in merit.items() if not math.isfinite(value)]
         if bad:
+            section = {"embedding": "graph"}.get(name, name.partition("/")[0])
             raise HitgraphError(
                 f"training {name}: {', '.join(bad)} became infinite or NaN: "
-                f"lower {'graph' if name == 'embedding' else name}.training.learning_rate"
+                f"lower {section}.training.learning_rate"
             )
-        save_tensors(network.state_dict(), path)
-        with atomic_write(merit_path) as temporary:
+        save_tensors(network.state_dict(), shop.path(name, "network"))
+        with atomic_write(shop.folder / name / "merit.json") as temporary:
             temporary.write_text(json.dumps(merit))
-    network.load_state_dict(load_file(path))
+    return _read_back(shop, name, network)
+
+
+def _is_taught(shop: Workshop, name: str) -> bool:
+    return shop.path(name, "network").is_file() and (shop.folder / name / "merit.json").is_file()
+
+
+def _read_back(shop: Workshop, name: str, network: nn.Module) -> dict[str, Any]:
+    """Give a network the weights of its finished training; returns its figures of merit."""
+    network.load_state_dict(load_file(shop.path(name, "network")))
     network.eval()
-    merit = json.loads(merit_path.read_text())
-    return dict(merit)
-
-
-def _is_true_edge(sample: Sample, edge_index: Tensor) -> Tensor:
-    """(n_edges,) bool, neighbours on a target particle; edges run outward, as true edges do."""
-    n_hits = len(sample.hits)
-    edges = edge_index.long()
-    return torch.isin(
-        edges[0] * n_hits + edges[1], sample.true_edges[0] * n_hits + sample.true_edges[1]
-    )
+    return dict(json.loads((shop.folder / name / "merit.json").read_text()))
 
 
 def _cut_at_efficiency(scores: Tensor, efficiency: float) -> float:
