@@ -43,6 +43,16 @@ def read_tables(name: str, files: Mapping[str, Place], detector: Detector | None
         table: read_columns(place, column_types(TABLES[table]), OPTIONAL.get(table))
         for table, place in files.items()
     }
+    return checked_event(name, columns, files, detector)
+
+
+def checked_event(
+    name: str,
+    columns: Mapping[str, Columns],
+    files: Mapping[str, Place],
+    detector: Detector | None,
+) -> Event:
+    """The event made of the columns of each table, sorted and checked; `files` are for messages."""
     hits = _checked_hits(columns["hits"], files["hits"], detector)
     cells = truth = particles = None
     if "cells" in columns:

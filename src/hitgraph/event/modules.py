@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hitgraph.errors import InputError
-from hitgraph.event.archive import Place, files_in, is_archive
+from hitgraph.event.acts_modules import read_acts_detectors
+from hitgraph.event.archive import Place, files_in, gunzip, is_archive
 from hitgraph.event.detector import Detector
 from hitgraph.event.tables import Columns, read_columns, row_name
 
@@ -39,7 +40,8 @@ def read_detectors(path: str | Path | Place) -> Detector:
     """The modules of a detectors table (.csv, .csv.gz, .parquet, or a zip or tar with one).
 
     Modules come sorted by volume, layer and module number, so that every copy of a table gives
-    the same dense indices. Extra columns are ignored; ids may be written as floats. Raises
+    the same dense indices. Extra columns are ignored; ids may be written as floats. The table that
+    ACTS writes is read too. Raises
     InputError if the table is empty, a module is there twice or makes no sense.
     """
     place = path if isinstance(path, Place) else Place(Path(path))
@@ -51,7 +53,7 @@ def read_detectors(path: str | Path | Place) -> Detector:
                 f"({', '.join(NAMES[:3])}): unpack it and name the file"
             )
         place = tables[0]
-    columns = read_columns(place, _TYPES)
+    columns = read_acts_detectors(place, _TYPES) if _of_acts(place) else read_columns(place, _TYPES)
     _check(columns, place)
     order = np.lexsort([columns[name] for name in reversed(_IDS)])
     columns = {name: values[order] for name, values in columns.items()}
@@ -61,6 +63,13 @@ def read_detectors(path: str | Path | Place) -> Detector:
         rotation=np.stack([columns[name] for name in _ROTATION], axis=1).reshape(-1, 3, 3),
         **{field: columns[name] for field, name in _SIZES.items()},
     )
+
+
+def _of_acts(place: Place) -> bool:
+    """Whether ACTS wrote the table: it gives the shape of a surface in columns of its own."""
+    if place.name.endswith(".parquet"):
+        return False
+    return b"bounds_type" in gunzip(place.read(), place).split(b"\n", 1)[0]
 
 
 def cached_detectors(place: Place) -> Detector:

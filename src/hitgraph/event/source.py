@@ -1,17 +1,18 @@
 """Finding events: by prefix, in a folder, in a zip or tar, in a store."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
 from hitgraph.errors import InputError
-from hitgraph.event import modules, store, trackml
+from hitgraph.event import acts_csv, modules, store, trackml
 from hitgraph.event.archive import ARCHIVE_SUFFIXES, Place, files_in, is_archive
 from hitgraph.event.checks import read_tables
 from hitgraph.event.event import Event, number_of
 
 LOOKED_FOR = (
-    "EVENT.hits.parquet or EVENT-hits.csv or EVENT-hits.csv.gz, with EVENT like event000001000"
+    "EVENT.hits.parquet, EVENT-hits.csv, EVENT-hits.csv.gz or, of ACTS, EVENT-measurements.csv, "
+    "with EVENT like event000001000"
 )
 
 
@@ -37,6 +38,8 @@ class EventSource:
         """
         files = {table: place for table, place in self.files if cells or table != "cells"}
         detector = None if self.detectors is None else modules.cached_detectors(self.detectors)
+        if acts_csv.MEASUREMENTS in files:
+            return acts_csv.read_acts_tables(self.name, files, detector)
         return read_tables(self.name, files, detector)
 
 
@@ -110,11 +113,12 @@ def _events_at(path: Path, detectors: Place | None) -> list[EventSource]:
     top = path.parent if archive is None else archive
     if archive is None and not top.is_dir():
         raise InputError(f"{path}: there is no such file or folder")
-    table = _table_of(path.name)
+    listed = files_in(top)
+    table = _table_of(path, acts_csv.prefixes(listed))
     name = table[0] if table else path.name.rstrip("-.")  # left over from tab completion
     events = [
         event
-        for event in _group(files_in(top), top, detectors)
+        for event in _group(listed, top, detectors)
         if event.path == path.parent / name
         and (table is None or path in [Path(str(place)) for _, place in event.files])
     ]
@@ -137,9 +141,10 @@ def _group(files: Mapping[Place, int], top: Path, detectors: Place | None) -> li
     An event that is there as parquet and as CSV is given twice, parquet first. Of a table that
     is there as .csv and .csv.gz the first is taken.
     """
+    of_acts = acts_csv.prefixes(files)
     events: dict[tuple[Path, bool], dict[str, Place]] = {}
     for place in files:
-        found = _table_of(place.name)
+        found = _table_of(Path(str(place)), of_acts)
         if found is not None:
             name, table = found
             tables = events.setdefault((place.folder / name, _is_csv(place)), {})
@@ -168,9 +173,11 @@ def _one_form(events: list[EventSource]) -> list[EventSource]:
     return list(forms.values())
 
 
-def _table_of(name: str) -> tuple[str, str] | None:
-    """Event and table that a file name stands for."""
-    match = store.FILE_NAME.fullmatch(name) or trackml.FILE_NAME.fullmatch(name)
+def _table_of(path: Path, of_acts: Set[Path]) -> tuple[str, str] | None:
+    """Event and table that a file stands for; `of_acts` are the prefixes of events of ACTS."""
+    match = acts_csv.FILE_NAME.fullmatch(path.name)
+    if match is None or path.parent / match["event"] not in of_acts:
+        match = store.FILE_NAME.fullmatch(path.name) or trackml.FILE_NAME.fullmatch(path.name)
     return None if match is None else (match["event"], match["table"])
 
 
