@@ -10,15 +10,18 @@ from typing import Any
 EVERY_NUMBER = (0, sys.maxsize)
 
 
-def add_events(parser: argparse.ArgumentParser, option: str | None = None) -> None:
+def add_events(
+    parser: argparse.ArgumentParser, option: str | None = None, optional: bool = False
+) -> None:
     """EVENTS (list of Path in args.paths), --events A:B (args.events) and --detectors FILE.
 
-    With `option`, for example "--truth", the paths follow that option (args.truth).
+    With `option`, for example "--truth", the paths follow that option (args.truth). With
+    `optional`, there may be none.
     """
     required: dict[str, Any] = {"required": True} if option else {}
     parser.add_argument(
         option or "paths",
-        nargs="+",
+        nargs="*" if optional else "+",
         type=Path,
         metavar="EVENTS",
         help="an event prefix (.../event000001000), a folder with events, a zip or tar, "

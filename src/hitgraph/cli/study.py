@@ -1,10 +1,11 @@
 """Studies: how a pipeline does when one thing about the events is changed.
 
-    hitgraph study losses data/pu200 --pipeline quickstart --out studies/losses
+    hitgraph study losses data/pu200 --out studies/losses
+    hitgraph study noise data/pu200 --pipeline quickstart runs/noisefree --out studies/noise
 
 Each study prints tables and writes STUDY.json and its figures (PNG and SVG) into DIR. Every
 measurement is kept in DIR/points, so that an interrupted study goes on with --resume. Needs the
-extra `plot`. `hitgraph study NAME --help` explains a study.
+extra `plot`. `hitgraph study NAME --help` explains a study, docs/studies.md all of them.
 """
 
 import argparse
@@ -17,25 +18,36 @@ from hitgraph.cli.arguments import (
     add_json,
     add_output,
     add_verbosity,
+    add_workers,
+    positive,
     set_verbosity,
 )
 
 if TYPE_CHECKING:
     from rich.table import Table as RichTable
 
+    from hitgraph.event.source import EventSource
     from hitgraph.studies.output import Table
     from hitgraph.studies.plan import Plan
 
 STUDIES = {
     "losses": "where true edges, tracks and score are lost, stage by stage",
+    "pileup": "efficiency and purity against the number of hits, by samples of several pile-ups",
+    "noise": "efficiency and purity against the share of noise hits, which replaces the noise",
+    "misalignment": "the innermost barrel layers are moved along x",
+    "rotation": "the hits are turned about the beam line, without and with the module table",
+    "field": "efficiency and purity against the magnetic field, by samples",
+    "particles": "efficiency against pT, eta, production radius, and in dense surroundings",
+    "size": "graph size, time and memory against the number of hits",
 }
+SAMPLES = ("pileup", "field")  # compare folders of events
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     subparsers = parser.add_subparsers(dest="study", metavar="NAME", title="studies", required=True)
     for name, summary in STUDIES.items():
         study = subparsers.add_parser(name, help=summary, description=summary)
-        add_events(study)
+        add_events(study, optional=name in SAMPLES)
         study.add_argument(
             "--pipeline",
             nargs="+",
@@ -43,10 +55,41 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             metavar="P",
             help="shipped names or pipeline folders, side by side (default quickstart)",
         )
+        _add_own(study, name)
         add_output(study, "folder for the tables, figures and measurements")
         add_device(study)
         add_json(study)
         add_verbosity(study)
+
+
+def _add_own(study: argparse.ArgumentParser, name: str) -> None:
+    """What only one study is told."""
+    if name in SAMPLES:
+        what = "mean pile-ups" if name == "pileup" else "fields in Tesla"
+        _add_values(study, "--simulate", f"instead of EVENTS: simulate samples with these {what}")
+        study.add_argument(
+            "--each", type=positive, default=3, metavar="N", help="events a sample (default 3)"
+        )
+        add_workers(study)
+    if name == "noise":
+        _add_values(study, "--fractions", "of all hits (default 0 0.04 0.08 0.12 0.16 0.2)")
+    if name in ("noise", *SAMPLES):
+        study.add_argument("--seed", type=int, default=1, metavar="N", help="default 1")
+    if name == "misalignment":
+        _add_values(study, "--shifts", "in mm (default 0 0.1 0.2 0.5 1)")
+        study.add_argument(
+            "--layers",
+            nargs="+",
+            type=positive,
+            metavar="N",
+            help="how many of the innermost barrel layers are moved (default 1 4)",
+        )
+    if name == "rotation":
+        _add_values(study, "--angles", "in degrees (default 0 0.01 0.1 1 10 90)")
+
+
+def _add_values(study: argparse.ArgumentParser, option: str, text: str) -> None:
+    study.add_argument(option, nargs="+", type=float, metavar="X", help=text)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -62,7 +105,7 @@ def run(args: argparse.Namespace) -> int:
     set_verbosity(args)
     set_threads(args.threads)
     import_module("hitgraph.evaluation.style")  # first: it may lack its extra
-    plan = _plan(args)
+    plan = _plan(args, _sources(args))
     with progress(args.quiet) as bar:
         task = bar.add_task(f"study {args.study}", total=len(plan.points))
         measured = measure(
@@ -81,15 +124,53 @@ def run(args: argparse.Namespace) -> int:
     return SOME_FAILED if measured.failed else OK
 
 
-def _plan(args: argparse.Namespace) -> "Plan":
+def _sources(args: argparse.Namespace) -> "list[EventSource]":
+    from hitgraph.cli.console import progress
+    from hitgraph.errors import SettingsError
     from hitgraph.event.source import list_events, require_different_names
-    from hitgraph.studies import losses
+
+    if args.study not in SAMPLES:
+        sources = list_events(args.paths, args.detectors, args.events)
+        if args.study != "size":
+            require_different_names(sources)
+        return sources
+    if bool(args.paths) == bool(args.simulate):
+        raise SettingsError("give either EVENTS, folders of simulated events, or --simulate")
+    if args.paths:
+        return list_events(args.paths, args.detectors, args.events)
+    from hitgraph.studies.samples import simulate_samples
+
+    with progress(args.quiet) as bar:
+        task = bar.add_task("simulating", total=len(args.simulate) * args.each)
+        return simulate_samples(
+            *(args.study, args.simulate, args.each, args.seed, args.out, args.workers),
+            advance=lambda: bar.advance(task),
+        )
+
+
+def _plan(args: argparse.Namespace, sources: "list[EventSource]") -> "Plan":
+    from hitgraph.studies import losses, misalignment, noise, particles, samples, size
     from hitgraph.studies.plan import common_settings, load_pipelines
 
-    sources = list_events(args.paths, args.detectors, args.events)
-    require_different_names(sources)
     settings = common_settings(args.pipeline, sources)
-    return losses.plan(sources, load_pipelines(args.pipeline, args.device), settings)
+    common = (sources, load_pipelines(args.pipeline, args.device), settings)
+    match args.study:
+        case "noise":
+            return noise.plan(*common, args.fractions or noise.FRACTIONS, args.seed)
+        case "misalignment":
+            return misalignment.misalignment_plan(
+                *common, args.shifts or misalignment.SHIFTS, args.layers or misalignment.LAYERS
+            )
+        case "rotation":
+            return misalignment.rotation_plan(*common, args.angles or misalignment.ANGLES)
+        case "losses":
+            return losses.plan(*common)
+        case "particles":
+            return particles.plan(*common)
+        case "size":
+            return size.plan(*common)
+        case _:
+            return samples.plan(args.study, *common)
 
 
 def _rich(table: "Table") -> "RichTable":

@@ -41,8 +41,12 @@ def measure(
     """Measure each point and keep it in `folder`; a bad event is noted and left out.
 
     With `resume`, points that are there are read instead. Raises SettingsError where they were
-    measured with other settings, InputError when nothing could be measured.
+    measured with other settings or two have one key, InputError when nothing could be measured.
     """
+    keys = [point.key for point in points]
+    twice = next((key for key in keys if keys.count(key) > 1), None)
+    if twice is not None:
+        raise SettingsError(f"{twice}: would be measured twice; give each event and value once")
     place = folder / FOLDER
     wanted = {"hitgraph": __version__, **settings}
     if resume:

@@ -1,0 +1,159 @@
+"""The same event under other conditions: other noise, layers out of place, turned.
+
+Made from an event that is there, which is faster than simulating again and keeps every particle
+and its hits, so that differences are due to the change alone.
+"""
+
+from dataclasses import fields, replace
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hitgraph.errors import InputError, SettingsError
+from hitgraph.event.detector import Detector
+from hitgraph.event.event import CellTable, Event, HitTable, TruthTable
+from hitgraph.event.simulate.digitise import digitise
+from hitgraph.event.simulate.noise import noise_crossings, number_of_noise_hits
+from hitgraph.event.truth import NOISE, require_truth
+
+Table = TypeVar("Table", HitTable, CellTable, TruthTable)
+
+LARGEST_NOISE = 0.95  # of all hits
+
+
+def with_noise(
+    event: Event, detector: Detector, fraction: float, rng: np.random.Generator
+) -> Event:
+    """The event with noise that makes `fraction` of all its hits; the noise it had is dropped.
+
+    The new noise is that of the simulation: uniform over the modules, with wide clusters. Its
+    hits come last, so that the hits of particles keep their rows. Raises InputError without truth,
+    SettingsError for an impossible fraction.
+    """
+    if not 0 <= fraction <= LARGEST_NOISE:
+        raise SettingsError(f"noise: {fraction} is not in [0, {LARGEST_NOISE}]")
+    truth = require_truth(event)
+    clean = _select(event, truth.particle_id != NOISE)
+    if clean.n_hits == 0:
+        raise InputError(f"{event.name}: no hit of a particle, so noise has no fraction of them")
+    noise = noise_crossings(detector, number_of_noise_hits(clean.n_hits, fraction), rng)
+    clusters = digitise(detector, noise.module, noise.position, noise.momentum)
+    hit_id = clean.hits.hit_id.max() + 1 + np.arange(len(noise))
+    x, y, z = clusters.position.T
+    tx, ty, tz = noise.position.T
+    tpx, tpy, tpz = noise.momentum.T
+    volume, layer, module = (
+        getattr(detector, key)[noise.module] for key in ("volume_id", "layer_id", "module_id")
+    )
+    weight = np.zeros(len(noise), np.float32)
+    cells = CellTable(hit_id[clusters.hit], clusters.ch0, clusters.ch1, clusters.value)
+    assert clean.truth is not None
+    return replace(
+        clean,
+        hits=_joined(clean.hits, HitTable(hit_id, x, y, z, volume, layer, module)),
+        cells=None if clean.cells is None else _joined(clean.cells, cells),
+        truth=_joined(
+            clean.truth,
+            TruthTable(hit_id, noise.particle_id, tx, ty, tz, tpx, tpy, tpz, weight),
+        ),
+    )
+
+
+def with_shifted_layers(
+    event: Event, layers: NDArray[np.int64], shift: tuple[float, float, float]
+) -> Event:
+    """The event as seen when layers stand elsewhere than the module table has them.
+
+    `layers` (n_layers, 2) volume_id and layer_id; their hits are moved by `shift` (mm, x, y, z).
+    """
+    hits = event.hits
+    place = np.stack([hits.volume_id, hits.layer_id], axis=1)
+    moved = (place[:, None] == layers[None]).all(axis=2).any(axis=1)
+    x, y, z = (
+        np.where(moved, old + np.float32(by), old)
+        for old, by in zip((hits.x, hits.y, hits.z), shift, strict=True)
+    )
+    return replace(event, hits=replace(hits, x=x, y=y, z=z))
+
+
+def innermost_layers(detector: Detector, n: int) -> NDArray[np.int64]:
+    """(n, 2) volume_id and layer_id of the barrel layers nearest to the beam line.
+
+    Raises SettingsError where the detector has fewer.
+    """
+    barrel = np.abs(detector.rotation[:, 2, 2]) < np.sqrt(0.5)
+    layers = np.unique(detector.layer[barrel])
+    if not 1 <= n <= len(layers):
+        raise SettingsError(f"layers: {n} is not allowed, 1 to {len(layers)} (barrel layers)")
+    radius = np.hypot(detector.centre[:, 0], detector.centre[:, 1])
+    mean = [radius[detector.layer == layer].mean() for layer in layers]
+    nearest: NDArray[np.int64] = detector.layer_keys[layers[np.argsort(mean)[:n]]]
+    return nearest
+
+
+def turned_event(event: Event, angle: float) -> Event:
+    """The event with everything measured turned by `angle` (rad) about the beam line.
+
+    Module numbers stay, so a module's hits lie where `turned_detector` has the module.
+    """
+    hits = event.hits
+    x, y = _turned(hits.x, hits.y, angle)
+    turned = replace(event, hits=replace(hits, x=x, y=y))
+    if (truth := event.truth) is not None:
+        tx, ty = _turned(truth.tx, truth.ty, angle)
+        tpx, tpy = _turned(truth.tpx, truth.tpy, angle)
+        turned = replace(turned, truth=replace(truth, tx=tx, ty=ty, tpx=tpx, tpy=tpy))
+    if (particles := event.particles) is not None:
+        vx, vy = _turned(particles.vx, particles.vy, angle)
+        px, py = _turned(particles.px, particles.py, angle)
+        turned = replace(turned, particles=replace(particles, vx=vx, vy=vy, px=px, py=py))
+    return turned
+
+
+def turned_detector(detector: Detector, angle: float) -> Detector:
+    """The module table turned by `angle` (rad) about the beam line."""
+    sin, cos = np.sin(angle), np.cos(angle)
+    turn = np.array([[cos, -sin, 0.0], [sin, cos, 0.0], [0.0, 0.0, 1.0]])
+    return replace(
+        detector, centre=detector.centre @ turn.T, rotation=turn[None] @ detector.rotation
+    )
+
+
+def _turned(
+    x: NDArray[np.float32], y: NDArray[np.float32], angle: float
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    sin, cos = np.sin(angle), np.cos(angle)
+    old_x, old_y = x.astype(np.float64), y.astype(np.float64)
+    return (
+        (cos * old_x - sin * old_y).astype(np.float32),
+        (sin * old_x + cos * old_y).astype(np.float32),
+    )
+
+
+def _select(event: Event, keep: NDArray[np.bool_]) -> Event:
+    """The event with the hits that `keep` (n_hits,) marks, and their cells."""
+    cells = event.cells
+    if cells is not None:
+        kept_cells = np.isin(cells.hit_id, event.hits.hit_id[keep])
+        cells = _rows(cells, kept_cells)
+    return replace(
+        event,
+        hits=_rows(event.hits, keep),
+        cells=cells,
+        truth=None if event.truth is None else _rows(event.truth, keep),
+    )
+
+
+def _rows(table: Table, keep: NDArray[np.bool_]) -> Table:
+    columns = {field.name: getattr(table, field.name)[keep] for field in fields(table)}
+    return replace(table, **columns)
+
+
+def _joined(first: Table, then: Table) -> Table:
+    """The rows of both tables, in the types of the first."""
+    columns = {}
+    for field in fields(first):
+        one, other = getattr(first, field.name), getattr(then, field.name)
+        columns[field.name] = np.concatenate([one, other.astype(one.dtype)])
+    return replace(first, **columns)

@@ -1,0 +1,40 @@
+"""The study `noise`: efficiency and purity against the share of noise hits.
+
+As arXiv 2103.06995, table 1 and figure 7, which have a pipeline trained without noise.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from hitgraph.event.changes import with_noise
+from hitgraph.event.event import Event
+from hitgraph.event.source import EventSource
+from hitgraph.pipeline import Pipeline
+from hitgraph.studies.plan import Plan
+from hitgraph.studies.scan import Change, Changed, scan_plan, scan_points
+from hitgraph.studies.scan_output import Axis, scan_result
+
+FRACTIONS = (0.0, 0.04, 0.08, 0.12, 0.16, 0.20)  # those of the paper
+AXIS = Axis("noise / all hits")
+
+
+def plan(
+    sources: Sequence[EventSource],
+    pipelines: Mapping[str, Pipeline],
+    settings: Mapping[str, Any],
+    fractions: Sequence[float] = FRACTIONS,
+    seed: int = 1,
+) -> Plan:
+    """The noise of every event is replaced by `fractions` of noise, equal for all pipelines."""
+    changes = [Change(one, partial(_with_noise, fraction=one, seed=seed)) for one in fractions]
+    known = {**settings, "noise": list(fractions), "seed": seed}
+    points = scan_points(sources, pipelines, changes)
+    return scan_plan(points, known, lambda scan: scan_result("noise", scan, AXIS, relative=True))
+
+
+def _with_noise(pipeline: Pipeline, event: Event, fraction: float, seed: int) -> Changed:
+    rng = np.random.default_rng([seed, event.number])
+    return pipeline, with_noise(event, event.detector or pipeline.detector, fraction, rng)

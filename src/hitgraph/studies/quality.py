@@ -1,0 +1,99 @@
+"""How good the tracks of an event are, as JSON-able counts that add up over events."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hitgraph.evaluation.matching import MatchingName
+from hitgraph.evaluation.metrics import evaluate
+from hitgraph.evaluation.ratio import BinnedRatio, Ratio
+from hitgraph.event.event import Event
+from hitgraph.event.truth import NOISE, require_truth
+
+MATCHING: MatchingName = "double majority"
+PT_CURVE = "technical efficiency vs pt"
+
+
+@dataclass(frozen=True)
+class Quality:
+    """Several events together."""
+
+    n_hits: tuple[int, ...]  # of each event
+    noise: float  # noise hits / hits
+    score: float  # TrackML score, mean over events
+    score_error: float  # its standard error; NaN for one event
+    technical: dict[str, Ratio]  # efficiency by the lowest pT (GeV, as text)
+    purity: Ratio
+    by_pt: BinnedRatio  # technical efficiency
+
+    @property
+    def mean_hits(self) -> float:
+        return float(np.mean(self.n_hits))
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able."""
+        return {
+            "n_hits": list(self.n_hits),
+            "noise": self.noise,
+            "score": _number(self.score),
+            "score_error": _number(self.score_error),
+            "technical": {cut: ratio.to_dict() for cut, ratio in self.technical.items()},
+            "purity": self.purity.to_dict(),
+            "by_pt": self.by_pt.to_dict(),
+        }
+
+
+def quality_of(event: Event, labels: NDArray[np.integer]) -> dict[str, Any]:
+    """The counts of one event; labels (n_hits,), below zero for no track."""
+    metrics = evaluate(event, labels)
+    matched = metrics.matchings[MATCHING]
+    return {
+        "event": event.name,
+        "n_hits": event.n_hits,
+        "n_noise": int(np.count_nonzero(require_truth(event).particle_id == NOISE)),
+        "score": _number(metrics.score),
+        "technical": {
+            f"{one.min_pt:g}": [one.technical.passed, one.technical.total]
+            for one in matched.efficiency
+        },
+        "purity": [matched.purity.passed, matched.purity.total],
+        "by_pt": matched.curves[PT_CURVE].to_dict(),
+    }
+
+
+def together(events: Sequence[Mapping[str, Any]]) -> Quality:
+    """What `quality_of` gave for several events, at least one."""
+    scores = np.array([one["score"] for one in events if one["score"] is not None])
+    n = len(scores)
+    cuts = events[0]["technical"]
+    by_pt = [BinnedRatio(**{k: tuple(v) for k, v in one["by_pt"].items()}) for one in events]
+    return Quality(
+        n_hits=tuple(one["n_hits"] for one in events),
+        noise=sum(one["n_noise"] for one in events) / sum(one["n_hits"] for one in events),
+        score=float(scores.mean()) if n else float("nan"),
+        score_error=float(scores.std(ddof=1) / np.sqrt(n)) if n > 1 else float("nan"),
+        technical={cut: add_up([one["technical"][cut] for one in events]) for cut in cuts},
+        purity=add_up([one["purity"] for one in events]),
+        by_pt=add_bins(by_pt),
+    )
+
+
+def add_up(counts: Sequence[Sequence[int]]) -> Ratio:
+    """The sum of [passed, total] of several events."""
+    passed, total = np.sum(counts, axis=0).tolist()
+    return Ratio(passed, total)
+
+
+def add_bins(curves: Sequence[BinnedRatio]) -> BinnedRatio:
+    """The sum of several curves, at least one, in the same bins."""
+    total = curves[0]
+    for one in curves[1:]:
+        total = total + one
+    return total
+
+
+def _number(value: float) -> float | None:
+    return value if np.isfinite(value) else None

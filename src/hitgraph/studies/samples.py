@@ -1,0 +1,92 @@
+"""The studies `pileup` and `field`: samples that differ in how they were simulated.
+
+As arXiv 2103.06995, figure 6 (efficiency and purity against the number of hits).
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from hitgraph.errors import HitgraphError, InputError
+from hitgraph.event.simulate.settings import SimulationSettings
+from hitgraph.event.source import EventSource, list_events
+from hitgraph.event.store import read_dataset_info
+from hitgraph.pipeline import Pipeline
+from hitgraph.studies.plan import Plan
+from hitgraph.studies.points import Point
+from hitgraph.studies.scan import Change, scan_plan, scan_points, unchanged
+from hitgraph.studies.scan_output import Axis, scan_result
+
+AXES = {
+    "pileup": Axis(
+        "hits",
+        text=lambda value, _: f"pile-up {value:g}",
+        place=lambda _, quality: quality.mean_hits,
+    ),
+    "field": Axis("field [T]"),
+}
+"""Studies by the setting of the simulation that they change."""
+
+
+def plan(
+    study: str,
+    sources: Sequence[EventSource],
+    pipelines: Mapping[str, Pipeline],
+    settings: Mapping[str, Any],
+) -> Plan:
+    """One value of the axis a folder of events, from its dataset.json.
+
+    Raises InputError where a folder does not tell the value.
+    """
+    points: list[Point] = []
+    values = {}
+    for folder in dict.fromkeys(source.path.parent for source in sources):
+        values[str(folder)] = value = setting_of(folder, study)
+        there = [source for source in sources if source.path.parent == folder]
+        points += scan_points(there, pipelines, [Change(value, unchanged)])
+    known = {**settings, study: values}
+    return scan_plan(points, known, lambda scan: scan_result(study, scan, AXES[study]))
+
+
+def setting_of(folder: Path, name: str) -> float:
+    """What the dataset.json of a folder of events says about a setting of the simulation.
+
+    Its default where the sample is older than the setting. Raises InputError where nothing tells.
+    """
+    settings = read_dataset_info(folder).get("settings", {})
+    found = settings.get(name, getattr(SimulationSettings(), name) if settings else None)
+    if not isinstance(found, int | float):
+        raise InputError(
+            f"{folder}: dataset.json does not tell the setting {name}: give folders that "
+            "`hitgraph simulate` wrote, or have the study simulate with --simulate"
+        )
+    return float(found)
+
+
+def simulate_samples(
+    study: str,
+    values: Sequence[float],
+    n_events: int,
+    seed: int,
+    folder: Path,
+    workers: int,
+    advance: Callable[[], None],
+) -> list[EventSource]:
+    """Events with each value of the setting, kept in FOLDER/events and not made twice.
+
+    Raises MissingExtraError without the extra `sim`, HitgraphError where an event failed.
+    """
+    from hitgraph.event.simulate.run import simulate
+
+    changed: list[dict[str, Any]] = [{study: value, "seed": seed} for value in values]
+    samples = [SimulationSettings(**one) for one in changed]
+    sources: list[EventSource] = []
+    for settings in samples:
+        out = folder / "events" / f"{study}-{getattr(settings, study):g}"
+        numbers = range(1000, 1000 + n_events)
+        run = simulate(settings, out, numbers, workers=workers, resume=True, advance=advance)
+        if run.failed:
+            number, why = next(iter(run.failed.items()))
+            raise HitgraphError(f"{out}: event {number} could not be simulated: {why}")
+        sources += list_events([out], numbers=(1000, 1000 + n_events))
+    return sources
