@@ -64,7 +64,7 @@ def compare_runs(before: Mapping[str, Any], now: Mapping[str, Any]) -> Compariso
         old = before["parts"].get(name)
         if old is None or "events" not in part or "quality" not in part:
             continue
-        if [e["event"] for e in old["events"]] != [e["event"] for e in part["events"]]:
+        if _events(old) != _events(part):
             notes.append(f"{name}: not the same events, not compared")
             continue
         least = min(_repeats(old), _repeats(part))
@@ -118,6 +118,10 @@ def _flat(quality: Part) -> dict[str, float]:
         values[f"technical efficiency, pT > {min_pt} GeV"] = ratio["value"]
     values["purity"] = quality["purity"]["value"]
     return {what: value for what, value in values.items() if value is not None}
+
+
+def _events(part: Part) -> list[tuple[str, int]]:
+    return [(event["event"], event["n_hits"]) for event in part["events"]]
 
 
 def _repeats(part: Part) -> int:

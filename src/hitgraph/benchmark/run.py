@@ -24,7 +24,7 @@ from hitgraph.files import atomic_write
 
 FORMAT = 1  # of the JSON file
 FILE_NAME = "benchmark.json"
-HEAD = ("format", "hitgraph", "pipeline", "weights", "events", "repeats", "machine")
+MAY_DIFFER = ("when", "parts")
 
 
 @dataclass(frozen=True)
@@ -62,21 +62,22 @@ def run_benchmark(
     `begin(name, number, total)` is called before each and returns where its progress is told.
     Raises SettingsError where what is saved does not belong to this order.
     """
-    seen = run_apart(look, order, threads_environment(1))
+    path = None if out is None else out / FILE_NAME
     run: dict[str, Any] = {
         "format": FORMAT,
         "hitgraph": __version__,
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
         "pipeline": order.pipeline,
-        "weights": seen["weights"],
         "events": [source.name for source in order.sources],
+        "bytes": [source.size for source in order.sources],
         "repeats": order.repeats,
-        "machine": describe() | seen["machine"],
-        "parts": {},
     }
-    path = None if out is None else out / FILE_NAME
-    if resume and path is not None and path.is_file():
-        run = _go_on(run, read_run(path), path)
+    saved = read_run(path) if resume and path is not None and path.is_file() else None
+    _require_same(saved, run, path)
+    seen = run_apart(look, order, threads_environment(1))
+    run |= {"weights": seen["weights"], "machine": describe() | seen["machine"], "parts": {}}
+    _require_same(saved, run, path)
+    run = saved or run
     measurements = list(_measurements(order, seen["gpu"]))
     for number, measurement in enumerate(measurements):
         if measurement.name in run["parts"]:
@@ -138,7 +139,7 @@ def look(order: Order, _tell: Tell, _line: Connection) -> dict[str, Any]:
     weights = (find_pipeline(order.pipeline) / "weights.safetensors").read_bytes()
     gpu = torch.cuda.is_available()
     machine = {
-        "torch": torch.__version__,
+        "torch": str(torch.__version__),  # as it is, it would bring torch along
         "gpu": torch.cuda.get_device_name() if gpu else None,
     }
     return {"weights": hashlib.sha256(weights).hexdigest()[:16], "machine": machine, "gpu": gpu}
@@ -165,14 +166,16 @@ def write_run(run: dict[str, Any], path: Path) -> None:
         temporary.write_text(json.dumps(run, indent=1) + "\n", encoding="utf-8")
 
 
-def _go_on(new: dict[str, Any], saved: dict[str, Any], path: Path) -> dict[str, Any]:
-    for key in HEAD:
-        if saved.get(key) != new[key]:
+def _require_same(saved: dict[str, Any] | None, run: dict[str, Any], path: Path | None) -> None:
+    """Refuse to go on with what was measured on something else."""
+    if saved is None:
+        return
+    for key in run:
+        if key not in MAY_DIFFER and saved.get(key) != run[key]:
             raise SettingsError(
-                f"{path}: {key} is {saved.get(key)}, but now {new[key]}: give another --out, or "
+                f"{path}: {key} is {saved.get(key)}, but now {run[key]}: give another --out, or "
                 "leave --resume out to measure everything again"
             )
-    return saved
 
 
 def _place(device: str, threads: int) -> str:
