@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import partial
+from importlib import import_module
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from hitgraph.benchmark.reference import ReferenceJob, measure_reference
 from hitgraph.benchmark.stages import StageJob, measure_stages
 from hitgraph.benchmark.startup import measure_startup
 from hitgraph.benchmark.throughput import SECONDS, cpu_layouts, gpu_layouts, measure_throughput
+from hitgraph.benchmark.traditional import KEY, measure_ckf
 from hitgraph.errors import InputError, SettingsError
 from hitgraph.event.source import EventSource
 from hitgraph.files import atomic_write
@@ -122,6 +124,9 @@ def _measurements(order: Order, gpu: bool) -> Iterator[Measurement]:
             one = job(device, layout.threads)
             take = partial(measure_throughput, one, layout, seconds=order.seconds)
             yield Measurement(f"throughput, {device}, {layout.name}", layout.cores, take)
+    if order.ckf:
+        take = partial(run_apart, measure_ckf, job("cpu", 1), threads_environment(1))
+        yield Measurement(KEY, 1, take)
     for device in devices if order.reference else []:
         threads = order.threads[0 if device == "cpu" else -1]
         reference = ReferenceJob(job(device, threads), order.reference)
@@ -136,6 +141,8 @@ def look(order: Order, _tell: Tell, _line: Connection) -> dict[str, Any]:
     from hitgraph.pipeline import Pipeline, find_pipeline
 
     Pipeline.load(order.pipeline, order.device)
+    if order.ckf:
+        import_module("hitgraph.baseline.ckf")  # before any work: its extra may be missing
     weights = (find_pipeline(order.pipeline) / "weights.safetensors").read_bytes()
     gpu = torch.cuda.is_available()
     machine = {

@@ -1,6 +1,6 @@
 """One pipeline on some events, again and again: what each stage takes, and what was found."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
@@ -68,12 +68,8 @@ def measure_stages(job: StageJob, tell: Tell, _line: Connection) -> dict[str, An
                     found.append(one)
                 tell(f"repeat {repeat + 1}, {source.name}")
         ruler.append(yardstick())
-    events = [
-        _event_dict(source, one, own, _judge(source, one))
-        for source, one, own in zip(job.sources, found, samples, strict=True)
-    ]
+    judged = judge_events(job.sources, found, samples)
     tell("judged")
-    metrics = [event.pop("metrics") for event in events]
     return {
         "device": str(pipeline.device),
         "threads": job.threads,
@@ -81,9 +77,22 @@ def measure_stages(job: StageJob, tell: Tell, _line: Connection) -> dict[str, An
         "loaded_bytes": idle,
         "first_event_seconds": first,
         "yardstick": ruler,
-        "events": events,
-        "quality": _quality([one for one in metrics if one is not None]),
+        **judged,
     }
+
+
+def judge_events(
+    sources: Sequence[EventSource],
+    found: Sequence[Found],
+    samples: Sequence[list[dict[str, Reading]]],
+) -> dict[str, Any]:
+    """The events with their readings and scores, and the quality of all together."""
+    metrics = [_judge(source, one) for source, one in zip(sources, found, strict=True)]
+    events = [
+        _event_dict(source, one, own, judged)
+        for source, one, own, judged in zip(sources, found, samples, metrics, strict=True)
+    ]
+    return {"events": events, "quality": _quality([one for one in metrics if one is not None])}
 
 
 def load_apart(job: Any) -> tuple["Pipeline", float]:
@@ -171,7 +180,6 @@ def _event_dict(
         "edges": found.edges,
         "stages": stages,
         "score": None if metrics is None else metrics.to_dict()["trackml_score"]["value"],
-        "metrics": metrics,
     }
 
 

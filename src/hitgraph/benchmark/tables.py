@@ -8,13 +8,13 @@ from hitgraph.benchmark.planning import Farm
 from hitgraph.benchmark.summary import (
     TITLES,
     Part,
-    Spread,
     mean_edges,
     mean_hits,
     spread_of,
     stage_names,
 )
 from hitgraph.benchmark.text import NOTHING, Table, gigabytes, power, seconds, with_spread
+from hitgraph.benchmark.traditional import KEY
 
 
 def all_tables(run: Mapping[str, Any]) -> list[Table]:
@@ -33,9 +33,8 @@ def all_tables(run: Mapping[str, Any]) -> list[Table]:
         tables.append(throughput_table(throughput))
     for name, part in _named(parts, "reference sizes").items():
         tables.append(reference_table(name, part))
-    ckf = _named(parts, "ckf")
-    if ckf:
-        tables.append(ckf_table(ckf["ckf"], stages))
+    if KEY in parts:
+        tables.append(ckf_table(parts[KEY], stages))
     return tables
 
 
@@ -167,20 +166,23 @@ def reference_table(name: str, part: Part) -> Table:
 
 def ckf_table(part: Part, stages: Mapping[str, Part]) -> Table:
     """The traditional chain on the same events, and the ratio of the times."""
-    ckf = Spread(*part["cpu"]), Spread(*part["wall"])
-    rows = [("ACTS CKF", with_spread(ckf[0], 1), with_spread(ckf[1], 1), "1", *_found(part))]
-    for ours in stages.values():
-        cpu, wall = spread_of(ours, "all", "cpu"), spread_of(ours, "all", "wall")
-        if cpu is not None:
-            ratio = f"{ckf[0].median / cpu.median:.3g}"
-            rows.append(
-                (_place(ours), with_spread(cpu, 1), with_spread(wall, 1), ratio, *_found(ours))
-            )
-    quality = [what.split(", ")[-1] for what in _quality_rows(part)]
-    header = ("finder", "CPU [s]", "wall [s]", "CPU time of the CKF / this", *quality)
-    return Table(
-        "Beside the combinatorial Kalman filter", header, tuple(rows), tuple(part["notes"])
+    theirs = spread_of(part, "all", "cpu")
+    rows = []
+    for name, one in {"ACTS CKF": part, **{_place(ours): ours for ours in stages.values()}}.items():
+        cpu, wall = spread_of(one, "all", "cpu"), spread_of(one, "all", "wall")
+        assert theirs is not None
+        assert cpu is not None
+        ratio = f"{theirs.median / cpu.median:.3g}"
+        found = _quality_rows(one).values()
+        rows.append((name, with_spread(cpu, 1), with_spread(wall, 1), ratio, *found))
+    inside = ", ".join(f"{name} {value:.3g} s" for name, value in part["stage_seconds"].items())
+    notes = (
+        "The same events from file to labels, one process and one repeat of the CKF; its stages, "
+        f"wall time: {inside}.",
+        *_crowded({KEY: part}),
     )
+    header = ("finder", "CPU [s]", "wall [s]", "CKF's CPU time / this", *_quality_rows(part))
+    return Table("Beside the combinatorial Kalman filter", header, tuple(rows), notes)
 
 
 def comparison_table(comparison: Comparison, everything: bool = False) -> Table:
@@ -275,10 +277,6 @@ def _quality_rows(part: Part) -> dict[str, str]:
         )
     rows["purity"] = percent(Ratio(quality["purity"]["passed"], quality["purity"]["total"]))
     return rows
-
-
-def _found(part: Part) -> list[str]:
-    return list(_quality_rows(part).values())
 
 
 def _crowded(parts: Mapping[str, Part]) -> list[str]:
