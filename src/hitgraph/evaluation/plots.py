@@ -62,7 +62,7 @@ def efficiency_figure(
             curves = metrics.matchings[matching].curves
             for kind, filled in (("technical", True), ("physics", False)):
                 curve = curves[f"{kind} efficiency vs {variable}"]
-                handles.append(_points(top, curve, variable, k, filled))
+                handles.append(draw_curve(top, curve, k, filled, variable != "eta"))
                 labels.append(f"{name}, {kind}")
                 floor = min(floor, _floor(curve))
         _fraction_axis(top, EFFICIENCY_LABEL, floor)
@@ -85,7 +85,7 @@ def purity_figure(
         handles, floor = [], 1.0
         for k, metrics in enumerate(columns.values()):
             curve = metrics.matchings[matching].curves[f"purity vs {variable}"]
-            handles.append(_points(top, curve, variable, k, filled=True))
+            handles.append(draw_curve(top, curve, k))
             floor = min(floor, _floor(curve))
             _steps(bottom, curve.total, curve.edges, len(metrics.events), COLOURS[k % 6])
         _fraction_axis(top, PURITY_LABEL, floor)
@@ -194,11 +194,19 @@ def score_figure(histograms: Mapping[str, ScoreHistogram]) -> Figure:
     return figure
 
 
-def _points(axes: Axes, curve: BinnedRatio, variable: str, k: int, filled: bool) -> Any:
-    """One curve with its error bars; bins without entries are left out."""
+def draw_curve(
+    axes: Axes, curve: BinnedRatio, k: int, filled: bool = True, logarithmic: bool = False
+) -> Any:
+    """Points of the k-th colour with error bars, horizontally the width of the bin.
+
+    Bins without entries are left out. A point stands in the middle of its bin as its axis shows
+    it: geometric where that is logarithmic.
+    """
     edges = np.asarray(curve.edges)
     full = np.asarray(curve.total) > 0
-    centre = _centres(edges, variable)
+    centre = (edges[:-1] + edges[1:]) / 2
+    if logarithmic:
+        centre = np.sqrt(np.maximum(edges[:-1], 0.25 * edges[1:]) * edges[1:])
     low, high = curve.interval
     value = curve.value
     return axes.errorbar(
@@ -212,14 +220,6 @@ def _points(axes: Axes, curve: BinnedRatio, variable: str, k: int, filled: bool)
         markerfacecolor=COLOURS[k % 6] if filled else "none",
         elinewidth=1.0,
     )
-
-
-def _centres(edges: NDArray[np.float64], variable: str) -> NDArray[np.float64]:
-    """Middle of each bin as its axis shows it: geometric where the axis is logarithmic."""
-    if variable in ("pt", "radius"):
-        positive = np.maximum(edges[:-1], np.where(variable == "radius", 0.25, 1e-9) * edges[1:])
-        return np.asarray(np.sqrt(positive * edges[1:]), dtype=np.float64)
-    return np.asarray((edges[:-1] + edges[1:]) / 2, dtype=np.float64)
 
 
 def _set_x(axes: Axes, variable: Variable) -> None:

@@ -31,8 +31,7 @@ def with_noise(
     hits come last, so that the hits of particles keep their rows. Raises InputError without truth,
     SettingsError for an impossible fraction.
     """
-    if not 0 <= fraction <= LARGEST_NOISE:
-        raise SettingsError(f"noise: {fraction} is not in [0, {LARGEST_NOISE}]")
+    check_noise(fraction)
     truth = require_truth(event)
     clean = _select(event, truth.particle_id != NOISE)
     if clean.n_hits == 0:
@@ -58,6 +57,12 @@ def with_noise(
             TruthTable(hit_id, noise.particle_id, tx, ty, tz, tpx, tpy, tpz, weight),
         ),
     )
+
+
+def check_noise(fraction: float) -> None:
+    """Raise SettingsError for a share of noise hits that cannot be made."""
+    if not 0 <= fraction <= LARGEST_NOISE:
+        raise SettingsError(f"noise: {fraction} is not in [0, {LARGEST_NOISE}]")
 
 
 def with_shifted_layers(

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from hitgraph.event.changes import with_noise
+from hitgraph.event.changes import check_noise, with_noise
 from hitgraph.event.event import Event
 from hitgraph.event.source import EventSource
 from hitgraph.pipeline import Pipeline
@@ -28,7 +28,12 @@ def plan(
     fractions: Sequence[float] = FRACTIONS,
     seed: int = 1,
 ) -> Plan:
-    """The noise of every event is replaced by `fractions` of noise, equal for all pipelines."""
+    """The noise of every event is replaced by `fractions` of noise, equal for all pipelines.
+
+    Raises SettingsError for a fraction that cannot be.
+    """
+    for fraction in fractions:
+        check_noise(fraction)
     changes = [Change(one, partial(_with_noise, fraction=one, seed=seed)) for one in fractions]
     known = {**settings, "noise": list(fractions), "seed": seed}
     points = scan_points(sources, pipelines, changes)

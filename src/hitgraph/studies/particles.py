@@ -139,7 +139,8 @@ def _table(key: str, curves: Mapping[str, BinnedRatio]) -> Table:
 
 def particles_figure(curves: Mapping[str, Mapping[str, BinnedRatio]]) -> "Figure":
     """One panel a variable, one colour a pipeline; horizontally the width of the bin."""
-    from hitgraph.evaluation.style import COLOURS, MARKERS, legend_above, new_figure, styled
+    from hitgraph.evaluation.plots import draw_curve
+    from hitgraph.evaluation.style import legend_above, new_figure, styled
 
     with styled():
         figure = new_figure(12.4, 7.6)
@@ -147,27 +148,14 @@ def particles_figure(curves: Mapping[str, Mapping[str, BinnedRatio]]) -> "Figure
         for axes, (key, variable) in zip(
             figure.subplots(2, 3).flat, VARIABLES.items(), strict=True
         ):
-            edges = np.array(variable.edges)
-            centre = (edges[1:] + edges[:-1]) / 2
-            if variable.scale == "log":
-                centre = np.sqrt(edges[1:] * edges[:-1])
             for k, (name, found) in enumerate(curves.items()):
-                curve = found[key]
-                full = np.array(curve.total) > 0
-                low, high = curve.interval
-                handles[name] = axes.errorbar(
-                    centre[full],
-                    curve.value[full],
-                    xerr=[(centre - edges[:-1])[full], (edges[1:] - centre)[full]],
-                    yerr=[(curve.value - low)[full], (high - curve.value)[full]],
-                    linestyle="none",
-                    marker=MARKERS[k % 6],
-                    color=COLOURS[k % 6],
-                    elinewidth=1.0,
+                handles[name] = draw_curve(
+                    axes, found[key], k, logarithmic=variable.scale != "linear"
                 )
             axes.set_xscale(
                 variable.scale, **({"linthresh": 1} if variable.scale == "symlog" else {})
             )
+            axes.set_xlim(variable.edges[0], variable.edges[-1])
             axes.set(xlabel=variable.label, ylabel="technical efficiency")
             axes.set_ylim(top=1.02)
         legend_above(figure, list(handles.values()), list(handles), columns=3)

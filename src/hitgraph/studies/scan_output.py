@@ -117,7 +117,8 @@ def relative_figure(values: Mapping[float, Quality], axis: Axis) -> "Figure":
             handles.append(drawn)
             labels.append(f"{axis.text(value, one)} / {axis.text(first, reference)}")
         axes.axhline(1.0, color=INK, linewidth=0.8, linestyle=":")
-        axes.set(xscale="log", xlabel=r"particle $p_\mathrm{T}$ [GeV]")
+        axes.set(xscale="log", xlim=(edges[0], edges[-1]))
+        axes.set_xlabel(r"particle $p_\mathrm{T}$ [GeV]")
         axes.set_ylabel("technical efficiency, relative")
         legend_above(figure, handles, labels, columns=5)
     return figure

@@ -149,7 +149,9 @@ def size_figure(series: Mapping[str, Sequence[Mapping[str, Any]]]) -> "Figure":
             middle.plot(n_hits, shown["seconds"], **look)
             if "memory [GB]" in shown:
                 right.plot(n_hits, shown["memory [GB]"], **look)
-        left.set(yscale="log", ylabel="edges")
+        left.set_ylabel("edges")
+        if left.dataLim.y1 > 0:
+            left.set_yscale("log")
         middle.set(ylabel="wall time / event [s]", ylim=(0, None))
         right.set(ylabel="peak memory [GB]", ylim=(0, None))
         for axes in (left, middle, right):

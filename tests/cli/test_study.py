@@ -1,0 +1,82 @@
+"""hitgraph study, as it is typed."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from hitgraph.cli import CANNOT_START, OK, main
+from hitgraph.cli.study import SAMPLES, STUDIES
+
+Study = Callable[..., tuple[int, Path]]
+
+QUICK = {
+    "noise": ("--fractions", "0", "0.2"),
+    "misalignment": ("--shifts", "0", "1", "--layers", "1"),
+    "rotation": ("--angles", "0", "90"),
+}
+
+
+@pytest.fixture(scope="module")
+def study(tiny_store: Path, tiny_pipeline: Path, tmp_path_factory: pytest.TempPathFactory) -> Study:
+    """`study(name, *arguments)` on one event; the exit status and the folder."""
+    out = tmp_path_factory.mktemp("studies")
+
+    def run(name: str, *arguments: str) -> tuple[int, Path]:
+        line = ["study", name, str(tiny_store), "--events", "1000", "--out", str(out / name)]
+        line += ["--pipeline", str(tiny_pipeline), "--device", "cpu", "--threads", "1", "--quiet"]
+        return main([*line, *arguments]), out / name
+
+    return run
+
+
+@pytest.mark.parametrize("name", [name for name in STUDIES if name not in SAMPLES])
+def test_every_study_leaves_numbers_and_figures(study: Study, name: str) -> None:
+    status, out = study(name, *QUICK.get(name, ()))
+    assert status == OK
+    content = json.loads((out / f"{name}.json").read_text())
+    assert content["study"] == name
+    assert content["settings"]["events"]
+    for suffix in ("png", "svg"):
+        assert (out / f"{name}.{suffix}").stat().st_size > 1000
+    series = content.get("series", {})
+    if name == "noise":
+        (values,) = series.values()
+        assert [one["noise"] for one in values] == pytest.approx([0, 0.2], abs=0.01)
+    if name == "rotation":  # with a table turned along, nothing has changed
+        known = next(values for key, values in series.items() if key.endswith(", table turned"))
+        assert known[0]["technical"] == known[1]["technical"]
+
+
+def test_a_study_goes_on_with_the_settings_it_began_with(
+    study: Study, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, out = study("noise", "--fractions", "0.1")
+    written = {path: path.stat().st_mtime_ns for path in (out / "points").glob("*event*")}
+    assert len(written) == 1
+    assert study("noise", "--fractions", "0.1", "--resume")[0] == OK
+    assert all(path.stat().st_mtime_ns == when for path, when in written.items())
+    assert study("noise", "--fractions", "0.2", "--resume")[0] == CANNOT_START
+    assert "noise" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "says"),
+    [
+        ("noise", ("--fractions", "1.5"), "noise"),
+        ("misalignment", ("--layers", "40"), "layers"),
+        ("pileup", ("--simulate", "20"), "either EVENTS"),
+        ("pileup", (), "dataset.json"),
+    ],
+)
+def test_what_cannot_be_is_refused_with_a_reason(
+    study: Study,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    arguments: tuple[str, ...],
+    says: str,
+) -> None:
+    status, _ = study(name, *arguments)
+    assert status == CANNOT_START
+    assert says in capsys.readouterr().err

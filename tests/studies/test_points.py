@@ -1,0 +1,56 @@
+"""Measurements are kept one by one, and a study goes on where it stopped."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hitgraph.errors import InputError, SettingsError
+from hitgraph.studies.points import Point, measure
+
+
+class Measurement:
+    """Gives its number and remembers how often it was asked; or fails."""
+
+    def __init__(self, number: int, error: BaseException | None = None) -> None:
+        self.number, self.error, self.asked = number, error, 0
+
+    def __call__(self) -> dict[str, Any]:
+        self.asked += 1
+        if self.error is not None:
+            raise self.error
+        return {"number": self.number}
+
+
+def test_an_interrupted_study_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    first, second = Measurement(1), Measurement(2, KeyboardInterrupt())
+    points = [Point("a b/1", first), Point("second", second)]
+    with pytest.raises(KeyboardInterrupt):
+        measure(points, tmp_path, {"x": (1, 2)}, resume=False)
+    second.error = None
+    done = measure(points, tmp_path, {"x": (1, 2)}, resume=True)
+    assert done.done == {"a b/1": {"number": 1}, "second": {"number": 2}}
+    assert (first.asked, second.asked) == (1, 2)
+    measure(points, tmp_path, {"x": (1, 2)}, resume=False)
+    assert first.asked == 2  # begun anew
+
+
+def test_other_settings_are_not_mixed_in(tmp_path: Path) -> None:
+    points = [Point("one", Measurement(1))]
+    measure(points, tmp_path, {"shifts": [0.1]}, resume=False)
+    with pytest.raises(SettingsError, match=r"shifts.*0\.1.*0\.2.*--resume"):
+        measure(points, tmp_path, {"shifts": [0.2]}, resume=True)
+
+
+def test_a_bad_event_is_left_out_and_named(tmp_path: Path) -> None:
+    bad = Point("bad", Measurement(1, InputError("no truth")))
+    found = measure([bad, Point("good", Measurement(2))], tmp_path, {}, resume=False)
+    assert list(found.done) == ["good"]
+    assert found.failed == {"bad": "no truth"}
+    with pytest.raises(InputError, match="bad: no truth"):
+        measure([bad], tmp_path, {}, resume=False)
+
+
+def test_two_measurements_of_one_name_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="twice"):
+        measure([Point("one", Measurement(1))] * 2, tmp_path, {}, resume=False)
