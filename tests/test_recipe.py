@@ -129,7 +129,20 @@ def test_a_setting_out_of_range_is_named_with_file_and_value(
         ),
         (
             {"join": {"network": {}, "training": {"trackml_weights": True}}},
-            "join.training.trackml_weights: true is for edges",
+            "join.training.trackml_weights: true is allowed under filter and gnn only",
+        ),
+        ({"filter": None}, "filter: is missing; only graph.builder scored may do without"),
+        (
+            {"gnn__edge_inputs": ["filter_logit", "inner_best"]},
+            "gnn.edge_inputs: 'inner_best' needs the section triplets",
+        ),
+        (
+            {"triplets": {"network": {}, "training": {}, "skip_weight": 2.0}},
+            "triplets.skip_weight: 2.0 is not in",
+        ),
+        (
+            {"triplets": {"network": {}, "training": {}, "events": 0}},
+            "triplets.events: 0 is not allowed",
         ),
     ],
 )

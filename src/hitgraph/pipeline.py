@@ -214,9 +214,10 @@ class Pipeline:
         """Labels (n_hits,) with tracks joined that the join network holds for one particle's."""
         assert self.join is not None
         assert self.recipe.join is not None
-        pairs = part_pairs(hits, labels)
+        settings = self.recipe.join.network
+        pairs = part_pairs(hits, labels, settings.max_hits)
         scores = torch.sigmoid(self.join(pairs.features.to(self.device)))
-        return join_tracks(hits, labels, pairs, scores, self.recipe.join.network)
+        return join_tracks(hits, labels, pairs, scores, settings)
 
 
 def make_builder(pipeline: Pipeline) -> ScoredBuilder | WindowBuilder | RadiusBuilder:

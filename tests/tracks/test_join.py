@@ -26,7 +26,7 @@ def straight_hits(directions: list[tuple[float, float]], radii: list[float]) -> 
 
 
 def joined(hits: Hits, labels: list[int], scores: list[float], **settings: float) -> list[int]:
-    pairs = part_pairs(hits, torch.tensor(labels))
+    pairs = part_pairs(hits, torch.tensor(labels), 30)
     assert len(pairs.inner) == len(scores)
     return join_tracks(
         hits, torch.tensor(labels), pairs, torch.tensor(scores), JoinSettings(**settings)
@@ -38,7 +38,7 @@ RADII = [30.0, 70.0, 120.0, 170.0, 260.0, 360.0]
 
 def test_the_two_halves_of_a_straight_track_are_a_pair_that_agrees() -> None:
     hits = straight_hits([(0.3, 0.5)], RADII)
-    pairs = part_pairs(hits, torch.tensor([1, 1, 1, 0, 0, 0]))
+    pairs = part_pairs(hits, torch.tensor([1, 1, 1, 0, 0, 0]), 30)
     assert pairs.inner.tolist() == [1]  # nearer to the origin
     assert pairs.outer.tolist() == [0]
     values = dict(zip(JOIN_FEATURES, pairs.features[0].tolist(), strict=True))
@@ -51,19 +51,31 @@ def test_the_two_halves_of_a_straight_track_are_a_pair_that_agrees() -> None:
 
 def test_tracks_in_other_directions_are_no_pair() -> None:
     hits = straight_hits([(0.3, 0.5), (0.9, 0.5), (0.3, 1.5)], RADII[:3])
-    pairs = part_pairs(hits, torch.tensor([0] * 3 + [1] * 3 + [2] * 3))
+    pairs = part_pairs(hits, torch.tensor([0] * 3 + [1] * 3 + [2] * 3), 30)
     assert len(pairs.inner) == 0
 
 
 def test_a_pair_is_found_across_phi_equal_pi() -> None:
     hits = straight_hits([(np.pi - 0.01, 0.0), (-np.pi + 0.01, 0.0)], RADII[:3])
-    assert len(part_pairs(hits, torch.tensor([0] * 3 + [1] * 3)).inner) == 1
+    assert len(part_pairs(hits, torch.tensor([0] * 3 + [1] * 3), 30).inner) == 1
 
 
 def test_pairs_above_the_cut_become_one_track() -> None:
     hits = straight_hits([(0.3, 0.5)], RADII)
     assert joined(hits, [0, 0, 0, 1, 1, 1], [0.95]) == [0] * 6
     assert joined(hits, [0, 0, 0, 1, 1, 1], [0.9]) == [0, 0, 0, 1, 1, 1]
+
+
+def test_pairs_that_would_be_too_long_are_left_out() -> None:
+    hits = straight_hits([(0.3, 0.5)], RADII)
+    labels = torch.tensor([0, 0, 0, 1, 1, 1])
+    assert len(part_pairs(hits, labels, 6).inner) == 1
+    assert len(part_pairs(hits, labels, 5).inner) == 0
+
+
+def test_hits_on_no_track_stay_there_when_single_hits_may_be_tracks() -> None:
+    hits = straight_hits([(0.3, 0.5)], RADII)
+    assert joined(hits, [0, 0, 0, 1, 1, -1], [0.95], min_hits=1) == [0, 0, 0, 0, 0, -1]
 
 
 def test_short_tracks_go_after_the_joining() -> None:
@@ -97,7 +109,7 @@ def test_the_order_of_hits_does_not_matter() -> None:
     network = JoinNetwork(JoinSettings(hidden=4))
 
     def run(some: Hits, given: Tensor) -> Tensor:
-        pairs = part_pairs(some, given)
+        pairs = part_pairs(some, given, 30)
         with torch.no_grad():
             scores = torch.sigmoid(network(pairs.features))
         return join_tracks(some, given, pairs, scores, JoinSettings(score_cut=0.3))

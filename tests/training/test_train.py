@@ -30,11 +30,11 @@ from hitgraph.pipeline import Pipeline
 from hitgraph.settings import to_dict
 from hitgraph.tracks import TRACK_BUILDERS
 from hitgraph.tracks.join import PartPairs
-from hitgraph.training import train as train_module
+from hitgraph.training import track_stages, workshop
 from hitgraph.training.filter import FilterLesson
 from hitgraph.training.fit import Batch
 from hitgraph.training.gnn import GraphLesson
-from hitgraph.training.train import STAGES, clean
+from hitgraph.training.train import STAGES, clean, train
 from hitgraph.training.tune import score_cut_of_best_tracks, with_score_cut
 
 SAVED = ("weights.safetensors", "pipeline.yaml", "detectors.parquet", "windows.parquet")
@@ -179,7 +179,7 @@ def test_where_nothing_is_to_be_joined_the_cut_of_the_tracks_stays(
     def never(_event: object, _labels: object, pairs: PartPairs) -> torch.Tensor:
         return torch.zeros(len(pairs.inner), dtype=torch.bool)
 
-    monkeypatch.setattr(train_module, "are_parts_of_one", never)
+    monkeypatch.setattr(track_stages, "are_parts_of_one", never)
     changes = {"filter__training__epochs": 1, "gnn__training__epochs": 1}
     join = {"network": {"hidden": 4}, "training": {"epochs": 1}}
     recipe = tiny_recipe(**changes, tracks__score_cut=0.9, join=join)
@@ -224,7 +224,7 @@ def test_interrupted_between_the_stages_nothing_is_done_twice_or_left_out(
 ) -> None:
     """Kill it after each file of the finished training in turn, from the last one back."""
     shutil.copytree(tiny_pipeline, tmp_path, dirs_exist_ok=True)
-    monkeypatch.setattr(train_module, "fit", _no_training)
+    monkeypatch.setattr(workshop, "fit", _no_training)
     stages = reversed(stages_of(tiny_pipeline))
     done = ["pipeline.yaml", *(f"training/{stage}/done.json" for stage in stages)]
     for name in done:
@@ -248,7 +248,7 @@ def test_resuming_a_complete_training_reads_it_back(
 ) -> None:
     shutil.copytree(tiny_pipeline, tmp_path, dirs_exist_ok=True)
     clean(tmp_path)
-    monkeypatch.setattr(train_module, "fit", _no_training)
+    monkeypatch.setattr(workshop, "fit", _no_training)
     training = train_quietly(tiny_recipe(), tiny_store, tmp_path, resume=True)
     assert training.stages == stages_of(tiny_pipeline)
     assert training.pipeline.working_points == Pipeline.load(tiny_pipeline).working_points
@@ -275,7 +275,7 @@ def test_a_training_begun_by_an_older_version_goes_on(
     identity = json.loads(path.read_text())
     del identity["recipe"]["join"], identity["recipe"]["gnn"]["reflect"]
     path.write_text(json.dumps(identity))
-    monkeypatch.setattr(train_module, "fit", _no_training)
+    monkeypatch.setattr(workshop, "fit", _no_training)
     train_quietly(tiny_recipe(), tiny_store, tmp_path, resume=True)
 
 
@@ -362,7 +362,7 @@ def test_two_events_of_one_name_are_refused(
     again = write_store(tmp_path / "again", [make_event(n_particles=5, seed=0)])
     sources = list_events([tiny_store, again])
     with pytest.raises(InputError, match="event000001000 is there twice"):
-        train_module.train(tiny_recipe(), sources, tmp_path / "out", quiet=True)
+        train(tiny_recipe(), sources, tmp_path / "out", quiet=True)
 
 
 def test_a_device_that_is_not_there_is_refused_first(tiny_store: Path, tmp_path: Path) -> None:

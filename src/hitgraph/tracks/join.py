@@ -7,7 +7,6 @@ never two parts that both have a hit on one module.
 """
 
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 import torch
@@ -20,7 +19,8 @@ from hitgraph.graph.hits import Hits
 from hitgraph.graph.networks import Standardise, mlp
 from hitgraph.tracks.checks import check_min_hits, check_score
 from hitgraph.tracks.helix import Helices, fit_helices, wrap
-from hitgraph.tracks.unionfind import find_root
+from hitgraph.tracks.merge import merge_groups
+from hitgraph.tracks.unionfind import as_labels, number_sets
 
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
@@ -53,7 +53,7 @@ class JoinSettings:
     layers: int = 2  # hidden layers
     score_cut: float = 0.9  # pairs strictly above it are joined
     min_hits: int = 3  # shorter tracks are dropped, after parts are joined
-    max_hits: int = 30  # a joint track is no longer
+    max_hits: int = 30  # longer tracks are not made
 
     def __post_init__(self) -> None:
         for key in ("hidden", "layers"):
@@ -87,8 +87,11 @@ class PartPairs:
     features: Tensor  # (n_pairs, len(JOIN_FEATURES)) float32
 
 
-def part_pairs(hits: Hits, labels: Tensor) -> PartPairs:
-    """All pairs of tracks with similar directions; labels (n_hits,), -1 = no track."""
+def part_pairs(hits: Hits, labels: Tensor, max_hits: int) -> PartPairs:
+    """All pairs of tracks with similar directions and at most `max_hits` hits together.
+
+    labels (n_hits,), -1 = no track.
+    """
     number = labels.cpu().numpy()
     rows = np.flatnonzero(number >= 0)
     track = number[rows]
@@ -112,6 +115,7 @@ def part_pairs(hits: Hits, labels: Tensor) -> PartPairs:
         axis=1,
     )
     pairs = cKDTree(directions).query_pairs(1.0, output_type="ndarray").astype(np.int64)
+    pairs = pairs[n_hits[pairs].sum(1) <= max_hits]
     pairs = pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]  # the tree's order is not specified
     mean = np.bincount(track, distance) / n_hits
     swap = mean[pairs[:, 0]] > mean[pairs[:, 1]]
@@ -180,33 +184,21 @@ def join_tracks(
     on one module or the joint track would be longer than `max_hits`.
     """
     number = labels.cpu().numpy()
-    module = hits.module.cpu().numpy()
-    n_tracks = int(number.max(initial=-1)) + 1
     rows = np.flatnonzero(number >= 0)
     rows = rows[np.argsort(number[rows], kind="stable")]
-    bounds = np.searchsorted(number[rows], np.arange(n_tracks + 1))
-    modules = [set(module[rows[a:b]].tolist()) for a, b in pairwise(bounds)]
-    sizes = np.diff(bounds)
-    parent = np.arange(n_tracks)
+    track = number[rows]
+    within = np.flatnonzero(np.diff(track) == 0)  # this hit and the next are on one track
+    first = np.searchsorted(track, np.arange(int(number.max(initial=-1)) + 1))
     score = scores.cpu().numpy()
-    for pair in np.argsort(-score, kind="stable"):
-        if score[pair] <= settings.score_cut:
-            break
-        one, other = find_root(parent, pairs.inner[pair]), find_root(parent, pairs.outer[pair])
-        if one == other or sizes[one] + sizes[other] > settings.max_hits:
-            continue
-        if modules[one].isdisjoint(modules[other]):
-            parent[other] = one
-            sizes[one] += sizes[other]
-            modules[one] |= modules[other]
-    root = np.array([find_root(parent, track) for track in range(n_tracks)], dtype=np.int64)
-    joined = np.where(number >= 0, root[number], -1) if n_tracks else number
-    return torch.from_numpy(_renumber(joined, settings.min_hits)).to(labels.device)
-
-
-def _renumber(labels: Int64, min_hits: int) -> Int64:
-    """Tracks of at least `min_hits` hits numbered from 0, all others -1."""
-    size = np.bincount(labels[labels >= 0]) if (labels >= 0).any() else np.zeros(0, np.int64)
-    kept = size >= min_hits
-    new = np.where(kept, np.cumsum(kept) - 1, -1)
-    return np.where(labels >= 0, np.append(new, -1)[labels], -1).astype(np.int64)
+    order = np.argsort(-score, kind="stable")
+    order = order[score[order] > settings.score_cut]
+    parent = merge_groups(
+        np.concatenate([within, first[pairs.inner[order]]]),
+        np.concatenate([within + 1, first[pairs.outer[order]]]),
+        hits.module.cpu().numpy()[rows],
+        settings.max_hits,
+        len(within),
+    )
+    joined = np.full(len(number), -1, np.int64)
+    joined[rows] = number_sets(parent, settings.min_hits)
+    return as_labels(joined, hits)

@@ -40,13 +40,16 @@ def merge_exclusive(
     source, target, score = edges_above(hits, edge_index, scores, settings.score_cut)
     order = np.argsort(-score, kind="stable")
     module = hits.module.cpu().numpy()
-    parent = _merge_exclusive(source[order], target[order], module, settings.max_hits)
+    parent = merge_groups(source[order], target[order], module, settings.max_hits, 0)
     return as_labels(number_sets(parent, settings.min_hits), hits)
 
 
 @numba.njit(cache=True)
-def _merge_exclusive(source: Int64, target: Int64, module: Int64, max_hits: int) -> Int64:
-    """(n_hits,) parent of each hit after merging along the edges in the order given."""
+def merge_groups(source: Int64, target: Int64, module: Int64, max_hits: int, n_given: int) -> Int64:
+    """(n_hits,) parent of each hit after merging along the edges in the order given.
+
+    The first `n_given` edges are taken whatever they join: groups that are there already.
+    """
     n_hits = len(module)
     parent = np.arange(n_hits)
     size = np.ones(n_hits, dtype=np.int64)
@@ -57,10 +60,13 @@ def _merge_exclusive(source: Int64, target: Int64, module: Int64, max_hits: int)
     for edge in range(len(source)):
         a = find_root(parent, source[edge])
         b = find_root(parent, target[edge])
-        if a == b or size[a] + size[b] > max_hits:
+        if a == b:
             continue
-        if bits[a] & bits[b] and _share_module(a, b, module, following):
-            continue
+        if edge >= n_given:
+            if size[a] + size[b] > max_hits:
+                continue
+            if bits[a] & bits[b] and _share_module(a, b, module, following):
+                continue
         if size[a] < size[b]:
             a, b = b, a
         parent[b] = a

@@ -32,6 +32,11 @@ class Batch(NamedTuple):
     weight: Tensor  # (n_edges,) of the loss; 0 = neutral
 
 
+def rows_batch(rows: Tensor, y: Tensor, weight: Tensor) -> Batch:
+    """A batch of rows (n, n_features) without a graph."""
+    return Batch(rows, torch.zeros(2, 0, dtype=torch.int64), None, y, weight)
+
+
 class Lesson(ABC):
     """What to teach a network: its batches, its loss, and how to see whether it learnt.
 

@@ -16,7 +16,7 @@ from hitgraph.event.event import Event
 from hitgraph.event.truth import NOISE, require_truth
 from hitgraph.recipe import JoinStage, Recipe
 from hitgraph.tracks.join import PartPairs
-from hitgraph.training.fit import Batch, Lesson
+from hitgraph.training.fit import Batch, Lesson, rows_batch
 from hitgraph.training.seeds import generator
 
 BATCH_TRUE = 512  # true pairs a step
@@ -91,4 +91,4 @@ def load_pairs(paths: Sequence[Path]) -> tuple[Tensor, Tensor]:
 
 def _batch(features: Tensor, is_true: Tensor) -> Batch:
     y = is_true.float()
-    return Batch(features, torch.zeros(2, 0, dtype=torch.int64), None, y, torch.ones_like(y))
+    return rows_batch(features, y, torch.ones_like(y))

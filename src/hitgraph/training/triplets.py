@@ -19,7 +19,7 @@ from hitgraph.graph.triplets import (
     order_doublets,
 )
 from hitgraph.recipe import Recipe, TripletStage
-from hitgraph.training.fit import Batch, Lesson
+from hitgraph.training.fit import Batch, Lesson, rows_batch
 from hitgraph.training.samples import edge_truth, load_edges, load_sample
 from hitgraph.training.seeds import generator
 
@@ -48,7 +48,7 @@ class RowLesson(Lesson):
     def batches(self, network: nn.Module, epoch: int) -> Iterator[Batch]:  # noqa: ARG002
         order = torch.randperm(len(self.rows), generator=generator(self.seed, self.name, epoch))
         for chosen in torch.tensor_split(order, self.n_batches):
-            yield as_batch(self.rows[chosen], self.y[chosen], self.weight[chosen])
+            yield rows_batch(self.rows[chosen], self.y[chosen], self.weight[chosen])
 
     def loss(self, network: nn.Module, batch: Batch) -> Tensor:
         return binary_cross_entropy_with_logits(network(batch.x), batch.y, weight=batch.weight)
@@ -88,7 +88,7 @@ class TripletLessons:
             rows,
             y,
             weight,
-            as_batch(*(torch.cat(each) for each in check)),
+            rows_batch(*(torch.cat(each) for each in check)),
         )
 
     def _triplets(self, network: TripletFilter, event: Event) -> tuple[Tensor, Tensor, Tensor]:
@@ -125,8 +125,3 @@ class TripletLessons:
     def _some(self, n_rows: int, event: Event) -> Tensor:
         random = generator(self.recipe.seed, "triplet rows", event[0].stem)
         return torch.randperm(n_rows, generator=random)[: self.stage.rows_per_event]
-
-
-def as_batch(rows: Tensor, y: Tensor, weight: Tensor) -> Batch:
-    """Rows without a graph."""
-    return Batch(rows, torch.zeros(2, 0, dtype=torch.int64), None, y, weight)
