@@ -17,9 +17,10 @@ from hitgraph.event.detector import Detector
 from hitgraph.event.event import Event
 from hitgraph.event.simulate import generator, simulator
 from hitgraph.event.simulate.digitise import Clusters, digitise
+from hitgraph.event.simulate.folder import dataset_info
 from hitgraph.event.simulate.geometry import ENDCAP_RINGS, trackml_module_numbers
 from hitgraph.event.simulate.noise import noise_crossings, number_of_noise_hits
-from hitgraph.event.simulate.run import dataset_info, simulate
+from hitgraph.event.simulate.run import simulate
 from hitgraph.event.simulate.settings import ParticleGun, SimulationSettings
 from hitgraph.event.simulate.simulator import Simulator
 from hitgraph.event.source import read_event
@@ -27,7 +28,11 @@ from hitgraph.event.store import read_dataset_info, write_dataset_info, write_de
 from hitgraph.event.trackml import read_detectors
 
 GUN = SimulationSettings(
-    pileup=0, hard="none", gun=ParticleGun(particles=40, min_pt=1, max_pt=5), seed=7
+    pileup=0,
+    hard="none",
+    gun=ParticleGun(particles=40, min_pt=1, max_pt=5),
+    seed=7,
+    preset="plain",
 )
 SameEvent = Callable[[Event, Event], None]
 
@@ -56,7 +61,19 @@ def muons(gun: Simulator) -> Event:
         ({"noise": -0.1}, "noise"),
         ({"seed": -1}, "seed"),
         ({"hard": "higgs"}, "hard = higgs: allowed is ttbar or none"),
-        ({"preset": "fancy"}, "preset = fancy: allowed is plain"),
+        ({"preset": "fancy"}, "preset = fancy: allowed is plain or trackml-like"),
+        ({"pileup_spread": "fixed", "pileup": 2.5}, "a whole number of collisions"),
+        ({"pileup_spread": "uniform"}, "pileup_spread = uniform: allowed is poisson or fixed"),
+        ({"hard": "card"}, "card = 0 lines"),
+        ({"card": ("Top:all = on",)}, "card = 1 lines"),
+        ({"min_pt": 0.05}, "pt = 0.05:inf"),
+        ({"min_pt": 2.0, "max_pt": 1.0}, "pt = 2:1"),
+        ({"min_eta": 1.0, "max_eta": -1.0}, "eta = 1:-1"),
+        ({"max_eta": 5.0}, "eta = -4:5"),
+        ({"beam_sigma_xy": -0.1}, "beam_sigma"),
+        ({"beam_sigma_z": 5000.0}, "beam_sigma"),
+        ({"field": 50.0}, "field = 50"),
+        ({"field": float("nan")}, "field = nan"),
         ({"pileup": 0.0, "hard": "none"}, "pileup"),
         ({"gun": ParticleGun()}, "gun"),
     ],
@@ -74,6 +91,8 @@ def test_impossible_settings_are_refused_by_name(wrong: dict[str, object], key: 
         {"min_pt": 0.01},
         {"min_pt": 3.0, "max_pt": 2.0},
         {"max_eta": 5.0},
+        {"displaced": -1.0},
+        {"displaced": 1e9},
     ],
 )
 def test_impossible_guns_are_refused(wrong: dict[str, object]) -> None:
@@ -321,7 +340,7 @@ def test_an_event_depends_on_seed_and_number_only(
 
 @pytest.mark.usefixtures("gun")
 def test_pile_up_event_does_not_remember_the_one_before(assert_same_event: SameEvent) -> None:
-    collisions = Simulator(SimulationSettings(pileup=2, seed=3))
+    collisions = Simulator(SimulationSettings(pileup=2, seed=3, preset="plain"))
     first, second = collisions.event(1), collisions.event(2)
     assert_same_event(collisions.event(1), first)
     for event in (first, second):
@@ -422,6 +441,7 @@ def test_interrupted_then_resumed(
     blocked = tmp_path / "event000001003.truth.parquet"  # cannot be written: is a folder
     blocked.mkdir()
     arguments = ["--events", "5", "--particle-gun", "40", "--gun-pt", "1:5", "--seed", "7"]
+    arguments += ["--preset", "plain", "--workers", "1"]
     status = main(
         [
             "simulate",
@@ -474,7 +494,16 @@ def test_events_of_unknown_origin_are_left_alone(tmp_path: Path) -> None:
         (["--noise", "1"], "noise = 1"),
         (["--preset", "other"], "preset = other"),
         (["--gun-pt", "1:2"], "add --particle-gun"),
-        (["--particle-gun", "3", "--pileup", "5"], "--pileup"),
+        (["--particle-gun", "3", "--hard", "ttbar"], "--hard"),
+        (["--pileup", "fixed:2.5"], "whole number"),
+        (["--pileup", "many"], "--pileup many"),
+        (["--hard", "no-such-file"], "no-such-file: is no Pythia card"),
+        (["--pt", "0.01:"], "pt = 0.01:inf"),
+        (["--eta=-9:9"], "eta = -9:9"),
+        (["--beam-spot", "0.1:"], "--beam-spot needs two numbers"),
+        (["--field", "99"], "field = 99"),
+        (["--particle-gun", "3", "--gun-displaced", "-1"], "gun.displaced"),
+        (["--dask", "tcp://nowhere:1", "--workers", "2"], "--workers"),
     ],
 )
 def test_command_refuses_before_any_work(

@@ -1,5 +1,6 @@
 """The event store: four parquet tables an event, one detectors table and one note a folder."""
 
+import contextlib
 import json
 import re
 from dataclasses import fields
@@ -22,6 +23,7 @@ from hitgraph.files import atomic_write
 FILE_NAME = re.compile(r"(?P<event>.+)\.(?P<table>hits|cells|particles|truth)\.parquet")
 DETECTORS_NAME = "detectors.parquet"
 INFO_NAME = "dataset.json"
+MADE_KEY = b"hitgraph"  # in a parquet file's metadata: how the event was made, as JSON
 
 
 def file_name(event_name: str, table: str) -> str:
@@ -29,10 +31,11 @@ def file_name(event_name: str, table: str) -> str:
     return f"{event_name}.{table}.parquet"
 
 
-def write_event(event: Event, folder: str | Path) -> None:
+def write_event(event: Event, folder: str | Path, made: dict[str, Any] | None = None) -> None:
     """Write the tables that the event has to `folder`; the hits last, so that an event whose
     hits are there is complete. Tables of an earlier event of that name which this one does not
-    have are removed. Raises HitgraphError if the folder cannot be written."""
+    have are removed. `made`, how the event was made, goes into the files as well. Raises
+    HitgraphError if the folder cannot be written."""
     for name in reversed(TABLES):
         path = Path(folder) / file_name(event.name, name)
         table = getattr(event, name)
@@ -40,7 +43,7 @@ def write_event(event: Event, folder: str | Path) -> None:
             path.unlink(missing_ok=True)
         else:
             columns = {field.name: getattr(table, field.name) for field in fields(table)}
-            write_parquet(columns, path)
+            write_parquet(columns, path, made)
 
 
 def write_detectors(detector: Detector, path: str | Path) -> None:
@@ -56,10 +59,13 @@ def write_dataset_info(folder: str | Path, info: dict[str, Any]) -> None:
 
 
 def read_dataset_info(folder: str | Path) -> dict[str, Any]:
-    """What dataset.json of a folder says; empty where there is none."""
+    """How the events of a folder were made, as dataset.json says, or else the first event.
+
+    Empty where neither does.
+    """
     place = Place(Path(folder) / INFO_NAME)
     if not place.path.is_file():
-        return {}
+        return _made(Path(folder))
     try:
         info = json.loads(place.read())
     except ValueError as error:
@@ -71,13 +77,28 @@ def read_dataset_info(folder: str | Path) -> dict[str, Any]:
     return info
 
 
-def write_parquet(columns: dict[str, NDArray[Any]], path: str | Path) -> None:
-    """Write columns of equal length as one parquet file (zstd, with checksums), or nothing."""
+def _made(folder: Path) -> dict[str, Any]:
+    """What the first event in a folder keeps about how it was made; empty without."""
+    for path in sorted(folder.glob(file_name("*", "hits")))[:1]:
+        with contextlib.suppress(pa.ArrowException, OSError, ValueError):
+            notes = pyarrow.parquet.read_schema(path).metadata or {}
+            made = json.loads(notes.get(MADE_KEY, b"{}"))
+            return made if isinstance(made, dict) else {}
+    return {}
+
+
+def write_parquet(
+    columns: dict[str, NDArray[Any]], path: str | Path, made: dict[str, Any] | None = None
+) -> None:
+    """Write columns of equal length as one parquet file (zstd, with checksums), or nothing.
+
+    `made`, how they were made, becomes part of the file's metadata.
+    """
     floats = [name for name, values in columns.items() if values.dtype.kind == "f"]
     rising = [name for name in ("hit_id", "particle_id") if name in columns]
     buffer = pa.BufferOutputStream()
     pyarrow.parquet.write_table(
-        pa.table(columns),
+        pa.table(columns, metadata=None if made is None else {MADE_KEY: json.dumps(made)}),
         buffer,
         compression="zstd",
         compression_level=6,

@@ -4,6 +4,10 @@ The path crosses the sensor of an effective thickness; each channel collects the
 inside it. Pixels (volumes 7, 8, 9) report that length in mm as their value, strips report 1. The
 measured position is the value-weighted mean of the channel centres, in the module's mid plane.
 This is what ACTS's geometric digitisation does, without its detour through CSV files.
+
+A `Response` adds what a TrackML event shows besides (docs/simulation.md): the charge fluctuates,
+each pixel's by itself, and in the barrels it drifts sideways in the magnetic field on its way to
+the read-out face; the measured position is then moved back by twice the mean drift.
 """
 
 from dataclasses import dataclass
@@ -15,6 +19,11 @@ from numpy.typing import NDArray
 from hitgraph.event.detector import Detector
 
 PIXEL_VOLUMES = (7, 8, 9)
+
+# Tangent of the drift angle in 2 T, and the face (sign of local w) on which the charge is read.
+DRIFT = {8: (0.1207, -1), 13: (0.1200, 1), 17: (0.0803, 1)}
+DRIFT_FIELD = 2.0  # Tesla
+MIN_CHARGE = 0.05  # of the mean; a fluctuation never leaves less
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,40 +37,109 @@ class Clusters:
     value: NDArray[np.float32]  # (n_cells,)
 
 
+@dataclass(frozen=True)
+class Response:
+    """How the sensors differ from plain geometry."""
+
+    drift_field: float = 0.0  # Tesla along z that makes charge drift
+    charge_spread: float = 0.0  # relative standard deviation of each pixel's charge
+
+
+PLAIN = Response()
+
+
 def digitise(
     detector: Detector,
     module: NDArray[np.int64],
     position: NDArray[np.float64],
     direction: NDArray[np.float64],
+    response: Response = PLAIN,
+    rng: np.random.Generator | None = None,
 ) -> Clusters:
     """Cells and measured positions of (n_hits,) crossings of the modules `module`.
 
     `position` and `direction` are (n_hits, 3), global; the direction needs no normalisation.
+    `rng` is needed where the charge fluctuates.
     """
-    rotation, centre = detector.rotation[module], detector.centre[module]
-    local = np.einsum("nji,nj->ni", rotation, position - centre)
+    rotation = detector.rotation[module]
+    local = np.einsum("nji,nj->ni", rotation, position - detector.centre[module])
     slope = np.einsum("nji,nj->ni", rotation, direction)
     slope /= np.linalg.norm(slope, axis=1, keepdims=True)
-    volume = detector.volume_id[module]
-    pitch = np.stack([detector.pitch_u, detector.pitch_v], axis=1)[module]
-    half = np.stack([detector.min_half_u, detector.max_half_u, detector.half_v], axis=1)[module]
+    analogue = np.isin(detector.volume_id[module], PIXEL_VOLUMES)
+    tangent, shift = _drift(detector, module, response)
+    # A charge at w is displaced by tangent x its distance from the read-out face.
+    drifted = slope - tangent[:, None] * slope[:, 2:3] * (1.0, 0.0, 0.0)
+    drifted /= np.linalg.norm(drifted, axis=1, keepdims=True)
     hit, ch0, ch1, value, uv = _cells(
-        local[:, :2],
-        slope,
+        local[:, :2] + shift[:, None] * (1.0, 0.0),
+        drifted if response.drift_field else slope,
         detector.sensitive_thickness[module],
-        half,
-        pitch,
-        np.isin(volume, PIXEL_VOLUMES),
+        _half_sizes(detector, module),
+        _pitches(detector, module),
+        analogue,
     )
+    if response.charge_spread > 0:
+        assert rng is not None
+        factor = rng.normal(1.0, response.charge_spread, len(value))
+        factor = np.where(analogue[hit], np.maximum(factor, MIN_CHARGE), 1.0)
+        value = (value * factor).astype(np.float32)
+        measured = measured_positions(detector, module, hit, ch0, ch1, value, response)
+    else:
+        measured = _global(detector, module, uv, response)
     order = np.lexsort((ch1, ch0, hit))
-    measured = np.concatenate([uv, np.zeros((len(uv), 1))], axis=1)
     return Clusters(
-        position=centre + np.einsum("nij,nj->ni", rotation, measured),
-        hit=hit[order],
-        ch0=ch0[order],
-        ch1=ch1[order],
-        value=value[order],
+        position=measured, hit=hit[order], ch0=ch0[order], ch1=ch1[order], value=value[order]
     )
+
+
+def measured_positions(
+    detector: Detector,
+    module: NDArray[np.int64],
+    hit: NDArray[np.int64],
+    ch0: NDArray[np.int32],
+    ch1: NDArray[np.int32],
+    value: NDArray[np.float32],
+    response: Response,
+) -> NDArray[np.float64]:
+    """(n_hits, 3) global positions in mm, from cells of the hits on `module` (n_hits,)."""
+    n_hits = len(module)
+    total = np.bincount(hit, value, n_hits)
+    channel_u = np.bincount(hit, value * (ch0 + 0.5), n_hits) / total
+    channel_v = np.bincount(hit, value * (ch1 + 0.5), n_hits) / total
+    uv = np.stack([channel_u, channel_v], axis=1) * _pitches(detector, module)
+    return _global(detector, module, uv - _half_sizes(detector, module)[:, 1:], response)
+
+
+def _global(
+    detector: Detector, module: NDArray[np.int64], uv: NDArray[np.float64], response: Response
+) -> NDArray[np.float64]:
+    """Global positions of centroids `uv`, moved back by twice the mean drift."""
+    measured = np.concatenate([uv, np.zeros((len(uv), 1))], axis=1)
+    measured[:, 0] -= 2.0 * _drift(detector, module, response)[1]
+    turned = np.einsum("nij,nj->ni", detector.rotation[module], measured)
+    position: NDArray[np.float64] = detector.centre[module] + turned
+    return position
+
+
+def _pitches(detector: Detector, module: NDArray[np.int64]) -> NDArray[np.float64]:
+    return np.stack([detector.pitch_u, detector.pitch_v], axis=1)[module]
+
+
+def _half_sizes(detector: Detector, module: NDArray[np.int64]) -> NDArray[np.float64]:
+    return np.stack([detector.min_half_u, detector.max_half_u, detector.half_v], axis=1)[module]
+
+
+def _drift(
+    detector: Detector, module: NDArray[np.int64], response: Response
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(n_hits,) tangent of the drift angle, and mean displacement of the charge along u in mm."""
+    tangents, faces = np.zeros(detector.n_modules), np.zeros(detector.n_modules)
+    for volume, (tangent, face) in DRIFT.items():
+        here = detector.volume_id == volume
+        tangents[here] = tangent * response.drift_field / DRIFT_FIELD
+        faces[here] = face
+    shifts = 0.5 * faces * tangents * detector.sensitive_thickness
+    return tangents[module], shifts[module]
 
 
 @numba.njit(cache=True)
@@ -118,10 +196,12 @@ def _cells(local, slope, thickness, half, pitch, analogue):  # type: ignore[no-u
             else:
                 cell_v += 1 if dv > 0 else -1
             if cell_u < 0 or cell_u > last_u or cell_v < 0 or cell_v > last_v:
-                leave = now  # rounding at the rim of the grid
                 if total > 0.0:
                     break
+                # Rounding at the rim of the grid, or a path beside it: its nearest channel.
                 cell_u, cell_v = min(max(cell_u, 0), last_u), min(max(cell_v, 0), last_v)
+                now = leave
+                du = dv = 0.0
         uv[i, 0] = sum_u / total * pitch_u - high_half
         uv[i, 1] = sum_v / total * pitch_v - half_v
     return (

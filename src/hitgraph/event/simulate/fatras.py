@@ -1,16 +1,20 @@
-"""Fatras, the fast simulation of ACTS: particles -> where they cross the modules."""
+"""Fatras, the fast simulation of ACTS: particles -> the surfaces they cross."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hitgraph.event.detector import Detector
 from hitgraph.event.simulate.generator import Generated
-from hitgraph.event.simulate.settings import FIELD, MIN_MOMENTUM
+from hitgraph.event.simulate.settings import MIN_MOMENTUM
 
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
+
+VOLUME_SHIFT = 56  # bits of an ACTS geometry identifier below its volume
+OTHER_MATERIAL = -1  # the `module` of a crossing of material that is no module
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,6 +29,57 @@ class Crossings:
     def __len__(self) -> int:
         return len(self.module)
 
+    def where(self, keep: NDArray[Any]) -> "Crossings":
+        """The crossings that `keep` (n_hits,) marks, or in the order of its row numbers."""
+        return Crossings(*(getattr(self, field.name)[keep] for field in fields(Crossings)))
+
+
+def cosine(detector: Detector, crossings: Crossings) -> Float64:
+    """(n_hits,) cosine of the angle between path and module normal, 0 (flat) to 1."""
+    normal = detector.rotation[crossings.module][:, :, 2]
+    along = np.einsum("ni,ni->n", normal, crossings.momentum)
+    result: Float64 = np.abs(along) / np.linalg.norm(crossings.momentum, axis=1)
+    return result
+
+
+def concatenate(parts: list[Crossings]) -> Crossings:
+    """The crossings of all parts, one part after the other."""
+    return Crossings(
+        *(
+            np.concatenate([getattr(part, field.name) for part in parts])
+            for field in fields(Crossings)
+        )
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Steps:
+    """The surfaces that particles cross, in no particular order."""
+
+    particle: Int64  # (n_steps,) row of the particle
+    number: Int64  # (n_steps,) which of the particle's crossings it is; rises along its flight
+    volume: Int64  # (n_steps,) ACTS volume of the surface
+    module: Int64  # (n_steps,) dense module index, or OTHER_MATERIAL
+    position: Float64  # (n_steps, 3) mm
+    momentum: Float64  # (n_steps, 3) GeV, on arrival
+
+    def __len__(self) -> int:
+        return len(self.particle)
+
+    def where(self, keep: NDArray[Any]) -> "Steps":
+        """The steps that `keep` (n_steps,) marks, or in the order of its row numbers."""
+        return Steps(*(getattr(self, field.name)[keep] for field in fields(Steps)))
+
+    def crossings(self, particle_id: Int64) -> Crossings:
+        """Those on modules; `particle_id` (n_particles,) is that of each particle's row."""
+        active = self.module != OTHER_MATERIAL
+        return Crossings(
+            module=self.module[active],
+            particle_id=particle_id[self.particle[active]],
+            position=self.position[active],
+            momentum=self.momentum[active],
+        )
+
 
 def build_detector() -> Any:
     """The ACTS GenericDetector, the detector of TrackML (first-generation geometry)."""
@@ -37,16 +92,19 @@ def build_detector() -> Any:
 class Fatras:
     """Simulates events in one detector; reseeded for every event."""
 
-    def __init__(self, detector: Any, module_row: dict[int, int]) -> None:
-        """`module_row` maps an ACTS geometry identifier to the dense module index."""
+    def __init__(self, detector: Any, module_row: dict[int, int], field: float) -> None:
+        """`module_row` maps an ACTS geometry identifier to the dense module index.
+
+        `field` is in Tesla, along z, the same everywhere.
+        """
         import acts
 
         self._tracking_geometry = detector.trackingGeometry()
         self._module_row = module_row
-        self._field = acts.ConstantBField(acts.Vector3(0, 0, FIELD * acts.UnitConstants.T))
+        self._field = acts.ConstantBField(acts.Vector3(0, 0, field * acts.UnitConstants.T))
 
-    def simulate(self, generated: Generated, seed: int) -> Crossings:
-        """Every crossing of an active module, in no particular order.
+    def simulate(self, particles: Generated, seed: int, material: bool = False) -> Steps:
+        """Every module crossed, and with `material` every other surface that holds material.
 
         `seed` is a 63-bit number that fixes multiple scattering and energy loss.
         """
@@ -56,7 +114,7 @@ class Fatras:
         quiet = acts.logging.FATAL
         random = examples.RandomNumbers(seed=seed)
         sequencer = examples.Sequencer(events=1, numThreads=1, trackFpes=False, logLevel=quiet)
-        sequencer.addAlgorithm(_feeder(generated))
+        sequencer.addAlgorithm(_feeder(particles))
         sequencer.addAlgorithm(
             examples.FatrasSimulation(
                 level=quiet,
@@ -67,6 +125,7 @@ class Fatras:
                 trackingGeometry=self._tracking_geometry,
                 magneticField=self._field,
                 generateHitsOnSensitive=True,
+                generateHitsOnMaterial=material,
                 emScattering=True,
                 emEnergyLossIonisation=True,
                 emEnergyLossRadiation=True,
@@ -77,18 +136,22 @@ class Fatras:
         rows: list[tuple[float, ...]] = []
         sequencer.addAlgorithm(_collector(rows))
         sequencer.run()
-        return self._crossings(rows, generated)
+        return self._steps(rows)
 
-    def _crossings(self, rows: list[tuple[float, ...]], generated: Generated) -> Crossings:
+    def _steps(self, rows: list[tuple[float, ...]]) -> Steps:
         identifiers = np.array([row[0] for row in rows], np.int64)
-        numbers = np.array([row[1:] for row in rows], np.float64).reshape(-1, 7)
+        numbers = np.array([row[1:] for row in rows], np.float64).reshape(-1, 8)
         unique, inverse = np.unique(identifiers, return_inverse=True)
-        module = np.array([self._module_row[int(one)] for one in unique], np.int64)
-        return Crossings(
+        module = np.array(
+            [self._module_row.get(int(one), OTHER_MATERIAL) for one in unique], np.int64
+        )
+        return Steps(
+            particle=numbers[:, 0].astype(np.int64),
+            number=numbers[:, 1].astype(np.int64),
+            volume=identifiers >> VOLUME_SHIFT & 0xFF,
             module=module[inverse],
-            particle_id=generated.particle_id[numbers[:, 0].astype(np.int64)],
-            position=numbers[:, 1:4],
-            momentum=numbers[:, 4:7],
+            position=numbers[:, 2:5],
+            momentum=numbers[:, 5:8],
         )
 
 
@@ -130,7 +193,7 @@ def _feeder(generated: Generated) -> Any:
 
 
 def _collector(rows: list[tuple[float, ...]]) -> Any:
-    """An ACTS algorithm that appends (module identifier, particle row, x, y, z, px, py, pz)."""
+    """An ACTS algorithm that appends (surface, particle row, its how-many-eth, x, p) a hit."""
     import acts
     from acts import examples
 
@@ -144,7 +207,8 @@ def _collector(rows: list[tuple[float, ...]]) -> Any:
             for hit in self.input(context.eventStore):
                 x, p = hit.fourPosition, hit.momentum4Before
                 row = hit.particleId.particle - 1
-                rows.append((hit.geometryId.value, row, x[0], x[1], x[2], p[0], p[1], p[2]))
+                surface = hit.geometryId.value
+                rows.append((surface, row, hit.index, x[0], x[1], x[2], p[0], p[1], p[2]))
             return examples.ProcessCode.SUCCESS
 
     return Collector()

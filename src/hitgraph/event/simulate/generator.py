@@ -9,8 +9,6 @@ from numpy.typing import NDArray
 
 from hitgraph.errors import HitgraphError
 from hitgraph.event.simulate.settings import (
-    BEAM_SIGMA_XY,
-    BEAM_SIGMA_Z,
     COLLISION_ENERGY,
     HARD_PROCESSES,
     MAX_ABS_ETA,
@@ -35,9 +33,12 @@ HEAVY_SYSTEM = 100.0  # GeV, safely above where Pythia treats a diffractive syst
 DIFFERENT_MASS = 0.2
 
 
+FLIGHT_SPREAD = 0.3  # rad, between a displaced gun particle's momentum and its flight before
+
+
 @dataclass(frozen=True, eq=False)
 class Generated:
-    """Charged stable particles with pT > 0.1 GeV and |eta| < 4, one row a particle."""
+    """Charged stable particles, one row a particle."""
 
     collision: Int64  # (n_particles,) 1 for the hard process or the gun, then the pile-up
     pdg: Int64  # (n_particles,)
@@ -49,6 +50,20 @@ class Generated:
     def __len__(self) -> int:
         return len(self.pdg)
 
+    def where(self, keep: NDArray[Any]) -> "Generated":
+        """The particles that `keep` (n_particles,) marks, or in the order of its row numbers."""
+        return Generated(*(getattr(self, field.name)[keep] for field in fields(Generated)))
+
+
+def join(parts: list[Generated]) -> Generated:
+    """All particles of the parts, one part after the other."""
+    return Generated(
+        *(
+            np.concatenate([getattr(part, field.name) for part in parts])
+            for field in fields(Generated)
+        )
+    )
+
 
 class Source(Protocol):
     """Makes the particles of one event from the random generator of that event."""
@@ -57,17 +72,21 @@ class Source(Protocol):
 
 
 def make_source(settings: SimulationSettings) -> Source:
-    """The gun when the settings have one, else Pythia (its initialisation takes seconds)."""
-    if settings.gun is not None:
-        return Gun(settings.gun)
-    return Collisions(settings.pileup, settings.hard)
+    """The gun alone where there are no collisions, else Pythia (it takes seconds to start)."""
+    if settings.gun is not None and settings.pileup == 0:
+        return Gun(settings.gun, settings)
+    return Collisions(settings)
 
 
 class Gun:
-    """Particles uniform in pT, eta and phi from one vertex in the beam spot."""
+    """Particles uniform in pT, eta and phi from one vertex in the beam spot.
 
-    def __init__(self, gun: ParticleGun) -> None:
-        self.gun = gun
+    Displaced ones fly from there first, each for itself: by a transverse length from an
+    exponential distribution, along its momentum but for FLIGHT_SPREAD in azimuth.
+    """
+
+    def __init__(self, gun: ParticleGun, settings: SimulationSettings) -> None:
+        self.gun, self._settings = gun, settings
 
     def generate(self, rng: np.random.Generator) -> Generated:
         gun, n = self.gun, self.gun.particles
@@ -76,53 +95,60 @@ class Gun:
         eta = rng.uniform(gun.min_eta, gun.max_eta, n)
         phi = rng.uniform(-math.pi, math.pi, n)
         momentum = np.stack([pt * np.cos(phi), pt * np.sin(phi), pt * np.sinh(eta)], axis=1)
+        vertex = np.tile(_beam_spot(self._settings, rng), (n, 1))
+        if gun.displaced > 0:
+            flight = rng.exponential(gun.displaced, n)
+            phi = phi + rng.normal(0.0, FLIGHT_SPREAD, n)
+            step = np.stack([np.cos(phi), np.sin(phi), np.sinh(eta)], axis=1)
+            vertex = vertex + flight[:, None] * step
         # Leptons with a positive PDG code are negative, hadrons positive.
         positive = -1 if gun.pdg < 100 else 1
-        return Generated(
+        particles = Generated(
             collision=np.ones(n, np.int64),
             pdg=sign * gun.pdg,
             charge=sign * positive,
-            vertex=np.tile(_beam_spot(rng), (n, 1)),
+            vertex=vertex,
             momentum=momentum,
             particle_id=COLLISION_STRIDE + 1 + np.arange(n, dtype=np.int64),
         )
+        return particles.where(_inside(vertex))
 
 
 class Collisions:
-    """A hard process and Poisson(pile-up) minimum-bias collisions at 14 TeV, Pythia 8.
+    """A hard process or the gun, and minimum-bias collisions, all at 14 TeV, from Pythia 8.
 
     The generators are reseeded for every event, so an event does not depend on those before it.
     """
 
-    def __init__(self, pileup: float, hard: str) -> None:
-        self.pileup = pileup
-        self._hard = _pythia(HARD_PROCESSES[hard]) if hard != "none" else None
-        self._soft = _pythia(("SoftQCD:all = on",)) if pileup > 0 else None
+    def __init__(self, settings: SimulationSettings) -> None:
+        self._settings = settings
+        process = settings.card or HARD_PROCESSES[settings.hard]
+        self._gun = Gun(settings.gun, settings) if settings.gun is not None else None
+        self._hard = start_pythia(process) if process else None
+        self._soft = start_pythia(("SoftQCD:all = on",)) if settings.pileup > 0 else None
         self._forgetting = _forgetting_seeds(self._soft) if self._soft is not None else []
 
     def generate(self, rng: np.random.Generator) -> Generated:
-        n_soft = int(rng.poisson(self.pileup)) if self._soft is not None else 0
-        generators = ([self._hard] if self._hard is not None else []) + [self._soft] * n_soft
+        settings = self._settings
+        n_soft = int(settings.pileup)
+        if settings.pileup_spread == "poisson" and self._soft is not None:
+            n_soft = int(rng.poisson(settings.pileup))
         for seed in self._forgetting:
             _next(self._soft, seed)
         for pythia in (self._hard, self._soft):
             if pythia is not None:
                 pythia.rndm.init(int(rng.integers(1, MAX_SEED)))
-        collisions = [
-            _collision(pythia, number, _beam_spot(rng))
-            for number, pythia in enumerate(generators, start=1)
+        first = [self._gun.generate(rng)] if self._gun is not None else []
+        generators = ([self._hard] if self._hard is not None else []) + [self._soft] * n_soft
+        collisions = first + [
+            _collision(pythia, number, _beam_spot(settings, rng), settings)
+            for number, pythia in enumerate(generators, start=1 + len(first))
         ]
-        if not collisions:
-            collisions = [_select(np.zeros((0, 8)), 1, np.zeros(3))]
-        return Generated(
-            *(
-                np.concatenate([getattr(one, field.name) for one in collisions])
-                for field in fields(Generated)
-            )
-        )
+        return join(collisions or [_table(np.zeros((0, 8)), 1, np.zeros(3), settings)])
 
 
-def _pythia(process: tuple[str, ...]) -> Any:
+def start_pythia(process: tuple[str, ...]) -> Any:
+    """A Pythia generator of proton collisions with these settings. Raises HitgraphError."""
     import pythia8mc
 
     pythia = pythia8mc.Pythia("", False)
@@ -169,25 +195,26 @@ def _forgetting_seeds(pythia: Any) -> list[int]:
     return [seed for found in heavy for _, seed in found]
 
 
-def _collision(pythia: Any, number: int, vertex: Float64) -> Generated:
+def _collision(
+    pythia: Any, number: int, vertex: Float64, settings: SimulationSettings
+) -> Generated:
     _next(pythia)
     rows = [
         (p.id(), p.charge(), p.xProd(), p.yProd(), p.zProd(), p.px(), p.py(), p.pz())
         for p in pythia.event
         if p.isFinal() and p.isCharged()
     ]
-    return _select(np.array(rows, np.float64).reshape(-1, 8), number, vertex)
+    return _table(np.array(rows, np.float64).reshape(-1, 8), number, vertex, settings)
 
 
-def _select(rows: Float64, number: int, vertex: Float64) -> Generated:
+def _table(rows: Float64, number: int, vertex: Float64, settings: SimulationSettings) -> Generated:
     """Rows of (pdg, charge, x, y, z, px, py, pz): the particles the tracker can see."""
     position, momentum = rows[:, 2:5] + vertex, rows[:, 5:8]
-    pt = np.hypot(momentum[:, 0], momentum[:, 1])
-    seen = (
-        (pt > MIN_PT)
-        & (np.abs(momentum[:, 2]) < pt * math.sinh(MAX_ABS_ETA))
-        & (np.hypot(position[:, 0], position[:, 1]) < MAX_BIRTH_RADIUS)
-        & (np.abs(position[:, 2]) < MAX_BIRTH_Z)
+    seen = visible(
+        position,
+        momentum,
+        (settings.min_pt, settings.max_pt or math.inf),
+        (settings.min_eta, settings.max_eta),
     )
     n = int(seen.sum())
     return Generated(
@@ -200,5 +227,29 @@ def _select(rows: Float64, number: int, vertex: Float64) -> Generated:
     )
 
 
-def _beam_spot(rng: np.random.Generator) -> Float64:
-    return rng.normal(scale=(BEAM_SIGMA_XY, BEAM_SIGMA_XY, BEAM_SIGMA_Z), size=3)
+def visible(
+    position: Float64,
+    momentum: Float64,
+    pt_range: tuple[float, float] = (MIN_PT, math.inf),
+    eta_range: tuple[float, float] = (-MAX_ABS_ETA, MAX_ABS_ETA),
+) -> NDArray[np.bool_]:
+    """(n,) which particles are born inside the tracker, with pT (GeV) and eta in these ranges."""
+    pt = np.hypot(momentum[:, 0], momentum[:, 1])
+    seen: NDArray[np.bool_] = (
+        (pt > pt_range[0])
+        & (pt < pt_range[1])
+        & (momentum[:, 2] > pt * math.sinh(eta_range[0]))
+        & (momentum[:, 2] < pt * math.sinh(eta_range[1]))
+        & _inside(position)
+    )
+    return seen
+
+
+def _inside(position: Float64) -> NDArray[np.bool_]:
+    radius = np.hypot(position[:, 0], position[:, 1])
+    return (radius < MAX_BIRTH_RADIUS) & (np.abs(position[:, 2]) < MAX_BIRTH_Z)
+
+
+def _beam_spot(settings: SimulationSettings, rng: np.random.Generator) -> Float64:
+    sigma = (settings.beam_sigma_xy, settings.beam_sigma_xy, settings.beam_sigma_z)
+    return rng.normal(scale=sigma, size=3)

@@ -5,11 +5,36 @@ from dataclasses import dataclass
 
 from hitgraph.errors import SettingsError
 
-PRESETS = ("plain",)
+
+@dataclass(frozen=True)
+class Effects:
+    """What a preset adds to plain Fatras and plain geometric digitisation."""
+
+    nuclear_interactions: bool = False
+    lorentz_drift: bool = False
+    charge_spread: float = 0.0  # relative, of each pixel's charge
+    min_start_pt: float = 0.0  # GeV; particles that start below leave no hits
+    min_cosine: float = 0.0  # of the angle to a module's normal; flatter crossings leave no hit
+
+
+PRESETS = {
+    "plain": Effects(),
+    "trackml-like": Effects(
+        nuclear_interactions=True,
+        lorentz_drift=True,
+        charge_spread=0.1,
+        min_start_pt=0.15,
+        min_cosine=0.1,
+    ),
+}
+DEFAULT_PRESET = "trackml-like"
+
 HARD_PROCESSES = {
     "ttbar": ("Top:gg2ttbar = on", "Top:qqbar2ttbar = on"),
     "none": (),
 }
+CARD = "card"  # the hard process is in the settings' `card`
+PILEUP_SPREADS = ("poisson", "fixed")
 
 # Electron, muon, charged pion, charged kaon, proton.
 GUN_PARTICLES = (11, 13, 211, 321, 2212)
@@ -20,9 +45,9 @@ MAX_ABS_ETA = 4.0
 MIN_MOMENTUM = 0.1  # GeV
 
 COLLISION_ENERGY = 14_000.0  # GeV
-FIELD = 2.0  # Tesla, along z
-BEAM_SIGMA_XY = 0.015  # mm
-BEAM_SIGMA_Z = 55.2  # mm
+MAX_FIELD = 10.0  # Tesla
+MAX_BEAM_XY, MAX_BEAM_Z = 15.0, 1000.0  # mm, so that collisions stay inside the beam pipe
+MAX_DISPLACED = 1000.0  # mm, about the radius of the tracker
 
 
 @dataclass(frozen=True)
@@ -35,6 +60,7 @@ class ParticleGun:
     max_pt: float = 10.0  # GeV; pT is uniform between the two
     min_eta: float = -3.0
     max_eta: float = 3.0
+    displaced: float = 0.0  # mm, mean transverse flight from the beam spot to where they are born
 
     def __post_init__(self) -> None:
         _require(self.particles >= 1, "gun.particles", self.particles, "at least 1")
@@ -56,45 +82,110 @@ class ParticleGun:
             f"{self.min_eta:g}:{self.max_eta:g}",
             f"-{MAX_ABS_ETA:g} <= min <= max <= {MAX_ABS_ETA:g}",
         )
+        _require(
+            0 <= self.displaced <= MAX_DISPLACED,
+            "gun.displaced",
+            self.displaced,
+            f"a mean flight of 0 to {MAX_DISPLACED:g} mm",
+        )
 
 
 @dataclass(frozen=True)
 class SimulationSettings:
     """How the events of one folder are made; all of it goes into dataset.json."""
 
-    pileup: float = 200.0  # mean number of minimum-bias collisions, Poisson distributed
-    hard: str = "ttbar"  # hard process of every event, one of HARD_PROCESSES
-    gun: ParticleGun | None = None  # replaces the collisions
+    pileup: float = 200.0  # number of minimum-bias collisions: the mean, or exactly
+    pileup_spread: str = "poisson"  # one of PILEUP_SPREADS
+    hard: str = "ttbar"  # hard process of every event: one of HARD_PROCESSES, or CARD
+    card: tuple[str, ...] = ()  # Pythia settings of the hard process, "key = value"
+    gun: ParticleGun | None = None  # instead of the hard process
+    min_pt: float = MIN_PT  # GeV; the generators' particles in these ranges are simulated
+    max_pt: float | None = None  # GeV
+    min_eta: float = -MAX_ABS_ETA
+    max_eta: float = MAX_ABS_ETA
+    beam_sigma_xy: float = 0.015  # mm, of the beam spot, as in TrackML
+    beam_sigma_z: float = 55.2  # mm
+    field: float = 2.0  # Tesla, along z
     noise: float = 0.15  # noise hits / all hits
+    merge: bool = False  # one hit where clusters of a module touch
     seed: int = 1
-    preset: str = "plain"
+    preset: str = DEFAULT_PRESET
+
+    @property
+    def effects(self) -> Effects:
+        return PRESETS[self.preset]
 
     def __post_init__(self) -> None:
+        _require(self.preset in PRESETS, "preset", self.preset, " or ".join(PRESETS))
+        self._check_collisions()
+        high = math.inf if self.max_pt is None else self.max_pt
         _require(
-            0 <= self.pileup < math.inf,
-            "pileup",
-            self.pileup,
-            "a mean number of collisions of at least 0",
+            MIN_PT <= self.min_pt < high,
+            "pt",
+            f"{self.min_pt:g}:{high:g}",
+            f"{MIN_PT:g} <= min < max, in GeV",
         )
-        _require(self.hard in HARD_PROCESSES, "hard", self.hard, " or ".join(HARD_PROCESSES))
+        _require(
+            -MAX_ABS_ETA <= self.min_eta < self.max_eta <= MAX_ABS_ETA,
+            "eta",
+            f"{self.min_eta:g}:{self.max_eta:g}",
+            f"-{MAX_ABS_ETA:g} <= min < max <= {MAX_ABS_ETA:g}",
+        )
+        _require(
+            0 <= self.beam_sigma_xy <= MAX_BEAM_XY and 0 <= self.beam_sigma_z <= MAX_BEAM_Z,
+            "beam_sigma_xy:z",
+            f"{self.beam_sigma_xy:g}:{self.beam_sigma_z:g}",
+            f"0 to {MAX_BEAM_XY:g} mm across the beam and 0 to {MAX_BEAM_Z:g} mm along it",
+        )
+        _require(
+            abs(self.field) <= MAX_FIELD,
+            "field",
+            self.field,
+            f"-{MAX_FIELD:g} to {MAX_FIELD:g} Tesla",
+        )
         _require(0 <= self.noise < 1, "noise", self.noise, "a fraction from 0 to below 1")
         _require(0 <= self.seed < 2**32, "seed", self.seed, "a whole number from 0 to 2^32 - 1")
-        _require(self.preset in PRESETS, "preset", self.preset, " or ".join(PRESETS))
-        collisions = self.pileup > 0 or self.hard != "none"
-        if self.gun is None:
-            _require(
-                collisions,
-                "pileup",
-                self.pileup,
-                "above 0 when there is neither a hard process nor a particle gun",
-            )
-        else:
-            _require(
-                not collisions,
-                "gun",
-                "on",
-                "pileup 0 and hard none beside it: the gun replaces the collisions",
-            )
+
+    def _check_collisions(self) -> None:
+        _require(
+            0 <= self.pileup < math.inf, "pileup", self.pileup, "a number of collisions from 0"
+        )
+        _require(
+            self.pileup_spread in PILEUP_SPREADS,
+            "pileup_spread",
+            self.pileup_spread,
+            " or ".join(PILEUP_SPREADS),
+        )
+        _require(
+            self.pileup_spread != "fixed" or self.pileup == int(self.pileup),
+            "pileup",
+            self.pileup,
+            "a whole number of collisions where it is fixed",
+        )
+        _require(
+            self.hard in (*HARD_PROCESSES, CARD),
+            "hard",
+            self.hard,
+            f"{' or '.join(HARD_PROCESSES)}, or a file of Pythia settings",
+        )
+        _require(
+            (self.hard == CARD) == bool(self.card),
+            "card",
+            f"{len(self.card)} lines with hard = {self.hard}",
+            f"lines with hard = {CARD}, and none without",
+        )
+        _require(
+            self.gun is None or self.hard == "none",
+            "gun",
+            f"on with hard = {self.hard}",
+            "hard none beside it: the gun replaces the hard process",
+        )
+        _require(
+            self.pileup > 0 or self.hard != "none" or self.gun is not None,
+            "pileup",
+            self.pileup,
+            "above 0 when there is neither a hard process nor a particle gun",
+        )
 
 
 def _require(condition: bool, key: str, found: object, allowed: str) -> None:

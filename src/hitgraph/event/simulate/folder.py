@@ -1,0 +1,111 @@
+"""The folder that simulated events go to: what is complete in it, and how it was made."""
+
+import contextlib
+import json
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from hitgraph._version import __version__
+from hitgraph.errors import SettingsError
+from hitgraph.event.checks import TABLES
+from hitgraph.event.simulate.settings import SimulationSettings
+from hitgraph.event.simulate.simulator import event_name
+from hitgraph.event.store import file_name, read_dataset_info, write_dataset_info
+
+Info = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class EventSummary:
+    """What one simulated event holds and took."""
+
+    number: int
+    hits: int
+    cells: int
+    particles: int
+    seconds: float
+    bytes: int
+
+
+def tables(folder: Path, number: int) -> list[Path]:
+    """The four files of an event."""
+    return [folder / file_name(event_name(number), table) for table in TABLES]
+
+
+def is_complete(folder: Path, number: int) -> bool:
+    """Whether all four tables of event `number` are in `folder`."""
+    return all(path.is_file() for path in tables(folder, number))
+
+
+def complete_events(folder: Path) -> list[int]:
+    """Numbers of the complete events in `folder`, rising."""
+    names = [path.name.split(".")[0] for path in folder.glob(file_name("event*", "hits"))]
+    numbers = {int(name[5:]) for name in names if name[5:].isdecimal()}
+    return sorted(number for number in numbers if is_complete(folder, number))
+
+
+def discard(folder: Path, number: int) -> None:
+    """Remove what is there of an incomplete event, temporary files too."""
+    if not is_complete(folder, number):
+        for path in (*tables(folder, number), *folder.glob(f".{event_name(number)}.*.part")):
+            with contextlib.suppress(OSError):
+                path.unlink()
+
+
+def prepare(folder: Path, settings: SimulationSettings, resume: bool) -> Info:
+    """Write dataset.json before the work, or check that the one there says the same."""
+    if folder.exists() and not folder.is_dir():
+        raise SettingsError(f"{folder}: is a file, give a folder to write the events to")
+    info = dataset_info(settings)
+    found = read_dataset_info(folder) if folder.is_dir() else {}
+    has_events = folder.is_dir() and any(folder.glob(file_name("*", "hits")))
+    if (found or has_events) and not resume:
+        raise SettingsError(
+            f"{folder}: holds events already: add --resume to make the missing ones with the "
+            "same settings, or give another folder"
+        )
+    if has_events and not found:
+        raise SettingsError(
+            f"{folder}: holds events but no dataset.json that says how they were made: "
+            "give another folder"
+        )
+    if found:
+        _check_same(folder, found, info)
+    write_dataset_info(folder, info | {"events": complete_events(folder)})
+    return info
+
+
+def dataset_info(settings: SimulationSettings) -> Info:
+    """What dataset.json says about events made with `settings`, without the event numbers."""
+    plain = json.loads(json.dumps(asdict(settings)))  # tuples become lists, as in the file
+    return {
+        "preset": plain.pop("preset"),
+        "seed": plain.pop("seed"),
+        "settings": plain,
+        "versions": {
+            "hitgraph": __version__,
+            "pyacts": version("pyacts"),
+            "pythia8mc": version("pythia8mc"),
+            "numpy": version("numpy"),
+        },
+    }
+
+
+def _check_same(folder: Path, found: Info, wanted: Info) -> None:
+    for key in ("preset", "seed", "settings", "versions"):
+        was, now = found.get(key), wanted[key]
+        if isinstance(was, dict) and isinstance(now, dict):
+            # The generators' versions decide the events, ours and numpy's need not.
+            keys = ("pyacts", "pythia8mc") if key == "versions" else now.keys()
+            different = [
+                f"{one} {was.get(one)} (now {now[one]})" for one in keys if was.get(one) != now[one]
+            ]
+        else:
+            different = [f"{key} {was} (now {now})"] if was != now else []
+        if different:
+            raise SettingsError(
+                f"{folder}: its events were made with {', '.join(different)}: resume with the "
+                "settings in dataset.json, or give another folder"
+            )

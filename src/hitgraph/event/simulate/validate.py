@@ -1,0 +1,184 @@
+"""How near one sample of events is to another: the table of `hitgraph simulate --validate`.
+
+Every mean and share is a ratio of two sums over particles (a noise hit counts as one). Hits of one
+particle are not independent, so errors are those of a ratio estimator over particles: var R =
+sum (n - R d)^2 / (sum d)^2. That is right for a thinned event too, which has whole particles.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hitgraph.errors import InputError
+from hitgraph.event.event import Event
+from hitgraph.event.simulate.digitise import DRIFT, PIXEL_VOLUMES
+from hitgraph.event.source import list_events
+from hitgraph.event.store import read_dataset_info
+from hitgraph.event.truth import particle_rows, require_particles, require_truth
+
+Float64 = NDArray[np.float64]
+
+TOLERANCE = 0.1  # relative difference that counts as agreement
+VOLUMES = (7, 8, 9, 12, 13, 14, 16, 17, 18)
+DISTANCE_VOLUMES = (7, 8, 13, 17)
+SECONDARY_RADIUS = 1.0  # mm, secondaries are born farther from the beam line
+FEW_HITS = 8
+SIMULATED, CLEAR = 0.15, 0.3  # GeV, pT above which a row counts particles
+QUANTILES = {"median": 0.5, "10 % point": 0.1}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One quantity of two samples, with statistical errors of one standard deviation."""
+
+    name: str
+    real: float
+    real_error: float
+    simulated: float
+    simulated_error: float
+
+    @property
+    def agrees(self) -> bool:
+        """Whether they differ by at most one standard deviation, or by at most 10 %."""
+        error = np.hypot(self.real_error, self.simulated_error)
+        allowed = max(error, TOLERANCE * abs(self.real))
+        return bool(abs(self.simulated - self.real) <= allowed)
+
+
+class Sample:
+    """Sums of the quantities over the events added so far."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, Float64] = {}
+        self._hits: list[NDArray[np.int64]] = []  # per particle that has some
+
+    def add(self, event: Event) -> None:
+        """Count an event. Raises InputError where it has no truth, particles or detector."""
+        for name, top, bottom in _quantities(event):
+            sums = [top.sum(), bottom.sum(), top @ top, top @ bottom, bottom @ bottom]
+            self._sums[name] = self._sums.get(name, np.zeros(5)) + sums
+        count = np.bincount(particle_rows(event) + 1)[1:]
+        self._hits.append(count[count > 0])
+
+    def values(self) -> Iterator[tuple[str, float, float]]:
+        """Name, value and error of each quantity."""
+        hits = np.sort(np.concatenate(self._hits)) if self._hits else np.zeros(0, np.int64)
+        for name, level in QUANTILES.items():
+            if len(hits):
+                spread = np.sqrt(level * (1 - level) / len(hits))
+                low, value, high = np.quantile(hits, [level - spread, level, level + spread])
+                yield f"hits/particle, {name}", value, max(value - low, high - value)
+        for name, (top, bottom, tt, tb, bb) in self._sums.items():
+            if bottom > 0:
+                ratio = top / bottom
+                square = tt - 2 * ratio * tb + ratio * ratio * bb
+                yield name, ratio, np.sqrt(max(square, 0.0)) / bottom
+
+
+def _quantities(event: Event) -> Iterator[tuple[str, Float64, Float64]]:
+    """Name, numerators and denominators; one entry a particle, noise hits after the particles."""
+    table = require_particles(event)
+    rows = particle_rows(event)
+    n = len(table)
+    hits = np.bincount(rows[rows >= 0], minlength=n).astype(np.float64)
+    pt = np.hypot(table.px, table.py)
+    secondary = np.hypot(table.vx, table.vy) > SECONDARY_RADIUS
+    seen = hits > 0
+
+    def share(of: NDArray[np.bool_], among: NDArray[np.bool_]) -> tuple[Float64, Float64]:
+        return 100.0 * (of & among).astype(np.float64), among.astype(np.float64)
+
+    yield "hits/particle, mean", hits, seen.astype(np.float64)
+    yield "secondaries > 0.15 GeV, %", *share(secondary, pt > SIMULATED)
+    few = share(hits < FEW_HITS, ~secondary & (pt > CLEAR) & seen)
+    yield f"primaries > 0.3 GeV, < {FEW_HITS} hits, %", *few
+    listed = np.ones(n, np.bool_)
+    yield "protons, %", *share(table.particle_type == 2212, listed)
+    yield "antiprotons, %", *share(table.particle_type == -2212, listed)
+    yield "particles without hits, %", *share(~seen, listed)
+
+    noise = rows < 0
+    unit = np.where(noise, n + np.cumsum(noise) - 1, rows)  # particle, or the noise hit itself
+
+    def a_hit(value: NDArray[np.floating], where: NDArray[np.bool_]) -> tuple[Float64, Float64]:
+        """Sums over the hits `where`, each counted with its unit."""
+        size = n + int(noise.sum())
+        top = np.bincount(unit[where], value[where], size).astype(np.float64)
+        return top, np.bincount(unit[where], minlength=size).astype(np.float64)
+
+    everywhere = np.ones(event.n_hits, np.bool_)
+    yield "noise hits, %", *a_hit(100.0 * noise, everywhere)
+    volume = event.hits.volume_id
+    for one in VOLUMES:
+        yield f"hits in volume {one}, %", *a_hit(100.0 * (volume == one), everywhere)
+    local, cells, ratio = _response(event)
+    for one in VOLUMES:
+        yield f"cells/hit, volume {one}", *a_hit(cells, ~noise & (volume == one))
+    for one in DISTANCE_VOLUMES:
+        distance = np.linalg.norm(local, axis=1)
+        here = ~noise & (volume == one)
+        yield f"hit to crossing {one}, mm", *a_hit(distance, here)
+    for one in DRIFT:
+        here = ~noise & (volume == one)
+        yield f"shift along u {one}, um", *a_hit(1000.0 * local[:, 0], here)
+    for one in PIXEL_VOLUMES:
+        here = ~noise & (volume == one) & (np.abs(ratio - 1) < 0.5)  # not cut off by the rim
+        yield f"charge off its path {one}, %", *a_hit(100.0 * np.abs(ratio - 1), here)
+
+
+def _response(event: Event) -> tuple[Float64, Float64, Float64]:
+    """Of each hit: measured - true place in the module's frame (n_hits, 3), cells, and charge
+    over the length of its path through the sensor."""
+    hits, truth, detector = event.hits, require_truth(event), event.detector
+    if event.cells is None or detector is None:
+        raise InputError(
+            f"{event.name}: has no {'cells' if event.cells is None else 'detectors table'}, which "
+            "the comparison needs: put it beside the hits"
+        )
+    module = detector.module_index(hits.volume_id, hits.layer_id, hits.module_id)
+    step = np.stack([hits.x, hits.y, hits.z], axis=1).astype(np.float64)
+    step -= np.stack([truth.tx, truth.ty, truth.tz], axis=1)
+    momentum = np.stack([truth.tpx, truth.tpy, truth.tpz], axis=1).astype(np.float64)
+    rotation = detector.rotation[module]
+    local = np.einsum("nji,nj->ni", rotation, step)
+    along = np.abs(np.einsum("nj,nj->n", rotation[:, :, 2], momentum))
+    total = np.linalg.norm(momentum, axis=1)
+    row = np.searchsorted(hits.hit_id, event.cells.hit_id)
+    charge = np.bincount(row, event.cells.value, event.n_hits)
+    count = np.bincount(row, minlength=event.n_hits).astype(np.float64)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = charge * along / (total * detector.sensitive_thickness[module])
+    return local, count, np.nan_to_num(ratio, posinf=0.0)
+
+
+def read_sample(
+    paths: Sequence[str | Path], advance: Callable[[], None] = lambda: None
+) -> tuple[Sample, str, dict[str, str]]:
+    """All events at `paths`, what they are in words, and the events that could not be read."""
+    sources = list_events(paths)
+    sample, failed = Sample(), {}
+    for source in sources:
+        try:
+            sample.add(source.read())
+        except InputError as error:
+            failed[str(source.path)] = str(error)
+        advance()
+    if len(failed) == len(sources):
+        raise InputError(next(iter(failed.values())))
+    presets = {str(read_dataset_info(s.path.parent).get("preset", "")) for s in sources} - {""}
+    preset = f"preset {', '.join(sorted(presets))}, " if presets else ""
+    n = len(sources) - len(failed)
+    return sample, f"{paths[0]} ({preset}{n} event{'s' * (n != 1)})", failed
+
+
+def compare(real: Sample, simulated: Sample) -> list[Row]:
+    """The rows that both samples have."""
+    ours = {name: (value, error) for name, value, error in simulated.values()}
+    return [
+        Row(name, float(value), float(error), *map(float, ours[name]))
+        for name, value, error in real.values()
+        if name in ours
+    ]

@@ -1,0 +1,137 @@
+"""The validation table, and how a sample says what it is."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hitgraph.cli import main
+from hitgraph.errors import InputError
+from hitgraph.event.event import Event
+from hitgraph.event.simulate.validate import Row, Sample, compare, read_sample
+from hitgraph.event.source import read_event
+from hitgraph.event.store import read_dataset_info, write_detectors, write_event
+
+REAL = "trackml_sample/event000000001"
+
+
+@pytest.fixture(scope="module")
+def real(shared_data: Path) -> Event:
+    return read_event(shared_data / REAL)
+
+
+def test_rows_of_the_real_event_are_those_of_the_docs(real: Event) -> None:
+    """Numbers found independently, when the simulation was designed."""
+    sample = Sample()
+    sample.add(real)
+    values = {name: value for name, value, _ in sample.values()}
+    known = {
+        "hits/particle, mean": 10.0,
+        "hits/particle, median": 11,
+        "hits/particle, 10 % point": 3,
+        "secondaries > 0.15 GeV, %": 25,
+        "protons, %": 11.7,
+        "antiprotons, %": 2.37,
+        "hits in volume 8, %": 24.2,
+        "hits in volume 17, %": 8.4,
+        "cells/hit, volume 8": 7.00,
+        "cells/hit, volume 18": 3.14,
+        "hit to crossing 8, mm": 0.0118,
+        "hit to crossing 17, mm": 2.66,
+    }
+    for name, value in known.items():
+        assert values[name] == pytest.approx(value, rel=0.01), name
+
+
+def test_error_is_that_of_many_samples(real: Event) -> None:
+    """The spread of the mean over resampled particles is the error given for one sample."""
+    assert real.particles is not None
+    hits = real.particles.nhits[real.particles.nhits > 0]
+    rng = np.random.default_rng(1)
+    spread = np.std([rng.choice(hits, len(hits)).mean() for _ in range(2000)])
+    sample = Sample()
+    sample.add(real)
+    error = {name: error for name, _, error in sample.values()}["hits/particle, mean"]
+    assert error == pytest.approx(spread, rel=0.06)
+
+
+def test_an_event_agrees_with_itself_and_twice_the_data_has_smaller_errors(real: Event) -> None:
+    once, twice = Sample(), Sample()
+    once.add(real)
+    twice.add(real)
+    twice.add(real)
+    rows = compare(once, twice)
+    assert len(rows) > 30
+    for row in rows:
+        assert row.agrees
+        assert row.simulated == pytest.approx(row.real)
+        if "median" not in row.name and "point" not in row.name:
+            assert row.simulated_error == pytest.approx(row.real_error / np.sqrt(2))
+
+
+@pytest.mark.parametrize(
+    ("row", "agrees"),
+    [
+        (Row("", 10.0, 0.1, 10.9, 0.0), True),  # 10 %
+        (Row("", 10.0, 0.1, 11.1, 0.0), False),
+        (Row("", 10.0, 3.0, 7.1, 0.0), True),  # the error is larger
+        (Row("", -10.0, 0.1, -10.9, 0.0), True),
+        (Row("", 0.0, 0.1, 0.05, 0.1), True),
+        (Row("", 0.0, 0.1, 0.5, 0.1), False),
+    ],
+)
+def test_agreement_is_one_deviation_or_ten_per_cent(row: Row, agrees: bool) -> None:
+    assert row.agrees is agrees
+
+
+def test_what_the_table_needs_is_named(real: Event) -> None:
+    with pytest.raises(InputError, match="has no detectors table"):
+        Sample().add(replace(real, detector=None))
+    with pytest.raises(InputError, match="no truth"):
+        Sample().add(replace(real, truth=None))
+
+
+def test_how_an_event_was_made_travels_with_it(real: Event, tmp_path: Path) -> None:
+    write_event(real, tmp_path, {"preset": "plain", "seed": 3})
+    assert read_dataset_info(tmp_path) == {"preset": "plain", "seed": 3}
+    write_event(real, tmp_path)
+    assert read_dataset_info(tmp_path) == {}
+
+
+def test_command_sets_two_samples_side_by_side(
+    real: Event, shared_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = tmp_path / "store"
+    write_event(real, store, {"preset": "plain"})
+    assert real.detector is not None
+    write_detectors(real.detector, store)
+    arguments = [str(store), "--validate", str(shared_data / REAL), "--json"]
+    assert main(["simulate", *arguments, str(tmp_path / "table.json")]) == 0
+    said = capsys.readouterr().out
+    assert "preset plain, 1 event" in " ".join(said.split())
+    table = json.loads((tmp_path / "table.json").read_text())["validation"]
+    assert all(row["agrees"] for row in table["rows"])
+    assert {"name", "real", "real_error", "simulated", "simulated_error"} <= set(table["rows"][0])
+    assert "off" not in [line.split()[-1] for line in said.splitlines() if line.split()]
+
+
+def test_nothing_to_compare_with_is_one_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "store").mkdir()
+    assert main(["simulate", str(tmp_path / "store"), "--validate", str(tmp_path)]) == 2
+    assert "no event in there" in capsys.readouterr().err
+    assert main(["simulate", str(tmp_path / "store")]) == 2
+    assert "--events N" in capsys.readouterr().err
+
+
+def test_bad_event_is_listed_and_the_others_count(real: Event, tmp_path: Path) -> None:
+    write_event(real, tmp_path)
+    assert real.detector is not None
+    write_detectors(real.detector, tmp_path)
+    (tmp_path / "event000000002.hits.parquet").write_bytes(b"not parquet")
+    _, title, failed = read_sample([tmp_path])
+    assert "1 event)" in title
+    assert list(failed) == [str(tmp_path / "event000000002")]
