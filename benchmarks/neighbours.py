@@ -17,26 +17,10 @@ from rich.console import Console
 from rich.table import Table
 from scipy.spatial import cKDTree
 
+from hitgraph.benchmark.reference import latent_points, radius_for
 from hitgraph.graph.neighbours import BACKENDS, radius_pairs
 
 BRUTE_FORCE_LIMIT = 20_000  # points; the reference computes every distance
-
-
-def latent_points(n_points: int, dimensions: int) -> NDArray[np.float32]:
-    """(n_points, dimensions) float32."""
-    random = np.random.default_rng(0)
-    surface = random.normal(size=(n_points // 10 + 1, 3)) @ random.normal(size=(3, dimensions))
-    tracks = np.repeat(np.sin(surface) * 3, 10, axis=0)[:n_points]
-    points = tracks + 0.2 * random.normal(size=(n_points, dimensions))
-    return random.permutation(points.astype(np.float32))
-
-
-def radius_for(points: NDArray[np.float32], neighbours: int) -> float:
-    """The radius within which a point has this many neighbours on average."""
-    sample = points[:: max(1, len(points) // 200)]
-    squared = [np.square(points - one).sum(axis=1) for one in sample]
-    rank = neighbours * len(sample)
-    return float(np.sqrt(np.partition(np.concatenate(squared), rank)[rank]))
 
 
 def scipy_pairs(points: NDArray[np.float32], radius: float) -> NDArray[np.int64]:
@@ -68,7 +52,7 @@ def main() -> None:
     for column in ("dimensions", "pairs", "cKDTree", *backends):
         table.add_column(column, justify="right")
     for dimensions in (4, 8, 12):
-        points = latent_points(arguments.points, dimensions)
+        points = latent_points(arguments.points, dimensions, seed=0)
         tensor = torch.from_numpy(points)
         for neighbours in (20, 100):
             radius = radius_for(points, neighbours)

@@ -13,8 +13,9 @@ from hitgraph.benchmark.clock import StageClock
 from hitgraph.benchmark.growth import SizesJob, exponents, make_events
 from hitgraph.benchmark.reference import (
     ReferenceJob,
+    latent_points,
     measure_reference,
-    synthetic_latents,
+    radius_for,
 )
 from hitgraph.benchmark.stages import (
     StageJob,
@@ -189,8 +190,9 @@ def test_the_reference_sizes_are_measured_on_as_many_edges_as_asked_for(job: Sta
     assert set(part["stages"]) == {"embed", "graph", "filter", "gnn", "tracks", "all"}
 
 
-@pytest.mark.parametrize("n_pairs", [3_000, 30_000])
-def test_synthetic_latents_have_about_the_wanted_number_of_pairs(n_pairs: int) -> None:
-    points, radius = synthetic_latents(2_000, n_pairs, seed=1)
-    found = radius_pairs(torch.from_numpy(points), radius).shape[1]
-    assert found == pytest.approx(n_pairs, rel=0.15)
+@pytest.mark.parametrize("neighbours", [3.0, 30.0])
+def test_synthetic_latents_have_about_the_wanted_number_of_neighbours(neighbours: float) -> None:
+    points = latent_points(2_000, 8, seed=1)
+    assert points.shape == (2_000, 8)
+    pairs = radius_pairs(torch.from_numpy(points), radius_for(points, neighbours))
+    assert 2 * pairs.shape[1] / len(points) == pytest.approx(neighbours, rel=0.15)

@@ -21,13 +21,11 @@ if TYPE_CHECKING:
     from hitgraph.graph.hits import Hits
 
 HITS, CANDIDATES, KEPT = 110_000, 5_000_000, 1_000_000
-CPU_BATCH, GPU_BATCH = (
-    32_768,
-    524_288,
-)  # edges that the filter takes at a time: 128 MB, 2 GB a layer
+CPU_BATCH, GPU_BATCH = 32_768, 524_288  # edges the filter takes at a time: 0.13, 2.1 GB a layer
+LATENT_DIMENSIONS = 8
 HITS_A_TRACK = 10
 SURFACE_DIMENSIONS = 3  # hits in a learnt space lie near a curved surface of few dimensions
-PROBES = 500  # hits whose neighbours are counted to find the radius
+PROBES = 200  # hits whose neighbours are counted to find the radius
 
 
 @dataclass(frozen=True)
@@ -66,7 +64,8 @@ def measure_reference(job: ReferenceJob, tell: Tell, _line: Connection) -> dict[
     for network in (embedding, filter_network, gnn):
         network.eval().to(device)
     hits = synthetic_hits(pipeline.detector, n_hits, job.seed).to(device)
-    points, radius = synthetic_latents(n_hits, n_candidates, job.seed)
+    points = latent_points(n_hits, LATENT_DIMENSIONS, job.seed)
+    radius = radius_for(points, 2 * n_candidates / n_hits)
     latents = torch.from_numpy(points).to(device)
     idle = resident()
     clock = StageClock(device)
@@ -117,20 +116,22 @@ def synthetic_hits(detector: "Detector", n_hits: int, seed: int) -> "Hits":
     )
 
 
-def synthetic_latents(
-    n_hits: int, n_pairs: int, seed: int, dimensions: int = 8
-) -> tuple[NDArray[np.float32], float]:
-    """(n_hits, dimensions) points as in a learnt space, and a radius with about `n_pairs` pairs.
+def latent_points(n_points: int, dimensions: int, seed: int) -> NDArray[np.float32]:
+    """(n_points, dimensions) as hits lie in a learnt space.
 
     Tracks of HITS_A_TRACK hits close together, spread over a curved surface.
     """
     random = np.random.default_rng(seed)
-    surface = random.normal(size=(n_hits // HITS_A_TRACK + 1, SURFACE_DIMENSIONS))
+    surface = random.normal(size=(n_points // HITS_A_TRACK + 1, SURFACE_DIMENSIONS))
     tracks = np.sin(surface @ random.normal(size=(SURFACE_DIMENSIONS, dimensions))) * 3
-    points = np.repeat(tracks, HITS_A_TRACK, axis=0)[:n_hits]
+    points = np.repeat(tracks, HITS_A_TRACK, axis=0)[:n_points]
     points = points + 0.2 * random.normal(size=points.shape)
-    points = random.permutation(points.astype(np.float32))
-    probes = points[: min(PROBES, n_hits)]
-    squared = np.stack([np.square(points - probe).sum(axis=1) for probe in probes])
-    rank = min(squared.size - 1, round(2 * n_pairs / n_hits * len(probes)) + len(probes))
-    return points, float(np.sqrt(np.partition(squared.ravel(), rank)[rank]))
+    return random.permutation(points.astype(np.float32))
+
+
+def radius_for(points: NDArray[np.float32], neighbours: float) -> float:
+    """The radius within which a point has about this many neighbours, estimated on some points."""
+    probes = points[:: max(1, len(points) // PROBES)]
+    squared = np.concatenate([np.square(points - probe).sum(axis=1) for probe in probes])
+    rank = min(len(squared) - 1, round((neighbours + 1) * len(probes)))  # each finds itself
+    return float(np.sqrt(np.partition(squared, rank)[rank]))

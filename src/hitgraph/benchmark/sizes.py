@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hitgraph.errors import InputError
+from hitgraph.event.changes import turned_event
 from hitgraph.event.detector import Detector
 from hitgraph.event.event import CellTable, Event, HitTable, ParticleTable, TruthTable
 from hitgraph.event.truth import (
@@ -164,26 +165,20 @@ def half_turn(event: Event, detector: Detector) -> Event | None:
     twin = _half_turn_twins(detector)
     if twin is None:
         return None
-    hits, truth, particles = event.hits, require_truth(event), require_particles(event)
-    before = detector.module_index(hits.volume_id, hits.layer_id, hits.module_id)
+    before = detector.module_index(event.hits.volume_id, event.hits.layer_id, event.hits.module_id)
     module = twin[before]
     shift = (detector.centre[module] - detector.centre[before] @ HALF_TURN).astype(np.float32)
-    return replace(
-        event,
-        hits=replace(
-            hits,
-            x=shift[:, 0] - hits.x,
-            y=shift[:, 1] - hits.y,
-            z=shift[:, 2] + hits.z,
-            volume_id=detector.volume_id[module],
-            layer_id=detector.layer_id[module],
-            module_id=detector.module_id[module],
-        ),
-        truth=replace(truth, tx=-truth.tx, ty=-truth.ty, tpx=-truth.tpx, tpy=-truth.tpy),
-        particles=replace(
-            particles, vx=-particles.vx, vy=-particles.vy, px=-particles.px, py=-particles.py
-        ),
+    turned = turned_event(event, np.pi)
+    hits = replace(
+        turned.hits,
+        x=turned.hits.x + shift[:, 0],
+        y=turned.hits.y + shift[:, 1],
+        z=turned.hits.z + shift[:, 2],
+        volume_id=detector.volume_id[module],
+        layer_id=detector.layer_id[module],
+        module_id=detector.module_id[module],
     )
+    return replace(turned, hits=hits)
 
 
 def _half_turn_twins(detector: Detector) -> NDArray[np.int64] | None:
