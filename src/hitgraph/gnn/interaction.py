@@ -21,7 +21,9 @@ from torch.utils.checkpoint import checkpoint
 
 from hitgraph.errors import SettingsError
 from hitgraph.gnn import edge_update
+from hitgraph.gnn.interaction_kernel import score_edges
 from hitgraph.graph.networks import Standardise, mlp
+from hitgraph.kernels.tiles import MAX_WIDTH
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ class InteractionNetwork(nn.Module):
         self.encode_hits = mlp([n_hit_features, settings.mlp_hidden, width])
         self.encode_edges = mlp([n_edge_features, settings.mlp_hidden, width])
         n_rounds = 1 if settings.shared else settings.steps
-        self.rounds = nn.ModuleList(_Round(settings) for _ in range(n_rounds))
+        self.rounds = nn.ModuleList(Round(settings) for _ in range(n_rounds))
         self.classify = mlp([width, settings.mlp_hidden, 1])
 
     def learn_inputs(self, x: Tensor, edge_attr: Tensor) -> None:
@@ -65,10 +67,24 @@ class InteractionNetwork(nn.Module):
         self.standardise_edges.learn(edge_attr)
 
     def forward(self, x: Tensor, edge_index: Tensor, edge_attr: Tensor | None = None) -> Tensor:
-        """(n_hits, n_hit_features), (2, n_edges), (n_edges, n_edge_features) -> (n_edges,)."""
+        """(n_hits, n_hit_features), (2, n_edges), (n_edges, n_edge_features) -> (n_edges,).
+
+        Where no gradient is wanted, a CPU takes the kernel of interaction_kernel.
+        """
+        if edge_attr is not None and self._runs_fused(x):
+            return score_edges(self, x, edge_index, edge_attr)
         (last,) = deque(self._states(x, edge_index, edge_attr), maxlen=1)  # keeps no earlier round
         logits: Tensor = self.classify(last).squeeze(-1)
         return logits
+
+    def _runs_fused(self, x: Tensor) -> bool:
+        widest = max(self.settings.hidden, self.settings.mlp_hidden)
+        return (
+            not torch.is_grad_enabled()
+            and x.device.type == "cpu"
+            and x.dtype == self.standardise_hits.mean.dtype == torch.float32
+            and widest <= MAX_WIDTH  # wider weights leave the cache
+        )
 
     def all_logits(self, x: Tensor, edge_index: Tensor, edge_attr: Tensor) -> Tensor:
         """Logits after every second round, ending with the last, ((steps + 1) // 2, n_edges)."""
@@ -89,7 +105,9 @@ class InteractionNetwork(nn.Module):
             yield edges
 
 
-class _Round(nn.Module):
+class Round(nn.Module):
+    """One round of message passing."""
+
     def __init__(self, settings: InteractionSettings) -> None:
         super().__init__()
         width, inner = settings.hidden, settings.mlp_hidden

@@ -33,7 +33,7 @@ class Weights(NamedTuple):
     mean: Float32  # (n_inputs,) of the pair features and further inputs
     per_std: Float32  # (n_inputs,)
     pair: Float32  # (n_inputs, w) first layer
-    pair_bias: Float32  # (w,)
+    bias: Float32  # (w,) the part of it that pairs have
     hidden: Float32  # (n_layers - 1, w, w)
     hidden_bias: Float32  # (n_layers - 1, w)
     last: Float32  # (w,)
@@ -57,15 +57,18 @@ def score_pairs(
     if extra is not None:
         further = np.ascontiguousarray(extra.detach().numpy(), np.float32)
     weights = _weights(network)
-    table = inner = outer = np.zeros((1, len(weights.pair_bias)), np.float32)
+    width = len(weights.last)
+    table = outer = np.zeros((1, width), np.float32)
+    inner = weights.bias[None]
     if network.use_pairs:
         table = hit_table(hits, detector)
     if network.use_hits:
         scaled = network.standardise_hits(hits.features)
         inner, outer = (
-            pad(part(scaled).detach().numpy(), len(hits), len(weights.pair_bias))
+            pad(part(scaled).detach().numpy(), len(hits), width)
             for part in (network.inner, network.outer)
         )
+        inner += weights.bias
     logits = np.empty(len(first), np.float32)
 
     def task(begin: int) -> None:
@@ -82,20 +85,20 @@ def score_pairs(
 def _weights(network: "FilterNetwork") -> Weights:
     layers = [layer for layer in network.rest if isinstance(layer, nn.Linear)]
     width = padded(network.settings.hidden)
-    mean, per_std, pair_bias = (np.zeros(n, np.float32) for n in (0, 0, width))
+    mean, per_std, bias = (np.zeros(n, np.float32) for n in (0, 0, width))
     pair = np.zeros((0, width), np.float32)
     if network.use_pairs:
         scaling = network.standardise_pairs
         mean, per_std = _numpy(scaling.mean), np.float32(1.0) / _numpy(scaling.std)
         pair = pad(_numpy(network.pair.weight).T, len(mean), width)
-        pair_bias = pad(_numpy(network.pair.bias), width)
+        bias = pad(_numpy(network.pair.bias), width)
     hidden = [pad(_numpy(layer.weight).T, width, width) for layer in layers[:-1]]
     biases = [pad(_numpy(layer.bias), width) for layer in layers[:-1]]
     return Weights(
         mean,
         per_std,
         pair,
-        pair_bias,
+        bias,
         np.array(hidden, np.float32).reshape(-1, width, width),
         np.array(biases, np.float32).reshape(-1, width),
         pad(_numpy(layers[-1].weight)[0], width),
@@ -111,13 +114,16 @@ def _numpy(tensor: Tensor) -> Float32:
 @njit(fastmath=FAST, cache=True, error_model="numpy", nogil=True)
 def _score(  # type: ignore[no-untyped-def]
     lo, hi, table, first, second, further, inner, outer, use_pairs, clusters, use_hits,
-    mean, per_std, pair, pair_bias, hidden, hidden_bias, last, last_bias, logits,
+    mean, per_std, pair, _bias, hidden, hidden_bias, last, last_bias, logits,
 ):  # fmt: skip
     width, n_inputs = len(last), len(mean)
     n_features = n_inputs - further.shape[1]
     scratch = np.empty(FEATURES_AT + (N_FEATURES + further.shape[1]) * BLOCK, np.float32)
-    one, other = np.empty((ROWS, width), np.float32), np.empty((ROWS, width), np.float32)
-    hit_part = np.empty(ROWS * width, np.float32)
+    size = ROWS * width + 3 * COLUMNS
+    layers = np.empty(2 * size, np.float32)  # the layer before and the one after, in turn
+    inner_rows, outer_rows = np.zeros(ROWS, np.intp), np.zeros(ROWS, np.intp)
+    same_row = np.zeros(ROWS, np.intp)
+    zeros = np.zeros(hidden_bias.size, np.float32)
     for begin in range(lo, hi, BLOCK):
         end = min(begin + BLOCK, hi)
         if use_pairs:
@@ -129,33 +135,29 @@ def _score(  # type: ignore[no-untyped-def]
             for column in range(n_inputs):
                 _standardise(scratch, FEATURES_AT + column * BLOCK, mean[column], per_std[column])
         for top in range(begin, end, ROWS):
-            start, start_row = pair_bias, 0
             if use_hits:
                 for r in range(ROWS):
                     edge = min(top + r, end - 1)
-                    i, j = first[edge], second[edge]
-                    for column in range(width):
-                        hit_part[r * width + column] = (
-                            pair_bias[column] + inner[i, column] + outer[j, column]
-                        )
-                start, start_row = hit_part, width
+                    inner_rows[r], outer_rows[r] = first[edge] * width, second[edge] * width
             pairs_at = FEATURES_AT + top - begin
             for j in range(0, width, COLUMNS):
                 relu_tile(
-                    one, j, width, start, j, start_row,
+                    layers, j, width, inner, inner_rows, outer, outer_rows, j,
                     scratch, pairs_at, 1, BLOCK, pair, j, width, n_inputs,
                 )  # fmt: skip
+            before, after = 0, size
             for layer in range(len(hidden)):
                 for j in range(0, width, COLUMNS):
                     relu_tile(
-                        other, j, width, hidden_bias, layer * width + j, 0,
-                        one, 0, width, 1, hidden, layer * width * width + j, width, width,
+                        layers, after + j, width,
+                        hidden_bias, same_row, zeros, same_row, layer * width + j,
+                        layers, before, width, 1, hidden, layer * width * width + j, width, width,
                     )  # fmt: skip
-                one, other = other, one
+                before, after = after, before
             for r in range(min(ROWS, end - top)):
                 total = last_bias
                 for j in range(width):
-                    total += one[r, j] * last[j]
+                    total += layers[before + r * width + j] * last[j]
                 logits[top + r] = total
 
 

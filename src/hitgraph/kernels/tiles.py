@@ -43,38 +43,51 @@ def _tile(relu: bool) -> Any:
     @intrinsic
     def tile(
         typing_context: Any, out: Any, out_at: Any, out_row: Any,
-        start: Any, start_at: Any, start_row: Any, a: Any, a_at: Any, a_row: Any, a_step: Any,
-        b: Any, b_at: Any, b_row: Any, n: Any,
+        one: Any, one_rows: Any, other: Any, other_rows: Any, column: Any,
+        a: Any, a_at: Any, a_row: Any, a_step: Any, b: Any, b_at: Any, b_row: Any, n: Any,
     ) -> Any:  # fmt: skip
         size = types.intp
-        strides = (size, size, size)
         signature = types.void(
-            out, *strides[:2], start, *strides[:2], a, *strides, b, *strides[:2], size
-        )
+            out, size, size, one, one_rows, other, other_rows, size,
+            a, size, size, size, b, size, size, size,
+        )  # fmt: skip
         return signature, lambda *code: _write_tile(relu, *code)
 
     return tile
 
 
+def _spread(builder: Any, scalar: Any) -> Any:
+    """A vector of equal numbers."""
+    none = ir.Constant(ir.VectorType(ir.FloatType(), _LANES), ir.Undefined)
+    zero = ir.Constant(ir.IntType(32), 0)
+    zeros = ir.Constant(ir.VectorType(ir.IntType(32), _LANES), [0] * _LANES)
+    return builder.shuffle_vector(builder.insert_element(none, scalar, zero), none, zeros)
+
+
 def _write_tile(relu: bool, context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
     """The code of a tile in LLVM's language; see sum_tile."""
-    out, out_at, out_row, start, start_at, start_row = arguments[:6]
-    a, a_at, a_row, a_step, b, b_at, b_row, n = arguments[6:]
+    memory = {
+        place: context.make_array(kind)(context, builder, argument).data
+        for place, (kind, argument) in enumerate(zip(signature.args, arguments, strict=True))
+        if isinstance(kind, types.Array)
+    }
+    _, out_at, out_row, *_, column = arguments[:8]
+    _, a_at, a_row, a_step, _, b_at, b_row, n = arguments[8:]
+    out, one, one_rows, other, other_rows, a, b = memory.values()
     vector = ir.VectorType(ir.FloatType(), _LANES)
     zeros = ir.Constant(vector, [0.0] * _LANES)
-    out, start, a, b = (
-        context.make_array(signature.args[place])(context, builder, array).data
-        for place, array in ((0, out), (3, start), (6, a), (10, b))
-    )
 
     def element(first: Any, stride: Any, times: Any) -> Any:
         times = ir.Constant(first.type, times) if isinstance(times, int) else times
         return builder.add(first, builder.mul(stride, times))
 
-    def vectors(memory: Any, first: Any) -> list[Any]:
+    def element_of(array: Any, place: int) -> Any:
+        return builder.gep(array, [ir.Constant(out_at.type, place)])
+
+    def vectors(array: Any, first: Any) -> list[Any]:
         """Pointers to the vectors of a row that begins at an element."""
         steps = (ir.Constant(first.type, v * _LANES) for v in range(_VECTORS))
-        places = (builder.gep(memory, [builder.add(first, step)]) for step in steps)
+        places = (builder.gep(array, [builder.add(first, step)]) for step in steps)
         return [builder.bitcast(place, vector.as_pointer()) for place in places]
 
     def load(pointer: Any) -> Any:
@@ -82,23 +95,20 @@ def _write_tile(relu: bool, context: Any, builder: Any, signature: Any, argument
         value.align = 4
         return value
 
-    def spread(scalar: Any) -> Any:
-        none, zero = ir.Constant(vector, ir.Undefined), ir.Constant(ir.IntType(32), 0)
-        mask = ir.Constant(ir.VectorType(ir.IntType(32), _LANES), [0] * _LANES)
-        return builder.shuffle_vector(builder.insert_element(none, scalar, zero), none, mask)
-
     # Stack slots that are only loaded and stored become registers.
     sums = [[cgutils.alloca_once(builder, vector) for _ in range(_VECTORS)] for _ in range(ROWS)]
     for r, slots in enumerate(sums):
-        for pointer, slot in zip(
-            vectors(start, element(start_at, start_row, r)), slots, strict=True
-        ):
-            builder.store(load(pointer), slot)
+        starts = [
+            vectors(start, builder.add(column, builder.load(element_of(rows, r))))
+            for start, rows in ((one, one_rows), (other, other_rows))
+        ]
+        for first, second, slot in zip(*starts, slots, strict=True):
+            builder.store(builder.fadd(load(first), load(second)), slot)
     with cgutils.for_range(builder, n) as loop:
         factors = [load(pointer) for pointer in vectors(b, element(b_at, b_row, loop.index))]
         first = element(a_at, a_step, loop.index)
         for r, slots in enumerate(sums):
-            scalar = spread(builder.load(builder.gep(a, [element(first, a_row, r)])))
+            scalar = _spread(builder, builder.load(builder.gep(a, [element(first, a_row, r)])))
             for factor, slot in zip(factors, slots, strict=True):
                 product = builder.fmul(scalar, factor, flags=("contract",))
                 total = builder.fadd(builder.load(slot), product, flags=("contract",))
@@ -112,11 +122,41 @@ def _write_tile(relu: bool, context: Any, builder: Any, signature: Any, argument
     return context.get_dummy_value()
 
 
-# out[r, j] = start[r, j] + sum over k < n of a[r, k] b[k, j], for r < ROWS and j < COLUMNS.
+# out[r, j] = one[r, j] + other[r, j] + sum over k < n of a[r, k] b[k, j]
 #
-# Arguments out, out_at, out_row, start, start_at, start_row, a, a_at, a_row, a_step, b, b_at,
-# b_row, n. All arrays are float32 of any shape. Element (r, j) of out is number
-# out_at + r out_row + j in its memory, and so for start (start_row 0: one row for all); (r, k) of
-# a is a_at + r a_row + k a_step; (k, j) of b is b_at + k b_row + j. relu_tile writes max(0, .).
+# for r < ROWS and j < COLUMNS; relu_tile writes max(0, .) of it. Arguments: out, out_at, out_row,
+# one, one_rows, other, other_rows, column, a, a_at, a_row, a_step, b, b_at, b_row, n. All arrays
+# are float32 of any shape but one_rows and other_rows (ROWS,) intp. In the memory of its array
+# (r, j) of out is element out_at + r out_row + j, (r, j) of one is one_rows[r] + column + j, and
+# so for other; (r, k) of a is a_at + r a_row + k a_step, (k, j) of b is b_at + k b_row + j.
 sum_tile = _tile(relu=False)
 relu_tile = _tile(relu=True)
+
+
+@intrinsic
+def add_scaled(
+    typing_context: Any, out: Any, out_at: Any, factor: Any, a: Any, a_at: Any, n: Any
+) -> Any:
+    """out[out_at + j] += factor * a[a_at + j] for j < n, float32, n a multiple of COLUMNS."""
+    size = types.intp
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        out, out_at, factor, a, a_at, n = arguments
+        vector = ir.VectorType(ir.FloatType(), _LANES)
+        out, a = (
+            context.make_array(signature.args[place])(context, builder, array).data
+            for place, array in ((0, out), (3, a))
+        )
+        factor = _spread(builder, factor)
+        with cgutils.for_range_slice(builder, n.type(0), n, n.type(_LANES)) as (index, _):
+            from_, to = (
+                builder.bitcast(builder.gep(array, [builder.add(at, index)]), vector.as_pointer())
+                for array, at in ((a, a_at), (out, out_at))
+            )
+            value, total = builder.load(from_), builder.load(to)
+            value.align = total.align = 4
+            product = builder.fmul(factor, value, flags=("contract",))
+            builder.store(builder.fadd(total, product, flags=("contract",)), to).align = 4
+        return context.get_dummy_value()
+
+    return types.void(out, size, types.float32, a, size, size), generate
