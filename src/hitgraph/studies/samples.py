@@ -78,8 +78,8 @@ def simulate_samples(
     """
     from hitgraph.event.simulate.run import simulate
 
-    changed: list[dict[str, Any]] = [{study: value, "seed": seed} for value in values]
-    samples = [SimulationSettings(**one) for one in changed]
+    base: dict[str, Any] = {"seed": seed, "preset": "plain"}  # what the pipelines are trained on
+    samples = [SimulationSettings(**(base | {study: value})) for value in values]
     sources: list[EventSource] = []
     for settings in samples:
         out = folder / "events" / f"{study}-{getattr(settings, study):g}"
