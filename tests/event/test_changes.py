@@ -22,12 +22,13 @@ def detector_of(event: Event) -> Detector:
     return event.detector
 
 
+@pytest.mark.parametrize("preset", ["plain", "trackml-like"])
 @pytest.mark.parametrize("fraction", [0.0, 0.1, 0.5])
 def test_noise_makes_its_share_of_the_hits_and_leaves_the_particles_alone(
-    tiny_event: Event, fraction: float
+    tiny_event: Event, fraction: float, preset: str
 ) -> None:
     detector = detector_of(tiny_event)
-    noisy = with_noise(tiny_event, detector, fraction, np.random.default_rng(1))
+    noisy = with_noise(tiny_event, detector, fraction, np.random.default_rng(1), preset)
     assert noisy.truth is not None
     assert tiny_event.truth is not None
     assert noisy.cells is not None

@@ -93,11 +93,11 @@ def _add_values(study: argparse.ArgumentParser, option: str, text: str) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    import shutil
     import sys
     from importlib import import_module
 
     from hitgraph.cli.console import console, progress
+    from hitgraph.files import atomic_write
     from hitgraph.studies.output import write
     from hitgraph.studies.points import measure
     from hitgraph.threads import set_threads
@@ -114,7 +114,8 @@ def run(args: argparse.Namespace) -> int:
     result = plan.summarise(measured.done)
     paths = write(result, args.study, plan.settings, args.out)
     if args.json is not None:
-        shutil.copyfile(paths[0], args.json)
+        with atomic_write(args.json) as temporary:
+            temporary.write_bytes(paths[0].read_bytes())
     out = console(args.quiet)
     for table in result.tables:
         out.print(_rich(table))

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from hitgraph.errors import InputError, SettingsError
 from hitgraph.event.detector import Detector
 from hitgraph.event.event import CellTable, Event, HitTable, TruthTable
-from hitgraph.event.simulate.digitise import digitise
+from hitgraph.event.simulate.digitise import digitise, response_of
 from hitgraph.event.simulate.noise import noise_crossings, number_of_noise_hits
+from hitgraph.event.simulate.settings import SimulationSettings
 from hitgraph.event.truth import NOISE, require_truth
 
 Table = TypeVar("Table", HitTable, CellTable, TruthTable)
@@ -23,21 +24,29 @@ LARGEST_NOISE = 0.95  # of all hits
 
 
 def with_noise(
-    event: Event, detector: Detector, fraction: float, rng: np.random.Generator
+    event: Event,
+    detector: Detector,
+    fraction: float,
+    rng: np.random.Generator,
+    preset: str = "plain",
 ) -> Event:
     """The event with noise that makes `fraction` of all its hits; the noise it had is dropped.
 
-    The new noise is that of the simulation: uniform over the modules, with wide clusters. Its
-    hits come last, so that the hits of particles keep their rows. Raises InputError without truth,
-    SettingsError for an impossible fraction.
+    The new noise is that of the simulation with `preset`, in the default field: uniform over the
+    modules, with wide clusters. Its hits come last, so that the hits of particles keep their
+    rows. Raises InputError without truth, SettingsError for an impossible fraction.
     """
     check_noise(fraction)
     truth = require_truth(event)
     clean = _select(event, truth.particle_id != NOISE)
     if clean.n_hits == 0:
         raise InputError(f"{event.name}: no hit of a particle, so noise has no fraction of them")
-    noise = noise_crossings(detector, number_of_noise_hits(clean.n_hits, fraction), rng)
-    clusters = digitise(detector, noise.module, noise.position, noise.momentum)
+    simulated = SimulationSettings(preset=preset)
+    n_noise = number_of_noise_hits(clean.n_hits, fraction)
+    noise = noise_crossings(detector, n_noise, rng, simulated.effects.min_cosine)
+    clusters = digitise(
+        detector, noise.module, noise.position, noise.momentum, response_of(simulated), rng
+    )
     hit_id = clean.hits.hit_id.max() + 1 + np.arange(len(noise))
     x, y, z = clusters.position.T
     tx, ty, tz = noise.position.T

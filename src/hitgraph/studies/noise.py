@@ -11,7 +11,9 @@ import numpy as np
 
 from hitgraph.event.changes import check_noise, with_noise
 from hitgraph.event.event import Event
+from hitgraph.event.simulate.settings import PRESETS
 from hitgraph.event.source import EventSource
+from hitgraph.event.store import read_dataset_info
 from hitgraph.pipeline import Pipeline
 from hitgraph.studies.plan import Plan
 from hitgraph.studies.scan import Change, Changed, scan_plan, scan_points
@@ -34,12 +36,28 @@ def plan(
     """
     for fraction in fractions:
         check_noise(fraction)
-    changes = [Change(one, partial(_with_noise, fraction=one, seed=seed)) for one in fractions]
+    points = [
+        point
+        for source in sources
+        for point in scan_points([source], pipelines, _changes(source, fractions, seed))
+    ]
     known = {**settings, "noise": list(fractions), "seed": seed}
-    points = scan_points(sources, pipelines, changes)
     return scan_plan(points, known, lambda scan: scan_result("noise", scan, AXIS, relative=True))
 
 
-def _with_noise(pipeline: Pipeline, event: Event, fraction: float, seed: int) -> Changed:
+def _changes(source: EventSource, fractions: Sequence[float], seed: int) -> list[Change]:
+    """Noise as the event's own: that of the preset it was simulated with, plain where unknown."""
+    preset = read_dataset_info(source.path.parent).get("preset")
+    known = preset if preset in PRESETS else "plain"
+    return [
+        Change(one, partial(_with_noise, fraction=one, seed=seed, preset=known))
+        for one in fractions
+    ]
+
+
+def _with_noise(
+    pipeline: Pipeline, event: Event, fraction: float, seed: int, preset: str
+) -> Changed:
     rng = np.random.default_rng([seed, event.number])
-    return pipeline, with_noise(event, event.detector or pipeline.detector, fraction, rng)
+    detector = event.detector or pipeline.detector
+    return pipeline, with_noise(event, detector, fraction, rng, preset)

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hitgraph.event.detector import Detector
+from hitgraph.event.simulate.settings import SimulationSettings
 
 PIXEL_VOLUMES = (7, 8, 9)
 
@@ -46,6 +47,14 @@ class Response:
 
 
 PLAIN = Response()
+
+
+def response_of(settings: SimulationSettings) -> Response:
+    """The sensors of a simulation."""
+    return Response(
+        drift_field=settings.field if settings.effects.lorentz_drift else 0.0,
+        charge_spread=settings.effects.charge_spread,
+    )
 
 
 def digitise(

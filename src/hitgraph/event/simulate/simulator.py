@@ -6,7 +6,7 @@ import numpy as np
 
 from hitgraph.errors import MissingExtraError
 from hitgraph.event.event import Event
-from hitgraph.event.simulate.digitise import Response, digitise
+from hitgraph.event.simulate.digitise import digitise, response_of
 from hitgraph.event.simulate.fatras import Crossings, Fatras, build_detector, concatenate, cosine
 from hitgraph.event.simulate.generator import make_source
 from hitgraph.event.simulate.geometry import read_geometry
@@ -38,11 +38,7 @@ class Simulator:
         self.detector, module_row = read_geometry(acts_detector)
         self._fatras = Fatras(acts_detector, module_row, settings.field)
         self._source = make_source(settings)
-        effects = settings.effects
-        self._response = Response(
-            drift_field=settings.field if effects.lorentz_drift else 0.0,
-            charge_spread=effects.charge_spread,
-        )
+        self._response = response_of(settings)
 
     def event(self, number: int) -> Event:
         """Event `number`; the same for the same settings and number, whatever came before."""
