@@ -1,0 +1,53 @@
+"""Doublets to triplets: which edges continue which, the edges of the line graph.
+
+A triplet is a pair of edges i -> j and j -> k that share the middle hit (arXiv 2103.06995,
+section 5.4). Two backends, the same triplets in the same order from both.
+"""
+
+import numpy as np
+import torch
+from numba import njit
+from torch import Tensor
+
+from hitgraph.graph.triplet_search import group_by_hit
+
+
+def edge_pairs(edge_index: Tensor, n_hits: int) -> Tensor:
+    """(2, n_triplets) int64: row of the edge that ends at a hit, row of one that starts there.
+
+    edge_index (2, n_edges) of integers from 0 to n_hits - 1, in any order; every pair of edge rows
+    stands once, by the first row, then by the second. An edge from a hit to itself continues
+    itself.
+    """
+    if edge_index.device.type != "cpu":
+        return edge_pairs_torch(edge_index, n_hits)
+    source, target = (np.ascontiguousarray(ends) for ends in edge_index.numpy())
+    start, order = group_by_hit(source, n_hits)
+    return torch.from_numpy(_pairs(target, start, order))
+
+
+def edge_pairs_torch(edge_index: Tensor, n_hits: int) -> Tensor:
+    """What `edge_pairs` gives, in torch on any device."""
+    source, target = edge_index.long()
+    order = torch.argsort(source, stable=True)
+    begin = torch.searchsorted(source[order], torch.arange(n_hits + 1, device=source.device))
+    count = (begin[1:] - begin[:-1])[target]
+    inner = torch.repeat_interleave(count)
+    first = torch.cumsum(count, 0) - count  # triplet number of each edge's first triplet
+    place = torch.arange(len(inner), device=inner.device) - first[inner]
+    return torch.stack([inner, order[begin[target[inner]] + place]])
+
+
+@njit(cache=True, nogil=True)
+def _pairs(target, start, order):  # type: ignore[no-untyped-def]
+    total = 0
+    for edge in range(len(target)):
+        total += start[target[edge] + 1] - start[target[edge]]
+    pairs = np.empty((2, total), np.int64)
+    n = 0
+    for edge in range(len(target)):
+        for place in range(start[target[edge]], start[target[edge] + 1]):
+            pairs[0, n] = edge
+            pairs[1, n] = order[place]
+            n += 1
+    return pairs
