@@ -50,7 +50,7 @@ def _measure(
     gpu_peaks = [one.gpu_peak for one in readings if one.gpu_peak is not None]
     return {
         "pipeline": name,
-        "event": source.name,
+        "event": f"{source.path.parent.name}/{source.name}",
         "n_hits": event.n_hits,
         "edges": {one.name: one.edges for one in result.stages if one.edges is not None},
         "seconds": result.seconds,
@@ -146,13 +146,14 @@ def size_figure(series: Mapping[str, Sequence[Mapping[str, Any]]]) -> "Figure":
             for stage, line in zip(points[0]["edges"], ("-", "--", ":"), strict=False):
                 handles += left.plot(n_hits, shown[f"edges, {stage}"], line, **look)
                 labels.append(f"{name}, after {stage}")
-            middle.plot(n_hits, shown["seconds"], **look)
+            middle.plot(n_hits, shown["seconds"], "-", **look)
+            middle.plot(n_hits, shown["CPU seconds"], "--", **look)
             if "memory [GB]" in shown:
                 right.plot(n_hits, shown["memory [GB]"], **look)
         left.set_ylabel("edges")
         if left.dataLim.y1 > 0:
             left.set_yscale("log")
-        middle.set(ylabel="wall time / event [s]", ylim=(0, None))
+        middle.set(ylabel="time / event [s]: wall, dashed: CPU", ylim=(0, None))
         right.set(ylabel="peak memory [GB]", ylim=(0, None))
         for axes in (left, middle, right):
             axes.set_xlabel("hits")
