@@ -18,11 +18,7 @@ from hitgraph.studies.scan import Change, scan_plan, scan_points, unchanged
 from hitgraph.studies.scan_output import Axis, scan_result
 
 AXES = {
-    "pileup": Axis(
-        "hits",
-        text=lambda value, _: f"pile-up {value:g}",
-        place=lambda _, quality: quality.mean_hits,
-    ),
+    "pileup": Axis("hits", place=lambda _, quality: quality.mean_hits, heading="pile-up"),
     "field": Axis("field [T]"),
 }
 """Studies by the setting of the simulation that they change."""

@@ -23,9 +23,10 @@ CUTS = ("0.1", "0.5", "1")  # GeV, of the technical efficiency
 class Axis:
     """What is changed in a scan."""
 
-    name: str  # heads the column of values, with its unit
+    name: str  # with its unit; labels the figures
     text: Callable[[float, Quality], str] = lambda value, _: f"{value:g}"
     place: Callable[[float, Quality], float] = lambda value, _: value  # on the figure's axis
+    heading: str = ""  # of the column of values, where it is not the name
 
 
 def scan_result(study: str, scan: Scan, axis: Axis, relative: bool = False) -> Result:
@@ -51,7 +52,7 @@ def _numbers(scan: Scan) -> dict[str, Any]:
 
 def _table(title: str, values: Mapping[float, Quality], axis: Axis) -> Table:
     columns = (
-        *(axis.name, "hits", "noise"),
+        *(axis.heading or axis.name, "hits", "noise"),
         *(f"technical eff. > {cut} GeV" for cut in CUTS),
         *("purity", "TrackML score"),
     )
