@@ -280,6 +280,7 @@ def _table(result: "SimulationRun", preset: str) -> "Table":
         ("cells", ",.0f", [one.cells for one in result.done]),
         ("particles", ",.0f", [one.particles for one in result.done]),
         ("seconds", ".2f", [one.seconds for one in result.done]),
+        ("CPU seconds", ".2f", [one.cpu_seconds for one in result.done]),
         ("megabytes", ".2f", [one.bytes / 1e6 for one in result.done]),
     ):
         mean = sum(values) / len(values)

@@ -61,7 +61,7 @@ def share_on_cluster(
         futures[future] = number
         return future
 
-    with client:
+    with client, client.as_current():
         try:
             pending = as_completed([submit(number) for number in numbers])
             for future in pending:

@@ -26,6 +26,7 @@ class EventSummary:
     cells: int
     particles: int
     seconds: float
+    cpu_seconds: float
     bytes: int
 
 

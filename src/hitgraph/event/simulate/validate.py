@@ -114,7 +114,7 @@ def _quantities(event: Event) -> Iterator[tuple[str, Float64, Float64]]:
     volume = event.hits.volume_id
     for one in VOLUMES:
         yield f"hits in volume {one}, %", *a_hit(100.0 * (volume == one), everywhere)
-    local, cells, ratio = _response(event)
+    local, cells, ratio = response(event)
     for one in VOLUMES:
         yield f"cells/hit, volume {one}", *a_hit(cells, ~noise & (volume == one))
     for one in DISTANCE_VOLUMES:
@@ -129,7 +129,7 @@ def _quantities(event: Event) -> Iterator[tuple[str, Float64, Float64]]:
         yield f"charge off its path {one}, %", *a_hit(100.0 * np.abs(ratio - 1), here)
 
 
-def _response(event: Event) -> tuple[Float64, Float64, Float64]:
+def response(event: Event) -> tuple[Float64, Float64, Float64]:
     """Of each hit: measured - true place in the module's frame (n_hits, 3), cells, and charge
     over the length of its path through the sensor."""
     hits, truth, detector = event.hits, require_truth(event), event.detector

@@ -28,7 +28,7 @@ class Maker:
             return f"{type(error).__name__}: {error}"
 
     def _store(self, simulator: Simulator, number: int) -> EventSummary:
-        started = time.perf_counter()
+        started, cpu_started = time.perf_counter(), time.process_time()
         event = simulator.event(number)
         write_event(event, self._folder, dataset_info(self._settings))
         assert event.cells is not None
@@ -39,5 +39,6 @@ class Maker:
             cells=len(event.cells),
             particles=len(event.particles),
             seconds=round(time.perf_counter() - started, 3),
+            cpu_seconds=round(time.process_time() - cpu_started, 3),
             bytes=sum(path.stat().st_size for path in tables(self._folder, number)),
         )

@@ -1,0 +1,99 @@
+"""Simulation on a Dask cluster, and files that do not depend on who made them."""
+
+import shutil
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hitgraph.cli import main
+from hitgraph.errors import MissingExtraError, SettingsError
+from hitgraph.event.simulate import cluster
+from hitgraph.event.simulate.folder import EventSummary
+from hitgraph.event.simulate.outcome import SimulationRun
+from hitgraph.event.simulate.run import simulate
+from hitgraph.event.simulate.settings import ParticleGun, SimulationSettings
+
+GUN = SimulationSettings(
+    pileup=0, hard="none", gun=ParticleGun(particles=60, pdg=211, min_pt=0.5, max_pt=2), seed=9
+)
+
+
+@pytest.fixture(scope="module")
+def scheduler() -> Iterator[str]:
+    """The address of a small cluster in this process."""
+    distributed = pytest.importorskip("distributed", reason="Dask is not installed (extra dist)")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with distributed.LocalCluster(
+            n_workers=1, threads_per_worker=2, processes=False, dashboard_address=None
+        ) as local:
+            yield local.scheduler_address
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.mark.filterwarnings("ignore")  # Dask's own
+def test_any_number_of_workers_and_a_cluster_write_the_same_files(
+    scheduler: str, tmp_path: Path
+) -> None:
+    pytest.importorskip("acts", reason="pyacts is not installed (extra sim)")
+    pytest.importorskip("pythia8mc", reason="pythia8mc is not installed (extra sim)")
+    steps: list[None] = []
+    numbers = range(5, 7)
+    simulate(GUN, tmp_path / "two", numbers, workers=2)
+    (tmp_path / "dask").mkdir()
+    shutil.copy(tmp_path / "two" / "detectors.parquet", tmp_path / "dask")
+    result = simulate(
+        GUN, tmp_path / "dask", numbers, dask=scheduler, advance=lambda: steps.append(None)
+    )
+    assert [one.number for one in result.done] == [5, 6]
+    assert len(steps) == 2
+    assert not result.failed
+    two = _files(tmp_path / "two")
+    assert len(two) == 2 * 4 + 2
+    assert _files(tmp_path / "dask") == two
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_failing_event_is_tried_again_then_reported(
+    scheduler: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[int] = []
+
+    class IllMaker:
+        def make(self, number: int) -> EventSummary:
+            tried.append(number)
+            if number == 2 or (number == 3 and tried.count(3) == 1):
+                raise RuntimeError("the worker is ill")
+            return EventSummary(number, 1, 1, 1, 0.0, 0.0, 0)
+
+    monkeypatch.setattr(cluster, "_maker", lambda *_: IllMaker())
+    result = SimulationRun()
+    cluster.share_on_cluster(GUN, tmp_path, [1, 2, 3], scheduler, result, lambda: None)
+    assert sorted(one.number for one in result.done) == [1, 3]
+    assert list(result.failed) == [2]
+    assert "the worker is ill" in result.failed[2]
+    assert sorted(tried) == [1, 2, 2, 3, 3]
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_no_scheduler_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("distributed", reason="Dask is not installed (extra dist)")
+    monkeypatch.setattr(cluster, "CONNECT_SECONDS", 1)
+    with pytest.raises(SettingsError, match="no Dask scheduler answers"):
+        cluster.share_on_cluster(
+            GUN, tmp_path, [1], "tcp://127.0.0.1:9", SimulationRun(), lambda: None
+        )
+
+
+def test_missing_dask_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster, "find_spec", lambda _: None)
+    with pytest.raises(MissingExtraError, match=r"hitgraph\[dist\]"):
+        cluster.require_dask()
+    status = main(["simulate", str(tmp_path / "out"), "--events", "1", "--dask", "tcp://x:1"])
+    assert status == 2
+    assert not (tmp_path / "out").exists()
