@@ -86,7 +86,6 @@ def test_resume_keeps_what_is_done_and_compare_finds_nothing_new(
     [
         (["--resume"], "--resume needs the --out DIR"),
         (["--compare", "nothing.json"], "nothing.json: there is no such file"),
-        (["--pipeline", "nowhere"], "nowhere: no such pipeline"),
     ],
 )
 def test_what_cannot_start_is_one_line(

@@ -134,9 +134,11 @@ def test_a_farm_keeps_up_with_its_rate(rate: float, exponent: float) -> None:
 
 
 def test_the_plan_takes_the_best_layout_and_marks_what_is_not_measured() -> None:
-    def part(rate: float, processes: int, share: float) -> dict[str, Any]:
+    def part(rate: float, processes: int, share: float, crowded: bool = False) -> dict[str, Any]:
         return {
             "events_per_second": rate,
+            "cpu_seconds_per_event": 0.1,
+            "crowded": crowded,
             "processes": processes,
             "threads": 1,
             "hits_per_event": 120e3 * share,
@@ -155,3 +157,5 @@ def test_the_plan_takes_the_best_layout_and_marks_what_is_not_measured() -> None
     assert all("not measured" in task for task, unit in farms if unit == "GPU")
     assert math.isfinite(sum(one.price for one in farms.values()))
     assert plan({"parts": {}}) == []
+    busy = {"throughput, cpu, a": part(0.01, 1, 1.0, crowded=True)}
+    assert plan({"parts": busy})[0].per_unit == pytest.approx(10 * 120 / 300)  # from CPU time

@@ -9,6 +9,8 @@ import pytest
 from tests.trained import write_store
 
 from hitgraph.event.event import Event
+from hitgraph.event.source import read_event
+from hitgraph.pipeline import Pipeline
 
 MODULES = """
 import sys
@@ -64,7 +66,5 @@ def test_a_report_imports_no_torch(tiny_event: Event, tmp_path: Path) -> None:
 
 def test_a_second_process_compiles_nothing(tiny_store: Path, tiny_pipeline: Path) -> None:
     event = tiny_store / "event000001000"
-    subprocess.run(
-        [sys.executable, "-c", COMPILED, str(tiny_pipeline), str(event)], capture_output=True
-    )  # fills the cache where it is not filled yet
+    Pipeline.load(tiny_pipeline).run(read_event(event))  # fills the cache if it is not filled yet
     run_python(COMPILED, tiny_pipeline, event)

@@ -72,9 +72,10 @@ def farm(
 def plan(run: Mapping[str, Any], assumptions: Assumptions | None = None) -> list[Farm]:
     """Farms for full events and for regions from the throughput that a run measured.
 
-    The best layout of each kind counts. Where the run measured growth, its exponent takes the
-    times to the size of event assumed; else they are taken to grow with the hits. Without a GPU
-    the target stands in for it, and the task says so. Empty without throughput.
+    The best layout of each kind counts; if others kept the machine busy meanwhile, what its CPU
+    time allows counts instead of the rate that was left. Where the run measured growth, its
+    exponent takes the times to the size of event assumed; else they are taken to grow with the
+    hits. Without a GPU the target stands in for it, and the task says so. Empty without throughput.
     """
     a = assumptions or Assumptions()
     exponent = 1.0
@@ -100,10 +101,18 @@ def plan(run: Mapping[str, Any], assumptions: Assumptions | None = None) -> list
 def _best(parts: Mapping[str, Any], unit: str, share: float) -> tuple[float, float] | None:
     """Most events a second of one core or GPU, and their hits; None where nobody measured it."""
     found = [
-        (part["events_per_second"] / (part["processes"] * part["threads"]), part["hits_per_event"])
+        (_rate(part), part["hits_per_event"])
         for name, part in parts.items()
         if name.startswith("throughput")
         and part["share"] == share
         and (part["device"] == "cpu") == (unit == "core")
     ]
     return max(found, default=None)
+
+
+def _rate(part: Mapping[str, Any]) -> float:
+    """Events a second of one core or GPU."""
+    if part["crowded"] and part["device"] == "cpu":
+        return 1 / float(part["cpu_seconds_per_event"])
+    units = part["processes"] * part["threads"] if part["device"] == "cpu" else 1
+    return float(part["events_per_second"]) / units

@@ -224,7 +224,11 @@ def plan_table(farms: Sequence[Farm]) -> Table:
         for farm in farms
     )
     header = ("task", "unit", "per s and unit", "units", "price [M€]", "power [MW]", "energy [M€]")
-    return Table("Plan", header, rows)
+    notes = (
+        "From the rates above, or from CPU times where the machine was busy, with the assumptions "
+        "of hitgraph.benchmark.planning (docs/performance.md).",
+    )
+    return Table("Plan", header, rows, notes)
 
 
 def _named(parts: Mapping[str, Part], kind: str) -> dict[str, Part]:
