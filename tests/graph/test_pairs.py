@@ -12,6 +12,7 @@ from hitgraph.event.detector import Detector
 from hitgraph.event.event import Event
 from hitgraph.event.truth import true_edges
 from hitgraph.graph import pairs as pairs_module
+from hitgraph.graph import pairs_on_device
 from hitgraph.graph.hits import FEATURES, POSITION_FEATURES, Hits, hits_from_event
 from hitgraph.graph.pairs import (
     CHANGE_SIZE,
@@ -145,6 +146,26 @@ def test_geometry_is_that_of_trigonometry(seed: int, n: int) -> None:
             assert found == pytest.approx(value, rel=2e-5, abs=room.get(name, 2e-5)), name
         same = hits.layer[i] == hits.layer[j]
         assert column(features[row : row + 1], "same_layer")[0] == float(same)
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), n=st.integers(1, 12), clusters=st.booleans())
+def test_on_a_device_pairs_have_the_same_features(seed: int, n: int, clusters: bool) -> None:
+    """The operations in torch, which run on any device, against the kernel."""
+    random = np.random.default_rng(seed)
+    hits = hits_at(random_positions(seed, n))
+    if clusters:
+        shape = {name: random.uniform(0.01, 1, n) for name in ("cell_count", "charge", "lx", "ly")}
+        hits = with_clusters(hits, **shape)
+    edges = all_pairs(n)
+    expected = pair_features(hits, edges, DETECTOR, threads=1)
+    found = pairs_on_device.pair_features(hits, edges, DETECTOR)
+    assert found.dtype == torch.float32
+    assert found.shape == expected.shape
+    dr = (hits.position[edges[1], :2].norm(dim=1) - hits.position[edges[0], :2].norm(dim=1)).abs()
+    gap = (hits.position[edges[1], :2] - hits.position[edges[0], :2]).norm(dim=1)
+    sure = (gap > 1) & (dr > 1)  # elsewhere the rounding of float32 is all there is
+    torch.testing.assert_close(found[sure], expected[sure], rtol=2e-3, atol=2e-3)
 
 
 def test_equal_radius_and_one_point_twice_give_limits_not_infinities() -> None:

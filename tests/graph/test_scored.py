@@ -196,20 +196,20 @@ def test_search_agrees_with_testing_every_pair(seed: int, n_hits: int, n_variabl
     detector = barrel_and_disk()
     hits = hits_on(detector, rng, n_hits)
     scored = random_windows(rng, detector, n_variables)
-    edges, scores = ScoredBuilder(scored, detector, threads=1).search(hits)
-    assert edges.dtype == torch.int64
-    assert edges.shape == (2, len(scores))
-    found = dict(zip((edges[0] * max(n_hits, 1) + edges[1]).tolist(), scores.tolist(), strict=True))
-    assert len(found) == len(scores)  # none twice
     wanted = reference(scored, hits, detector)
     unsure = {key for key, score in wanted.items() if np.isnan(score)}
-    bounds_near = found.keys() - wanted.keys()
-    assert {key for key in wanted if key not in unsure} <= found.keys()
-    assert not bounds_near - unsure or all(
-        _near_a_bound(scored, hits, detector, *divmod(key, n_hits)) for key in bounds_near - unsure
-    )
-    for key in found.keys() & wanted.keys() - unsure:
-        assert found[key] == pytest.approx(wanted[key], abs=1e-4)
+    builder = ScoredBuilder(scored, detector, threads=1)
+    for edges, scores in (builder.search(hits), builder.search_on_device(hits)):
+        assert edges.dtype == torch.int64
+        assert edges.shape == (2, len(scores))
+        keys = (edges[0] * max(n_hits, 1) + edges[1]).tolist()
+        found = dict(zip(keys, scores.tolist(), strict=True))
+        assert len(found) == len(scores)  # none twice
+        assert {key for key in wanted if key not in unsure} <= found.keys()
+        for key in found.keys() - wanted.keys() - unsure:
+            assert _near_a_bound(scored, hits, detector, *divmod(key, n_hits))
+        for key in found.keys() & wanted.keys() - unsure:
+            assert found[key] == pytest.approx(wanted[key], abs=1e-4)
 
 
 def _near_a_bound(scored: ScoredWindows, hits: Hits, detector: Detector, i: int, j: int) -> bool:

@@ -18,6 +18,7 @@ from hitgraph.event.detector import Detector
 from hitgraph.event.event import Event
 from hitgraph.event.truth import true_edges
 from hitgraph.graph import windows as windows_module
+from hitgraph.graph import windows_on_device
 from hitgraph.graph.hits import FEATURES, Hits, hits_from_event
 from hitgraph.graph.pair_geometry import hit_rows
 from hitgraph.graph.window_search import N_GEOMETRY, VARIABLES, pair_values
@@ -161,11 +162,12 @@ def brute_force(
 
 
 def check_against_brute_force(hits: Hits, windows: LayerWindows) -> tuple[int, int]:
-    found = as_set(WindowBuilder(windows, DETECTOR, threads=1).build(hits))
+    builder = WindowBuilder(windows, DETECTOR, threads=1)
     certain = brute_force(hits, DETECTOR, windows, -1.0)
     possible = brute_force(hits, DETECTOR, windows, 1.0)
-    assert certain <= found, "pairs inside all windows were missed"
-    assert found <= possible, "pairs outside a window were kept"
+    for found in (as_set(builder.build(hits)), as_set(builder.build_on_device(hits))):
+        assert certain <= found, "pairs inside all windows were missed"
+        assert found <= possible, "pairs outside a window were kept"
     return len(certain), len(possible)
 
 
@@ -212,6 +214,18 @@ def wide_windows(inner: int, outer: int, sine: float = 0.999) -> LayerWindows:
     bounds[:, VARIABLES.index("deta")] = -20, 20
     keys = DETECTOR.layer_keys
     return LayerWindows(keys[[inner]], keys[[outer]], bounds, np.ones(1, np.int64), False)
+
+
+def test_chunks_change_nothing_on_a_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(3)
+    hits = random_hits(random, 60, wrapped=True)
+    edges = random_edges(random, hits, 100)
+    builder = WindowBuilder(learn_windows([(hits, edges)], DETECTOR, EVERYTHING), DETECTOR)
+    whole = builder.build_on_device(hits)
+    assert whole.shape[1] > 50
+    for chunk in (50, 1000):
+        monkeypatch.setattr(windows_on_device, "CHUNK", chunk)
+        assert torch.equal(builder.build_on_device(hits), whole)
 
 
 def test_the_seam_at_pi_is_no_border() -> None:

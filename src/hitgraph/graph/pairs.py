@@ -12,6 +12,7 @@ from numba import njit
 from torch import Tensor
 
 from hitgraph.event.detector import Detector
+from hitgraph.graph import pairs_on_device
 from hitgraph.graph.hits import FEATURES, Hits
 from hitgraph.graph.pair_block import BLOCK, FEATURES_AT, N_FEATURES, fill_block, hit_table
 
@@ -69,8 +70,10 @@ def pair_features(
 
     edge_index (2, n_edges) int64 is directed, inner hit first.
     """
+    if edge_index.device.type != "cpu":
+        return pairs_on_device.pair_features(hits, edge_index, detector)
     table = hit_table(hits, detector)
-    first, second = (np.ascontiguousarray(ends) for ends in edge_index.cpu().numpy())
+    first, second = (np.ascontiguousarray(ends) for ends in edge_index.numpy())
     n_edges, n_columns = len(first), len(pair_feature_names(hits.has_clusters))
     features = np.empty((n_edges, n_columns), np.float32)
 
@@ -81,7 +84,7 @@ def pair_features(
     threads = threads or torch.get_num_threads()
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(task, range(0, n_edges, _TASK)))
-    return torch.from_numpy(features).to(edge_index.device)
+    return torch.from_numpy(features)
 
 
 @njit(cache=True, nogil=True)

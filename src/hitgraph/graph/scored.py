@@ -38,6 +38,7 @@ from hitgraph.graph.windows import (
     layer_rows,
     learn_windows,
 )
+from hitgraph.graph.windows_on_device import search_scored
 
 _BLOCK = 4096  # inner hits a task
 _FAKES = 400_000  # pairs an event that are no edges and teach the score
@@ -199,17 +200,19 @@ class ScoredBuilder:
                 "the windows use cluster shape, but the hits have no cluster features: give "
                 "events with cells, or train with graph.cluster_shape false"
             )
+        if hits.position.device.type != "cpu":
+            return self.search_on_device(hits)
         columns = hit_columns(hits, self.detector, self._barrel)
-        layer = hits.layer.cpu().numpy()
+        layer = hits.layer.numpy()
         rows = np.ascontiguousarray(columns[: search.ETA_].T)
         order, starts, span = sort_into_cells(rows, layer, self._barrel, self.detector.n_layers)
         padding = np.zeros((len(columns), int(search.LANES)), np.float32)
         hits_of = (
             np.concatenate([columns[:, order], padding], axis=1),
-            squared_distance(hits.position.cpu()).numpy()[order],
+            squared_distance(hits.position).numpy()[order],
             order,
             layer[order],
-            hits.module.cpu().numpy()[order],
+            hits.module.numpy()[order],
             starts,
             span,
             self._barrel,
@@ -226,9 +229,11 @@ class ScoredBuilder:
             blocks = list(pool.map(task, range(0, len(order), _BLOCK)))
         pairs = np.concatenate([np.empty((2, 0), np.int32), *(b[0] for b in blocks)], axis=1)
         scores = np.concatenate([np.empty(0, np.float32), *(b[1] for b in blocks)])
-        device = hits.position.device
-        edges = torch.from_numpy(pairs.astype(np.int64)).to(device)
-        return edges, torch.from_numpy(scores).to(device)
+        return torch.from_numpy(pairs.astype(np.int64)), torch.from_numpy(scores)
+
+    def search_on_device(self, hits: Hits) -> tuple[Tensor, Tensor]:
+        """What `search` gives, in torch on any device; the order of the edges is another."""
+        return search_scored(hits, self.detector, self._barrel, self._windows[:7], self.scored.cut)
 
 
 def hit_columns(hits: Hits, detector: Detector, barrel: NDArray[np.bool_]) -> NDArray[np.float32]:

@@ -29,6 +29,7 @@ from hitgraph.graph.window_search import (
     search_block,
     sort_into_cells,
 )
+from hitgraph.graph.windows_on_device import search_windows
 
 _BLOCK = 4096  # inner hits a task
 ROUNDING = 1e-5  # widens a window, so that the edge that sets it passes it in every kernel
@@ -195,14 +196,16 @@ class WindowBuilder:
                 "the windows use cluster shape, but the hits have no cluster features: give "
                 "events with cells, or learn windows with graph.cluster_shape false"
             )
+        if hits.position.device.type != "cpu":
+            return self.build_on_device(hits)
         rows = hit_rows(hits, self.detector)
-        layer = hits.layer.cpu().numpy()
+        layer = hits.layer.numpy()
         order, starts, span = sort_into_cells(rows, layer, self._along_is_z, self.detector.n_layers)
         rows = rows[order]
         shared = (
             rows,
             np.ascontiguousarray(rows[:, [X, Y, Z, R, ETA]].T),
-            squared_distance(hits.position.cpu()).numpy()[order],
+            squared_distance(hits.position).numpy()[order],
             order,
             layer[order],
             starts,
@@ -226,6 +229,12 @@ class WindowBuilder:
                 found = list(pool.map(task, blocks))
         pairs = np.concatenate([np.empty((2, 0), np.int32), *found], axis=1)
         return torch.from_numpy(pairs.astype(np.int64))
+
+    def build_on_device(self, hits: Hits) -> Tensor:
+        """What `build` gives, in torch on any device; the order of the edges is another."""
+        return search_windows(
+            hits, self.detector, self._first, self._outer, self._bounds, self.windows.cluster_shape
+        )
 
 
 def layer_rows(
