@@ -191,7 +191,7 @@ class Pipeline:
     def triplet_logits(self, hits: Hits, edges: Tensor, logits: Tensor) -> tuple[Tensor, Tensor]:
         """Edges with logits (n_edges,) judged by those that continue them, and their support."""
         assert self.triplets is not None
-        return judge_edges(self.triplets, hits, edges, logits, self.detector)
+        return judge_edges(self.triplets, hits, edges, logits)
 
     def graph_inputs(
         self, hits: Hits, edges: Tensor, logits: Tensor, support: Tensor | None = None

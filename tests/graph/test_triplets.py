@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from hitgraph.errors import SettingsError
 from hitgraph.event.detector import Detector
@@ -16,7 +17,6 @@ from hitgraph.graph.triplet_search import NO_TRIPLET, SUM_FLOOR
 from hitgraph.graph.triplets import (
     TripletFilter,
     TripletSettings,
-    doublet_features,
     edge_support,
     find_triplets,
     judge_edges,
@@ -61,9 +61,11 @@ def placed(points: list[tuple[float, float, float]]) -> Hits:
     return Hits(features, position, torch.zeros_like(number), number * 0)
 
 
-def triplets_of(hits: Hits, edges: torch.Tensor, detector: Detector, reach: TripletSettings):  # type: ignore[no-untyped-def]
+def triplets_of(
+    hits: Hits, edges: torch.Tensor, reach: TripletSettings
+) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
     logits = torch.zeros(edges.shape[1])
-    doublets = order_doublets(hits, edges, logits, doublet_features(hits, edges, detector))
+    doublets = order_doublets(hits, edges, logits)
     return find_triplets(reach, doublets)
 
 
@@ -80,11 +82,9 @@ def on_helix(
 
 @settings(max_examples=25, deadline=None)
 @given(n=st.integers(0, 120), seed=st.integers(0, 10**6))
-def test_finds_every_pair_of_edges_that_share_the_middle_hit(
-    hits: Hits, detector: Detector, n: int, seed: int
-) -> None:
+def test_finds_every_pair_of_edges_that_share_the_middle_hit(hits: Hits, n: int, seed: int) -> None:
     edges = random_edges(hits, n, seed)
-    found, _ = triplets_of(hits, edges, detector, FAR)
+    found, _ = triplets_of(hits, edges, FAR)
     inner, outer = edges.tolist()
     wanted = {(e, f) for e in range(len(inner)) for f in range(len(inner)) if outer[e] == inner[f]}
     assert len(found) == len(wanted)
@@ -93,36 +93,32 @@ def test_finds_every_pair_of_edges_that_share_the_middle_hit(
 
 @settings(max_examples=25, deadline=None)
 @given(n=st.integers(1, 120), seed=st.integers(0, 10**6))
-def test_the_kernel_gives_what_torch_gives(
-    hits: Hits, detector: Detector, n: int, seed: int
-) -> None:
+def test_the_kernel_gives_what_torch_gives(hits: Hits, n: int, seed: int) -> None:
     edges = random_edges(hits, n, seed)
     network = network_of(seed)
     logits = torch.randn(edges.shape[1])
-    doublets = order_doublets(hits, edges, logits, doublet_features(hits, edges, detector))
+    doublets = order_doublets(hits, edges, logits)
     found, inputs = find_triplets(FAR, doublets)
     network.triplet.standardise.mean.uniform_(-1, 1)
     network.triplet.standardise.std.uniform_(0.5, 2)
-    support = edge_support(network, doublets)
+    support = edge_support(network, doublets).tensor()
     with torch.no_grad():
         scores = network.triplet(torch.from_numpy(inputs))
     for side, column in ((1, 0), (0, 2)):  # inner support: as the outer edge of a triplet
         for edge in range(edges.shape[1]):
             own = scores[torch.from_numpy(found[:, side] == edge)]
             best = max(float(NO_TRIPLET), *own.tolist()) if len(own) else float(NO_TRIPLET)
-            total = float(np.log(own.clamp_max(8).exp().sum() + SUM_FLOOR))
+            total = float(np.log(float(own.clamp_max(8).exp().sum()) + float(SUM_FLOOR)))
             assert float(support[edge, column]) == pytest.approx(best, abs=1e-4)
             assert float(support[edge, column + 1]) == pytest.approx(total, abs=1e-4)
 
 
 @pytest.mark.parametrize("curvature", [0.0012, -0.0012, 0.0002])
 @pytest.mark.parametrize("cot", [-1.5, 0.3])
-def test_three_points_of_a_helix_miss_nothing(
-    detector: Detector, curvature: float, cot: float
-) -> None:
+def test_three_points_of_a_helix_miss_nothing(curvature: float, cot: float) -> None:
     hits = placed(on_helix(curvature, 20.0, cot, [32.0, 72.0, 116.0]))
     edges = torch.tensor([[0, 1], [1, 2]])
-    found, inputs = triplets_of(hits, edges, detector, TripletSettings())
+    found, inputs = triplets_of(hits, edges, TripletSettings())
     assert found.tolist() == [[0, 1]]
     # inputs 0, 1: roots of the misses in 0.1 mm; along z a straight line is assumed
     assert abs(inputs[0, 0]) < np.sqrt(10 * 1e-3)
@@ -130,24 +126,24 @@ def test_three_points_of_a_helix_miss_nothing(
     assert inputs[0, 5] == pytest.approx(1000 * abs(curvature), rel=1e-4)
 
 
-def test_the_miss_is_the_distance_by_which_the_middle_hit_was_moved(detector: Detector) -> None:
+def test_the_miss_is_the_distance_by_which_the_middle_hit_was_moved() -> None:
     """Straight tracks, the middle hit 0.4 mm off across them, then 0.9 mm off along z."""
     across = placed([(30, 0, 0), (70, 0.4, 0), (110, 0, 0)])
     along = placed([(30, 0, 0), (70, 0, 0.9), (110, 0, 0)])
     edges = torch.tensor([[0, 1], [1, 2]])
-    _, inputs = triplets_of(across, edges, detector, TripletSettings())
+    _, inputs = triplets_of(across, edges, TripletSettings())
     assert inputs[0, 0] ** 2 / 10 == pytest.approx(0.4, rel=1e-3)
-    _, inputs = triplets_of(along, edges, detector, TripletSettings())
+    _, inputs = triplets_of(along, edges, TripletSettings())
     assert inputs[0, 1] ** 2 / 10 == pytest.approx(0.9, rel=1e-3)
 
 
 @pytest.mark.parametrize(("reach", "value"), [("reach_phi", 0.39), ("reach_z", 0.89)])
-def test_out_of_reach_is_no_triplet(detector: Detector, reach: str, value: float) -> None:
+def test_out_of_reach_is_no_triplet(reach: str, value: float) -> None:
     hits = placed([(30, 0, 0), (70, 0.4, 0.9), (110, 0, 0)])
     edges = torch.tensor([[0, 1], [1, 2]])
     near = TripletSettings(reach_phi=0.41, reach_z=0.91)
-    assert len(triplets_of(hits, edges, detector, near)[0]) == 1
-    assert len(triplets_of(hits, edges, detector, replace(near, **{reach: value}))[0]) == 0
+    assert len(triplets_of(hits, edges, near)[0]) == 1
+    assert len(triplets_of(hits, edges, replace(near, **{reach: value}))[0]) == 0
 
 
 @pytest.mark.parametrize(
@@ -160,9 +156,7 @@ def test_out_of_reach_is_no_triplet(detector: Detector, reach: str, value: float
         ),
     ],
 )
-def test_mirrored_and_turned_events_are_judged_alike(
-    hits: Hits, detector: Detector, change: torch.Tensor
-) -> None:
+def test_mirrored_and_turned_events_are_judged_alike(hits: Hits, change: torch.Tensor) -> None:
     network = network_of(1)
     edges = random_edges(hits, 300, 2)
     logits = torch.randn(edges.shape[1])
@@ -172,34 +166,34 @@ def test_mirrored_and_turned_events_are_judged_alike(
         [hits.features[:, :1], phi[:, None], position[:, 2:], hits.features[:, 3:]], dim=1
     )
     other = Hits(features, position, hits.layer, hits.module)
-    one, support = judge_edges(network, hits, edges, logits, detector)
-    changed, changed_support = judge_edges(network, other, edges, logits, detector)
+    one, support = judge_edges(network, hits, edges, logits)
+    changed, changed_support = judge_edges(network, other, edges, logits)
     assert torch.allclose(one, changed, atol=2e-3)
     assert torch.allclose(support, changed_support, atol=2e-3)
 
 
-def test_the_order_of_the_edges_does_not_matter(hits: Hits, detector: Detector) -> None:
+def test_the_order_of_the_edges_does_not_matter(hits: Hits) -> None:
     network = network_of(3)
     edges = random_edges(hits, 200, 4)
     logits = torch.randn(edges.shape[1])
     order = torch.randperm(edges.shape[1])
-    judged, support = judge_edges(network, hits, edges, logits, detector)
-    again, support_again = judge_edges(network, hits, edges[:, order], logits[order], detector)
+    judged, support = judge_edges(network, hits, edges, logits)
+    again, support_again = judge_edges(network, hits, edges[:, order], logits[order])
     assert torch.allclose(judged[order], again, atol=1e-4)
     assert torch.allclose(support[order], support_again, atol=1e-4)
 
 
-def test_nothing_to_judge(hits: Hits, detector: Detector) -> None:
+def test_nothing_to_judge(hits: Hits) -> None:
     edges = torch.zeros(2, 0, dtype=torch.int64)
-    judged, support = judge_edges(network_of(0), hits, edges, torch.zeros(0), detector)
+    judged, support = judge_edges(network_of(0), hits, edges, torch.zeros(0))
     assert judged.shape == (0,)
     assert support.shape == (0, 4)
 
 
-def test_coincident_hits_and_hits_along_z_give_finite_numbers(detector: Detector) -> None:
+def test_coincident_hits_and_hits_along_z_give_finite_numbers() -> None:
     hits = placed([(30, 0, 0), (30, 0, 0), (30, 0, 10), (60, 0, 20)])
     edges = torch.tensor([[0, 1, 0, 2, 1], [1, 2, 2, 3, 3]])
-    judged, support = judge_edges(network_of(0), hits, edges, torch.zeros(5), detector)
+    judged, support = judge_edges(network_of(0), hits, edges, torch.zeros(5))
     assert torch.isfinite(judged).all()
     assert torch.isfinite(support).all()
 

@@ -76,7 +76,7 @@ def test_learning_steps_lower_the_loss(trained: Path, tiny_store: Path) -> None:
     assert stage is not None
     torch.manual_seed(0)
     network = TripletFilter(stage.network)
-    lessons = TripletLessons(pipeline.recipe, stage, pipeline.detector)
+    lessons = TripletLessons(pipeline.recipe, stage)
     for part, module in (("triplet", network.triplet), ("edge", network.edge)):
         lesson = lessons.prepare(network, part, [files], [files])
         module.standardise.learn(lesson.rows)

@@ -19,18 +19,15 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from hitgraph.errors import SettingsError
-from hitgraph.event.detector import Detector
 from hitgraph.graph import triplet_search as search
 from hitgraph.graph.hits import Hits
 from hitgraph.graph.networks import Standardise, mlp
-from hitgraph.graph.pairs import edge_features
 
 Float32 = NDArray[np.float32]
 
 SUPPORT = ("inner_best", "inner_sum", "outer_best", "outer_sum")
-EDGE_ROWS = ("curvature", "slope", "z0", "distance", "same_layer")
-PLACES = ("inner_r", "inner_z", "outer_r", "outer_z")
 _BLOCK = 2048  # middle hits a task
+_EDGE_BLOCK = 64 * search.LANES  # edges a task
 
 
 @dataclass(frozen=True)
@@ -72,8 +69,7 @@ class TripletFilter(nn.Module):
         self.settings = settings
         width = settings.hidden
         self.triplet = RowNetwork([search.N_TRIPLET_INPUTS, width, width // 2], residual=False)
-        n_inputs = 1 + len(SUPPORT) + len(EDGE_ROWS) - 1 + len(PLACES)
-        self.edge = RowNetwork([n_inputs, width, width], residual=True)
+        self.edge = RowNetwork([search.N_EDGE_INPUTS, width, width], residual=True)
 
 
 class Doublets(NamedTuple):
@@ -89,37 +85,67 @@ class Doublets(NamedTuple):
     rows: Float32  # (n_edges, 6) columns of triplet_search
 
 
+class Support(NamedTuple):
+    """Of each edge the logit of its best triplet and the log of the sum of their odds."""
+
+    inner: Float32  # (n_edges, 2) over the triplets that lead into the edge from inside
+    outer: Float32  # (n_edges, 2) over those that lead on from it
+
+    def tensor(self) -> Tensor:
+        """(n_edges, 4), columns SUPPORT."""
+        return torch.from_numpy(np.concatenate(self, axis=1))
+
+
 def judge_edges(
-    network: TripletFilter, hits: Hits, edge_index: Tensor, logits: Tensor, detector: Detector
+    network: TripletFilter, hits: Hits, edge_index: Tensor, logits: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """New logits (n_edges,) of edges with logits, and their SUPPORT (n_edges, 4), float32."""
-    features = doublet_features(hits, edge_index, detector)
-    doublets = order_doublets(hits, edge_index, logits, features)
+    """New logits (n_edges,) of edges with logits, and their SUPPORT (n_edges, 4), float32.
+
+    edge_index (2, n_edges) is directed, inner hit first. Runs on the CPU; the result is on the
+    device of the logits.
+    """
+    doublets = order_doublets(hits, edge_index, logits)
     support = edge_support(network, doublets)
-    with torch.no_grad():
-        rows = edge_inputs(features, logits, support)
-        judged = [network.edge(part) for part in torch.split(rows, 500_000)]
-    return torch.cat(judged) if judged else logits, support
+    judged = np.empty(len(doublets.source), np.float32)
+    weights = _weights(network.edge)
+
+    def task(begin: int, end: int) -> None:
+        search.judge_edges(
+            begin, end, doublets.source, doublets.target, doublets.position, doublets.rows,
+            *support, *weights, judged,
+        )  # fmt: skip
+
+    _in_blocks(task, len(judged), _EDGE_BLOCK)
+    return torch.from_numpy(judged).to(logits.device), support.tensor().to(logits.device)
 
 
-def edge_support(network: TripletFilter, doublets: Doublets) -> Tensor:
-    """SUPPORT of each edge, (n_edges, 4): logit of the best triplet and log of the sum of odds."""
-    n_edges = len(doublets.source)
-    inner = np.zeros((n_edges, 2), np.float32)
+def edge_support(network: TripletFilter, doublets: Doublets) -> Support:
+    """The support of each edge by the triplets within reach."""
+    inner = np.zeros((len(doublets.source), 2), np.float32)
     inner[:, 0] = search.NO_TRIPLET
     outer = inner.copy()
     weights = _weights(network.triplet)
 
-    def task(begin: int) -> None:
-        end = min(begin + _BLOCK, len(doublets.position))
+    def task(begin: int, end: int) -> None:
         search.support_edges(
             begin, end, *doublets, *_reach(network.settings), *weights, inner, outer
         )
 
-    _in_blocks(task, len(doublets.position))
+    _in_blocks(task, len(doublets.position), _BLOCK)
     for side in (inner, outer):
         side[:, 1] = np.log(side[:, 1] + search.SUM_FLOOR)
-    return torch.from_numpy(np.concatenate([inner, outer], axis=1))
+    return Support(inner, outer)
+
+
+def edge_inputs(doublets: Doublets, support: Support) -> Float32:
+    """(n_edges, 13) what the edge network reads; its first column is the old logit."""
+    n_edges = len(doublets.source)
+    inputs = np.empty((search.N_EDGE_INPUTS, n_edges), np.float32)
+    search.fill_edge_inputs(
+        0, n_edges, doublets.source, doublets.target, doublets.position, doublets.rows,
+        *support, inputs,
+    )  # fmt: skip
+    return np.ascontiguousarray(inputs.T)
 
 
 def find_triplets(
@@ -128,11 +154,10 @@ def find_triplets(
     """All triplets within reach: (n, 2) inner and outer edge, and the network's inputs (n, 15)."""
     found: dict[int, tuple[NDArray[np.int32], Float32]] = {}
 
-    def task(begin: int) -> None:
-        end = min(begin + _BLOCK, len(doublets.position))
+    def task(begin: int, end: int) -> None:
         found[begin] = search.list_triplets(begin, end, *doublets, *_reach(settings))
 
-    _in_blocks(task, len(doublets.position))
+    _in_blocks(task, len(doublets.position), _BLOCK)
     blocks = [found[begin] for begin in sorted(found)]
     edges = [np.empty((0, 2), np.int32), *(block[0] for block in blocks)]
     inputs = [
@@ -142,45 +167,20 @@ def find_triplets(
     return np.concatenate(edges), np.concatenate(inputs)
 
 
-def edge_inputs(features: Tensor, logits: Tensor, support: Tensor) -> Tensor:
-    """(n_edges, 13) what the edge network reads; features are EDGE_ROWS and PLACES."""
-    curvature, slope, _, *rest = features.unbind(1)
-    columns = [logits, *support.unbind(1), curvature.abs(), slope.abs(), *(c.abs() for c in rest)]
-    return torch.stack(columns, dim=1)
-
-
-def doublet_features(hits: Hits, edge_index: Tensor, detector: Detector) -> Tensor:
-    """(n_edges, 9) EDGE_ROWS and PLACES of edges (2, n_edges), the distance as its logarithm."""
-    features = edge_features(hits, edge_index, detector, (*EDGE_ROWS, *PLACES)).cpu()
-    # Two hits one behind the other along z lie on no circle.
-    features = torch.nan_to_num(features, nan=0.0, posinf=0.0, neginf=0.0)
-    features[:, 3] = torch.log(features[:, 3].clamp_min(1e-3))
-    return features
-
-
-def order_doublets(hits: Hits, edge_index: Tensor, logits: Tensor, features: Tensor) -> Doublets:
-    """Edges (2, n_edges) with logits (n_edges,) and doublet_features, as the search wants them."""
+def order_doublets(hits: Hits, edge_index: Tensor, logits: Tensor) -> Doublets:
+    """Edges (2, n_edges), inner hit first, with logits (n_edges,), as the search wants them."""
     source, target = (ends.astype(np.int32) for ends in edge_index.cpu().numpy())
-    into_start, into = _group(target, len(hits))
-    from_start, out_of = _group(source, len(hits))
-    rows = torch.cat([features[:, : len(EDGE_ROWS)], logits.cpu()[:, None]], dim=1)
-    return Doublets(
-        source,
-        target,
-        into_start,
-        into,
-        from_start,
-        out_of,
-        np.ascontiguousarray(hits.position.cpu().numpy(), dtype=np.float32),
-        np.ascontiguousarray(rows.numpy(), dtype=np.float32),
-    )
+    position = np.ascontiguousarray(hits.position.cpu().numpy(), dtype=np.float32)
+    layer, logit = hits.layer.cpu().numpy(), logits.detach().cpu().numpy()
+    rows = np.empty((len(source), 6), np.float32)
 
+    def task(begin: int, end: int) -> None:
+        search.fill_edge_rows(begin, end, source, target, position, layer, logit, rows)
 
-def _group(end: NDArray[np.int32], n_hits: int) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-    """Where the edges of each hit begin (n_hits + 1,), and the edges sorted by hit."""
-    counts = np.bincount(end, minlength=n_hits)
-    start = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-    return start, np.argsort(end, kind="stable").astype(np.int32)
+    _in_blocks(task, len(source), _EDGE_BLOCK)
+    into_start, into = search.group_by_hit(target, len(hits))
+    from_start, out_of = search.group_by_hit(source, len(hits))
+    return Doublets(source, target, into_start, into, from_start, out_of, position, rows)
 
 
 def _weights(network: RowNetwork) -> tuple[Float32, ...]:
@@ -194,6 +194,6 @@ def _reach(settings: TripletSettings) -> tuple[np.float32, np.float32]:
     return np.float32(settings.reach_phi), np.float32(settings.reach_z)
 
 
-def _in_blocks(task: Callable[[int], None], n_hits: int) -> None:
+def _in_blocks(task: Callable[[int, int], None], n: int, size: int) -> None:
     with ThreadPoolExecutor(torch.get_num_threads()) as pool:
-        list(pool.map(task, range(0, n_hits, _BLOCK)))
+        list(pool.map(lambda begin: task(begin, min(begin + size, n)), range(0, n, size)))

@@ -172,7 +172,7 @@ def triplet_stage(
     stage, network = shop.recipe.triplets, pipeline.triplets
     assert stage is not None
     assert network is not None
-    lessons = TripletLessons(shop.recipe, stage, pipeline.detector)
+    lessons = TripletLessons(shop.recipe, stage)
     some = list(zip(shop.paths("samples", train), shop.paths(previous, train), strict=True))
     some = some[: stage.events]
     check = list(

@@ -8,11 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from hitgraph.event.detector import Detector
 from hitgraph.event.truth import SKIP, edge_labels
 from hitgraph.graph.triplets import (
     TripletFilter,
-    doublet_features,
     edge_inputs,
     edge_support,
     find_triplets,
@@ -66,7 +64,6 @@ class TripletLessons:
 
     recipe: Recipe
     stage: TripletStage
-    detector: Detector
 
     def prepare(
         self,
@@ -95,8 +92,7 @@ class TripletLessons:
         """A triplet is true when both of its edges are."""
         sample, edges = load_sample(event[0]), load_edges(event[1])
         assert edges.logit is not None
-        features = doublet_features(sample.hits, edges.edge_index, self.detector)
-        doublets = order_doublets(sample.hits, edges.edge_index, edges.logit, features)
+        doublets = order_doublets(sample.hits, edges.edge_index, edges.logit)
         found, inputs = find_triplets(network.settings, doublets)
         chosen = self._some(len(found), event)
         pairs = torch.from_numpy(found[chosen.numpy()].T).long()
@@ -110,10 +106,8 @@ class TripletLessons:
     def _edges(self, network: TripletFilter, event: Event) -> tuple[Tensor, Tensor, Tensor]:
         sample, edges = load_sample(event[0]), load_edges(event[1])
         assert edges.logit is not None
-        features = doublet_features(sample.hits, edges.edge_index, self.detector)
-        doublets = order_doublets(sample.hits, edges.edge_index, edges.logit, features)
-        support = edge_support(network, doublets)
-        rows = edge_inputs(features, edges.logit, support)
+        doublets = order_doublets(sample.hits, edges.edge_index, edges.logit)
+        rows = torch.from_numpy(edge_inputs(doublets, edge_support(network, doublets)))
         y, weight = edge_truth(sample, edges.edge_index, self.recipe.truth)
         kind = edge_labels(
             sample.particle_id.numpy(), sample.step.numpy(), edges.edge_index.numpy()
