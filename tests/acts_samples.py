@@ -1,20 +1,43 @@
 """Small events simulated and written by ACTS itself (extra `sim`)."""
 
-import functools
-import json
 from pathlib import Path
 from typing import Any
 
-from hitgraph.event.detector import Detector
-from hitgraph.event.simulate.fatras import build_detector
-from hitgraph.event.simulate.geometry import PITCH, read_geometry
+from hitgraph.acts.geometry import generic_geometry
 
 
-@functools.cache
-def generic_detector() -> tuple[Any, Detector]:
-    """The detector of ACTS, and its module table."""
-    detector = build_detector()
-    return detector, read_geometry(detector)[0]
+def add_pions(sequencer: Any, work: Path, csv: Path | None = None, seed: int = 7) -> None:
+    """Ten pions of 1 to 5 GeV from a gun through Fatras and ACTS's digitisation, set up in `work`.
+
+    Simulated hits and particles are written to `csv`.
+    """
+    import acts
+    import acts.examples.simulation as simulation
+    from acts import examples
+
+    from hitgraph.acts import write_digitisation
+
+    geometry, quiet, gev = generic_geometry(), acts.logging.ERROR, acts.UnitConstants.GeV
+    write_digitisation(work / "digitisation.json")
+    random = examples.RandomNumbers(seed=seed)
+    simulation.addParticleGun(
+        sequencer,
+        simulation.EtaConfig(-2.5, 2.5),
+        simulation.ParticleConfig(10, acts.PdgParticle.ePionPlus, True),
+        simulation.MomentumConfig(1 * gev, 5 * gev, True),
+        rnd=random,
+    )
+    tracking, field = geometry.tracking, geometry.field
+    simulation.addFatras(sequencer, tracking, field, rnd=random, outputDirCsv=csv, logLevel=quiet)
+    simulation.addDigitization(
+        sequencer,
+        tracking,
+        field,
+        digiConfigFile=work / "digitisation.json",
+        rnd=random,
+        doMerge=False,
+        logLevel=quiet,
+    )
 
 
 def write_acts_csv(folder: Path, events: int = 1, clusters: bool = True) -> None:
@@ -23,31 +46,12 @@ def write_acts_csv(folder: Path, events: int = 1, clusters: bool = True) -> None
     Without `clusters` the measurements have no global position and there are no cells.
     """
     import acts
-    import acts.examples.simulation as simulation
     from acts import examples
 
-    detector, table = generic_detector()
-    quiet = acts.logging.ERROR
-    geometry, unit = detector.trackingGeometry(), acts.UnitConstants
-    field = acts.ConstantBField(acts.Vector3(0, 0, 2 * unit.T))
-    config = folder.parent / f"{folder.name}-digitisation.json"
-    config.write_text(json.dumps(_digitisation(table)))
+    quiet, geometry = acts.logging.ERROR, generic_geometry().tracking
     folder.mkdir(parents=True, exist_ok=True)
     sequencer = examples.Sequencer(events=events, numThreads=1, trackFpes=False, logLevel=quiet)
-    random = examples.RandomNumbers(seed=7)
-    simulation.addParticleGun(
-        sequencer,
-        simulation.EtaConfig(-2.5, 2.5),
-        simulation.ParticleConfig(10, acts.PdgParticle.ePionPlus, True),
-        simulation.MomentumConfig(1 * unit.GeV, 5 * unit.GeV, True),
-        rnd=random,
-    )
-    simulation.addFatras(
-        sequencer, geometry, field, rnd=random, outputDirCsv=str(folder), logLevel=quiet
-    )
-    simulation.addDigitization(
-        sequencer, geometry, field, digiConfigFile=config, rnd=random, doMerge=False, logLevel=quiet
-    )
+    add_pions(sequencer, folder, folder)
     sequencer.addWriter(
         examples.CsvMeasurementWriter(
             level=quiet,
@@ -77,33 +81,3 @@ def write_acts_csv(folder: Path, events: int = 1, clusters: bool = True) -> None
         )
     )
     sequencer.run()
-
-
-def _digitisation(detector: Detector) -> dict[str, Any]:
-    """ACTS's settings that divide the modules as TrackML's table does."""
-    entries = []
-    for volume, layer in detector.layer_keys.tolist():
-        here = (detector.volume_id == volume) & (detector.layer_id == layer)
-        halves = detector.max_half_u[here].max(), detector.half_v[here].max()
-        axes = [
-            {
-                "bins": round(2 * half / pitch),
-                "min": -half,
-                "max": half,
-                "option": "open",
-                "type": "equidistant",
-                "value": name,
-            }
-            for half, pitch, name in zip(halves, PITCH[volume], ("binX", "binY"), strict=True)
-        ]
-        geometric = {
-            "indices": [0, 1],
-            "thickness": float(detector.sensitive_thickness[here][0]),
-            "threshold": 0.0,
-            "digital": volume > 9,
-            "segmentation": {"binningdata": axes},
-            "charge-smearing": {"mean": 0.0, "stddev": 0.0, "type": "Gauss"},
-        }
-        entries.append({"volume": volume, "layer": layer, "value": {"geometric": geometric}})
-    head = {"format-version": 0, "value-identifier": "digitization-configuration"}
-    return {"acts-geometry-hierarchy-map": head, "entries": entries}

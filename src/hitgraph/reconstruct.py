@@ -1,4 +1,4 @@
-"""Many events through one pipeline: track files, a summary for people and one for programs."""
+"""Many events through one track finder: track files, a summary for people and one for programs."""
 
 import json
 import resource
@@ -7,17 +7,36 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hitgraph.errors import InputError
+from hitgraph.event.event import Event
 from hitgraph.event.source import EventSource
 from hitgraph.event.trackml import write_submission
 from hitgraph.files import atomic_write
-from hitgraph.pipeline import Pipeline, Stage
+from hitgraph.pipeline import Stage
 
 SUMMARY = "run.json"
+
+
+class Found(Protocol):
+    """What a track finder makes of an event."""
+
+    @property
+    def labels(self) -> NDArray[np.int64]: ...  # (n_hits,) track of each hit, -1 = none
+    @property
+    def n_tracks(self) -> int: ...
+    @property
+    def stages(self) -> tuple[Stage, ...]: ...
+
+
+class Finder(Protocol):
+    """A Pipeline, or something that stands beside it."""
+
+    def run(self, event: Event) -> Found: ...
 
 
 @dataclass(frozen=True)
@@ -29,6 +48,7 @@ class EventRun:
     n_tracks: int
     read_seconds: float
     stages: tuple[Stage, ...]
+    shared_fraction: float | None = None  # hits that several tracks claimed / hits on tracks
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -50,18 +70,19 @@ def tracks_path(folder: Path, event: str, suffix: str) -> Path:
 
 
 def reconstruct(
-    pipeline: Pipeline,
+    finder: Finder,
     sources: Sequence[EventSource],
     out: Path,
     *,
+    cells: bool = True,
     suffix: str = "csv",
     resume: bool = False,
     advance: Callable[[], None] = lambda: None,
 ) -> Run:
     """Write the tracks of each event; an event that cannot be read is noted and left out.
 
-    Ctrl-C ends the run after the events that are written. Raises HitgraphError when `out` cannot
-    be written.
+    Without `cells` they are not read. Ctrl-C ends the run after the events that are written.
+    Raises HitgraphError when `out` cannot be written.
     """
     done: list[EventRun] = []
     failed: dict[str, str] = {}
@@ -74,7 +95,7 @@ def reconstruct(
                 skipped.append(source.name)
             else:
                 try:
-                    done.append(_one_event(pipeline, source, path))
+                    done.append(_one_event(finder, source, path, cells))
                 except InputError as error:
                     failed[source.name] = str(error)
             advance()
@@ -83,13 +104,20 @@ def reconstruct(
     return Run(tuple(done), failed, tuple(skipped), interrupted)
 
 
-def _one_event(pipeline: Pipeline, source: EventSource, path: Path) -> EventRun:
+def _one_event(finder: Finder, source: EventSource, path: Path, cells: bool) -> EventRun:
     start = perf_counter()
-    event = source.read(cells=pipeline.recipe.clusters)
+    event = source.read(cells=cells)
     read_seconds = perf_counter() - start
-    result = pipeline.run(event)
+    result = finder.run(event)
     write_submission(path, event.name, event.hits.hit_id, result.labels + 1)
-    return EventRun(event.name, event.n_hits, result.n_tracks, read_seconds, result.stages)
+    return EventRun(
+        event.name,
+        event.n_hits,
+        result.n_tracks,
+        read_seconds,
+        result.stages,
+        getattr(result, "shared_fraction", None),  # a pipeline never shares hits
+    )
 
 
 def write_summary(run: Run, pipeline_name: str, out: Path) -> Path:

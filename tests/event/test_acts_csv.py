@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.acts_samples import generic_detector, write_acts_csv
+from tests.acts_samples import write_acts_csv
 
 from hitgraph.cli import main
 from hitgraph.errors import InputError
@@ -84,9 +84,10 @@ def test_modules_are_those_of_trackml(folder: Path) -> None:
 
 
 def test_the_table_of_acts_is_that_of_the_simulation(folder: Path) -> None:
+    from hitgraph.acts.geometry import generic_geometry
     from hitgraph.event.modules import read_detectors
 
-    written, built = read_detectors(folder / "detectors.csv"), generic_detector()[1]
+    written, built = read_detectors(folder / "detectors.csv"), generic_geometry().table
     for name in ("volume_id", "layer_id", "module_id"):
         assert np.array_equal(getattr(written, name), getattr(built, name))
     for name in ("centre", "rotation", "half_thickness", "max_half_u", "half_v", "pitch_u"):

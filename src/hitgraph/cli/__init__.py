@@ -22,6 +22,8 @@ COMMANDS = {
     "reconstruct": "turn events into tracks with a trained pipeline",
     "evaluate": "compare tracks with the truth: efficiency, purity, score",
     "report": "write the plots and event displays as one HTML file",
+    "baseline": "find tracks with the combinatorial Kalman filter of ACTS",
+    "fit": "fit tracks with the Kalman filter of ACTS: parameters, resolutions, pulls",
     "study": "tables and plots of a pipeline on changed events",
     "benchmark": "measure the time and memory of each stage of a pipeline",
     "demo": "reconstruct the bundled event and show how well it went",

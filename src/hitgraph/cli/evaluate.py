@@ -52,10 +52,14 @@ def run(args: argparse.Namespace) -> int:
 
     from hitgraph.cli import OK, SOME_FAILED
     from hitgraph.cli.console import console
+    from hitgraph.cli.fit import fit_table
     from hitgraph.files import atomic_write
 
     comparison = compare_folders(args)
-    console(args.quiet).print(summary_table(comparison))
+    out = console(args.quiet)
+    out.print(summary_table(comparison))
+    if comparison.fits:
+        out.print(fit_table(comparison.fits))
     if args.json is not None:
         with atomic_write(args.json) as path:
             text = json.dumps(comparison.to_dict(), indent=1, allow_nan=False)

@@ -26,6 +26,16 @@ if TYPE_CHECKING:
     from hitgraph.reconstruct import Run
 
 
+# title and format of what is known of a stage
+STAGE_COLUMNS = {
+    "seconds": ("seconds", ".2f"),
+    "edges": ("edges", ",.0f"),
+    "efficiency": ("edge efficiency", ".4f"),
+    "target_efficiency": ("of target particles", ".4f"),
+    "purity": ("edge purity", ".3f"),
+}
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_events(parser)
     parser.add_argument(
@@ -42,14 +52,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    import json
-    import sys
-
-    from hitgraph.cli.console import console, progress
+    from hitgraph.cli.console import progress
     from hitgraph.event.source import list_events, require_different_names
-    from hitgraph.files import atomic_write
     from hitgraph.pipeline import Pipeline
-    from hitgraph.reconstruct import reconstruct, write_summary
+    from hitgraph.reconstruct import reconstruct
     from hitgraph.threads import set_threads
 
     set_verbosity(args)
@@ -63,52 +69,68 @@ def run(args: argparse.Namespace) -> int:
             pipeline,
             sources,
             args.out,
+            cells=pipeline.recipe.clusters,
             suffix=args.format,
             resume=args.resume,
             advance=lambda: bar.advance(task),
         )
-    summary = write_summary(result, str(args.pipeline), args.out)
+    return finish(result, str(args.pipeline), args)
+
+
+def finish(result: "Run", name: str, args: argparse.Namespace) -> int:
+    """Write the summary of a run of the finder `name`, say how it went; the exit status."""
+    import json
+    import sys
+
+    from hitgraph.cli.console import console
+    from hitgraph.files import atomic_write
+    from hitgraph.reconstruct import write_summary
+
+    summary = write_summary(result, name, args.out)
     if args.json is not None:
         with atomic_write(args.json) as temporary:
             temporary.write_text(json.dumps(json.loads(summary.read_text())), encoding="utf-8")
     out = console(args.quiet)
     if result.done:
         out.print(stage_table(result))
+    shared = [one.shared_fraction for one in result.done if one.shared_fraction is not None]
+    if shared:
+        out.print(f"hits that several tracks claimed: {sum(shared) / len(shared):.2%}")
     out.print(
         f"{len(result.done)} events written to {args.out}, {len(result.skipped)} were there, "
         f"{len(result.failed)} failed",
         markup=False,
         soft_wrap=True,
     )
-    for name, why in result.failed.items():
-        sys.stderr.write(f"failed {name}: {why}\n")
+    for event, why in result.failed.items():
+        sys.stderr.write(f"failed {event}: {why}\n")
     if result.interrupted:
         raise KeyboardInterrupt
     return SOME_FAILED if result.failed else OK
 
 
 def stage_table(result: "Run") -> "Table":
-    """The stages side by side: time, edges left, efficiency and purity of these edges."""
+    """The stages side by side: time, and what is known of the edges that are left."""
     from rich.table import Table
 
     from hitgraph.reconstruct import stage_means
 
     hits = sum(entry.n_hits for entry in result.done) / len(result.done)
+    rows = stage_means(result)
     table = Table(title=f"Stages, mean of {len(result.done)} events of {hits:,.0f} hits")
     table.add_column("stage")
-    for name in ("seconds", "edges", "edge efficiency", "of target particles", "edge purity"):
-        table.add_column(name, justify="right")
-    for row in stage_means(result):
-        table.add_row(
-            str(row["stage"]),
-            _text(row["seconds"], ".2f"),
-            _text(row["edges"], ",.0f"),
-            _text(row["efficiency"], ".4f"),
-            _text(row["target_efficiency"], ".4f"),
-            _text(row["purity"], ".3f"),
-        )
+    shown = {
+        key: column
+        for key, column in STAGE_COLUMNS.items()
+        if any(row[key] is not None for row in rows)
+    }
+    for title, _ in shown.values():
+        table.add_column(title, justify="right")
+    for row in rows:
+        cells = [_text(row[key], form) for key, (_, form) in shown.items()]
+        table.add_row(str(row["stage"]), *cells)
     total = sum(stage.seconds for entry in result.done for stage in entry.stages)
-    table.add_row("all", f"{total / len(result.done):.2f}", "", "", "", "")
+    table.add_row("all", f"{total / len(result.done):.2f}")
     return table
 
 

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from hitgraph._version import __version__
 from hitgraph.errors import HitgraphError, InputError
+from hitgraph.evaluation.fit_quality import FitQuality, combine_fits, fit_quality
+from hitgraph.evaluation.fits import fits_path, read_fits
 from hitgraph.evaluation.metrics import MIN_TRACK_HITS, Metrics, combine, evaluate
 from hitgraph.event.event import Event, number_of
 from hitgraph.event.source import EventSource, require_different_names
@@ -39,6 +41,7 @@ class Comparison:
     problems: tuple[Problem, ...]
     min_track_hits: int
     preset: str | None  # how the events were simulated, where the truth folder tells
+    fits: dict[str, FitQuality]  # by column name; of the events with fitted tracks, where any has
 
     @property
     def events(self) -> tuple[str, ...]:
@@ -59,6 +62,7 @@ class Comparison:
                 name: {"folder": str(self.folders[name]), **metrics.to_dict()}
                 for name, metrics in self.metrics.items()
             },
+            "fits": {name: fits.to_dict() for name, fits in self.fits.items()},
         }
 
 
@@ -81,15 +85,18 @@ def compare(
     files = {name: _numbered(find_tracks(folder), numbers) for name, folder in columns.items()}
     problems = _unmatched(files, sources)
     metrics: dict[str, list[Metrics]] = {name: [] for name in columns}
+    fits: dict[str, list[FitQuality]] = {name: [] for name in columns}
     for source in sources:
         if any(source.name in found for found in files.values()):
             try:
-                one = _evaluate_event(source, files, min_track_hits)
+                one, fitted = _evaluate_event(source, files, min_track_hits)
             except HitgraphError as error:
                 problems.append(Problem(source.name, str(error)))
             else:
                 for name in columns:
                     metrics[name].append(one[name])
+                for name, quality in fitted.items():
+                    fits[name].append(quality)
         on_event()
     if not any(metrics.values()):
         raise InputError(
@@ -102,6 +109,7 @@ def compare(
         problems=tuple(problems),
         min_track_hits=min_track_hits,
         preset=_preset(sources),
+        fits={name: combine_fits(found) for name, found in fits.items() if found},
     )
 
 
@@ -176,15 +184,26 @@ def _numbered(files: TracksFiles, numbers: tuple[int, int] | None) -> TracksFile
 
 def _evaluate_event(
     source: EventSource, files: Mapping[str, TracksFiles], min_track_hits: int
-) -> dict[str, Metrics]:
+) -> tuple[dict[str, Metrics], dict[str, FitQuality]]:
     missing = [name for name, found in files.items() if source.name not in found]
     if missing:
         raise InputError(f"has no tracks in {', '.join(missing)}: left out of every column")
     event = source.read(cells=False)
-    return {
-        name: evaluate(event, read_labels(event, found[source.name]), min_track_hits)
-        for name, found in files.items()
-    }
+    metrics, fits = {}, {}
+    for name, found in files.items():
+        tracks = found[source.name]
+        labels = read_labels(event, tracks)
+        metrics[name] = evaluate(event, labels, min_track_hits)
+        fitted = fits_path(tracks.parent, source.name)
+        if not fitted.is_file():
+            continue
+        if fitted.stat().st_mtime < tracks.stat().st_mtime:
+            raise InputError(
+                f"{fitted}: is older than {tracks.name}, so it is of other tracks: fit them again "
+                "with `hitgraph fit`, or remove it"
+            )
+        fits[name] = fit_quality(event, labels, read_fits(fitted))
+    return metrics, fits
 
 
 def _unmatched(files: Mapping[str, TracksFiles], sources: Sequence[EventSource]) -> list[Problem]:

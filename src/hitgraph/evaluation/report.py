@@ -1,7 +1,7 @@
 """One HTML file that holds everything: tables, plots, event displays. Needs the extra `plot`."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -9,6 +9,8 @@ from hitgraph._version import __version__
 from hitgraph.errors import InputError, MissingExtraError
 from hitgraph.evaluation.comparison import Comparison, Problem, find_tracks, read_labels
 from hitgraph.evaluation.display import display_figure
+from hitgraph.evaluation.fit_plots import pull_figure, resolution_figure
+from hitgraph.evaluation.fit_tables import fit_rows
 from hitgraph.evaluation.plots import (
     efficiency_figure,
     length_figure,
@@ -82,6 +84,7 @@ def write_report(comparison: Comparison, event: Event, path: Path) -> tuple[Prob
     blocks = [
         Block("Efficiency", pictures=_efficiency(comparison, pictures)),
         Block("Purity", pictures=_purity(comparison, pictures)),
+        *_fits(comparison, pictures),
         *_stages(runs, pictures),
         Block(
             f"Event display: {event.name}",
@@ -151,6 +154,28 @@ def _purity(comparison: Comparison, pictures: _Pictures) -> tuple[Picture, ...]:
             purity_figure(comparison.metrics, "length"), "Purity against the number of hits."
         ),
     )
+
+
+def _fits(comparison: Comparison, pictures: _Pictures) -> list[Block]:
+    fits = comparison.fits
+    if not fits:
+        return []
+    made = (
+        pictures.picture(pull_figure(fits), "(fitted - true) / error; outer bins hold the rest."),
+        pictures.picture(resolution_figure(fits, "pt"), "Resolution against pT."),
+        pictures.picture(resolution_figure(fits, "eta"), "Resolution against η."),
+    )
+    return [
+        Block(
+            "Fitted tracks",
+            "Kalman filter of ACTS, at the closest approach to the beam line. Tracks that match "
+            "(double majority) a particle with pT > 0.1 GeV born within 2 mm of the beam line. "
+            "Resolution and width: half of the central 68 %.",
+            tuple(replace(picture, wide=True) for picture in made),
+            header=("", *fits),
+            rows=tuple(fit_rows(fits)),
+        )
+    ]
 
 
 def _stages(runs: Mapping[str, RunSummary], pictures: _Pictures) -> list[Block]:

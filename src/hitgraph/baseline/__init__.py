@@ -1,0 +1,1 @@
+"""The traditional chain through pyacts, to stand beside ours (extra `sim`)."""

@@ -1,0 +1,59 @@
+"""Find tracks the traditional way, on the same hits, to set beside ours. Needs the extra `sim`.
+
+    hitgraph baseline ckf data/pu200 --out tracks/ckf
+    hitgraph evaluate tracks/quickstart tracks/ckf --truth data/pu200
+
+ckf: space points, triplet seeds, combinatorial Kalman filter and ambiguity resolution of ACTS, in
+several passes from stiff to soft tracks (docs/baseline.md). Events must be taken in the TrackML
+detector. Writes what `hitgraph reconstruct` writes: <event>-tracks.csv for each event, and run.json
+with the time of each stage.
+"""
+
+import argparse
+
+from hitgraph.cli.arguments import (
+    add_events,
+    add_json,
+    add_output,
+    add_verbosity,
+    set_verbosity,
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("method", choices=("ckf",), help="ckf: the combinatorial Kalman filter")
+    add_events(parser)
+    add_output(parser, "folder for the track files")
+    parser.add_argument("--format", choices=("csv", "parquet"), default="csv")
+    parser.add_argument(
+        "--field", type=float, default=2.0, metavar="T", help="Tesla along the beam (default 2)"
+    )
+    add_json(parser)
+    add_verbosity(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    from hitgraph.acts.geometry import require_acts
+    from hitgraph.cli.console import progress
+    from hitgraph.event.source import list_events, require_different_names
+
+    set_verbosity(args)
+    require_acts("the baseline")
+    sources = list_events(args.paths, args.detectors, args.events)
+    require_different_names(sources)
+
+    from hitgraph.baseline.ckf import Ckf
+    from hitgraph.cli.reconstruct import finish
+    from hitgraph.reconstruct import reconstruct
+
+    with progress(args.quiet) as bar:
+        task = bar.add_task("finding tracks", total=len(sources))
+        result = reconstruct(
+            Ckf(field=args.field),
+            sources,
+            args.out,
+            suffix=args.format,
+            resume=args.resume,
+            advance=lambda: bar.advance(task),
+        )
+    return finish(result, args.method, args)

@@ -1,0 +1,104 @@
+"""Fit tracks with the Kalman filter of ACTS. Needs the extra `sim`.
+
+    hitgraph fit data/pu200 --tracks tracks/quickstart
+    hitgraph report tracks/quickstart tracks/ckf --truth data/pu200 --out report.html
+
+Takes the files EVENT-tracks.csv or .parquet of any track finder and writes EVENT-fits.parquet
+beside them: d0, z0, phi, theta and q/p of each track at the beam line, with their covariance. Where
+the events have truth, a table tells the resolution and the pulls of tracks that match a primary
+particle; the report shows them too, several folders side by side. Events must be taken in the
+TrackML detector.
+"""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hitgraph.cli import OK, SOME_FAILED
+from hitgraph.cli.arguments import add_events, add_json, add_verbosity, set_verbosity
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rich.table import Table
+
+    from hitgraph.evaluation.fit_quality import FitQuality
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_events(parser)
+    parser.add_argument(
+        "--tracks",
+        type=Path,
+        required=True,
+        metavar="TRACKS_DIR",
+        help="a folder with EVENT-tracks.csv or .parquet files; the fits go there too",
+    )
+    parser.add_argument(
+        "--field", type=float, default=2.0, metavar="T", help="Tesla along the beam (default 2)"
+    )
+    parser.add_argument("--resume", action="store_true", help="skip the events that are fitted")
+    add_json(parser)
+    add_verbosity(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    import json
+    import sys
+
+    from hitgraph.acts.geometry import require_acts
+    from hitgraph.cli.console import console, progress
+    from hitgraph.errors import InputError
+    from hitgraph.evaluation.comparison import find_tracks
+    from hitgraph.evaluation.fit_quality import combine_fits
+    from hitgraph.event.source import list_events, require_different_names
+    from hitgraph.files import atomic_write
+
+    set_verbosity(args)
+    require_acts("fitting tracks")
+    sources = list_events(args.paths, args.detectors, args.events)
+    require_different_names(sources)
+    files = find_tracks(args.tracks)
+    from hitgraph.acts.fit_files import fit_event
+
+    parts, failed = [], {}
+    with progress(args.quiet) as bar:
+        task = bar.add_task("fitting", total=len(sources))
+        for source in sources:
+            try:
+                parts.append(fit_event(source, files, args.tracks, args.field, args.resume))
+            except InputError as error:
+                failed[source.name] = str(error)
+            bar.advance(task)
+    out = console(args.quiet)
+    known = [part for part in parts if part is not None]
+    together = {args.tracks.name: combine_fits(known)} if known else {}
+    if together:
+        out.print(fit_table(together))
+    out.print(
+        f"{len(parts)} events fitted in {args.tracks}, {len(failed)} failed",
+        markup=False,
+        soft_wrap=True,
+    )
+    for name, why in failed.items():
+        sys.stderr.write(f"failed {name}: {why}\n")
+    if args.json is not None:
+        content = {"tracks": {name: one.to_dict() for name, one in together.items()}}
+        with atomic_write(args.json) as temporary:
+            temporary.write_text(json.dumps(content | {"failed": failed}) + "\n", encoding="utf-8")
+    return SOME_FAILED if failed else OK
+
+
+def fit_table(columns: "Mapping[str, FitQuality]") -> "Table":
+    """Resolution and pulls for the terminal, one column a folder."""
+    from rich.table import Table
+
+    from hitgraph.evaluation.fit_tables import fit_rows
+
+    table = Table(title="Fitted tracks that match a primary particle", title_justify="left")
+    table.add_column()
+    for name in columns:
+        table.add_column(name, justify="right")
+    for row in fit_rows(columns):
+        table.add_row(row.name, *row.cells)
+    return table

@@ -1,0 +1,72 @@
+"""Fitted track parameters of an event: the table, and its file beside the tracks."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hitgraph.event.archive import Place
+from hitgraph.event.store import write_parquet
+from hitgraph.event.tables import read_columns
+
+PARAMETERS = ("d0", "z0", "phi", "theta", "qop")
+"""At the point of closest approach to the beam line x = y = 0: d0 = y cos(phi) - x sin(phi) and z0
+in mm, direction phi and theta in rad, charge over momentum in 1 / GeV."""
+
+_PAIRS = [(i, j) for i in range(len(PARAMETERS)) for j in range(i + 1)]
+_COVARIANCES = [f"cov_{PARAMETERS[j]}_{PARAMETERS[i]}" for i, j in _PAIRS]
+
+
+@dataclass(frozen=True, eq=False)
+class FittedTracks:
+    """Tracks whose fit converged, one row a track."""
+
+    track_id: NDArray[np.int64]  # (n_tracks,) as in the file of tracks
+    n_measurements: NDArray[np.int64]  # (n_tracks,)
+    chi2: NDArray[np.float64]  # (n_tracks,)
+    ndf: NDArray[np.int64]  # (n_tracks,)
+    parameters: NDArray[np.float64]  # (n_tracks, 5), columns PARAMETERS
+    covariance: NDArray[np.float64]  # (n_tracks, 5, 5)
+
+    def __len__(self) -> int:
+        return len(self.track_id)
+
+
+def fits_path(folder: Path, event: str) -> Path:
+    """Where the fitted tracks of an event stand: `<event>-fits.parquet`."""
+    return folder / f"{event}-fits.parquet"
+
+
+def write_fits(fits: FittedTracks, path: Path) -> None:
+    """Write one row a track: track_id, n_measurements, chi2, ndf, PARAMETERS, and cov_A_B for each
+    pair of parameters. Raises HitgraphError if it cannot be written."""
+    write_parquet(
+        {name: getattr(fits, name) for name in ("track_id", "n_measurements", "chi2", "ndf")}
+        | {name: fits.parameters[:, k].copy() for k, name in enumerate(PARAMETERS)}
+        | {
+            name: fits.covariance[:, i, j].copy()
+            for name, (i, j) in zip(_COVARIANCES, _PAIRS, strict=True)
+        },
+        path,
+    )
+
+
+def read_fits(path: Path) -> FittedTracks:
+    """Read what `write_fits` wrote. Raises InputError naming file and column."""
+    whole, real = np.dtype(np.int64), np.dtype(np.float64)
+    types = dict.fromkeys(("track_id", "n_measurements", "ndf"), whole)
+    columns = read_columns(
+        Place(path), types | dict.fromkeys(("chi2", *PARAMETERS, *_COVARIANCES), real)
+    )
+    covariance = np.empty((len(columns["track_id"]), len(PARAMETERS), len(PARAMETERS)))
+    for name, (i, j) in zip(_COVARIANCES, _PAIRS, strict=True):
+        covariance[:, i, j] = covariance[:, j, i] = columns[name]
+    return FittedTracks(
+        track_id=columns["track_id"],
+        n_measurements=columns["n_measurements"],
+        chi2=columns["chi2"],
+        ndf=columns["ndf"],
+        parameters=np.stack([columns[name] for name in PARAMETERS], axis=1),
+        covariance=covariance,
+    )

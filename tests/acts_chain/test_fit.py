@@ -1,0 +1,142 @@
+"""Tracks through the Kalman filter, and the combinatorial Kalman filter beside it."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("acts", reason="pyacts is not installed (extra sim)")
+pytest.importorskip("pythia8mc", reason="pythia8mc is not installed (extra sim)")
+
+from hitgraph.acts import fit_tracks
+from hitgraph.acts.algorithms import FoundTrack, track_labels
+from hitgraph.acts.geometry import generic_geometry
+from hitgraph.acts.measurements import measurements_of
+from hitgraph.baseline.ckf import Ckf
+from hitgraph.baseline.settings import STIFF
+from hitgraph.cli import main
+from hitgraph.errors import InputError
+from hitgraph.evaluation import evaluate, truth_labels
+from hitgraph.evaluation.fit_quality import fit_quality
+from hitgraph.evaluation.fits import fits_path, read_fits
+from hitgraph.evaluation.run_summary import read_run
+from hitgraph.event.event import Event
+from hitgraph.event.simulate.settings import ParticleGun, SimulationSettings
+from hitgraph.event.simulate.simulator import Simulator
+from hitgraph.event.store import write_detectors, write_event
+
+
+@pytest.fixture(scope="module")
+def event() -> Event:
+    """Sixty muons of 1 to 5 GeV and 15 % noise."""
+    gun = ParticleGun(particles=60, min_pt=1, max_pt=5, min_eta=-2, max_eta=2)
+    settings = SimulationSettings(pileup=0, hard="none", gun=gun, seed=5, preset="plain")
+    return Simulator(settings).event(1000)
+
+
+@pytest.fixture(scope="module")
+def store(event: Event, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("store")
+    write_event(event, folder)
+    assert event.detector is not None
+    write_detectors(event.detector, folder)
+    return folder
+
+
+def test_measurements_are_the_hits(event: Event) -> None:
+    geometry = generic_geometry()
+    measurements = measurements_of(event, geometry)
+    assert sorted(measurements.hit.tolist()) == list(range(event.n_hits))
+    assert (np.diff(measurements.identifier) >= 0).all()
+    module = np.array([geometry.module_of[one] for one in measurements.identifier.tolist()])
+    local = np.concatenate([measurements.local, np.zeros((len(measurements), 1))], axis=1)
+    table = geometry.table
+    position = table.centre[module] + np.einsum("nij,nj->ni", table.rotation[module], local)
+    hits = np.stack([event.hits.x, event.hits.y, event.hits.z], 1)[measurements.hit]
+    np.testing.assert_allclose(position, hits, atol=2e-3)
+
+
+def test_measurement_errors_are_those_of_the_hits(event: Event) -> None:
+    """Distances from the true positions are as large as the variances say."""
+    geometry = generic_geometry()
+    measurements = measurements_of(event, geometry)
+    assert event.truth is not None
+    truth = np.stack([event.truth.tx, event.truth.ty, event.truth.tz], 1)[measurements.hit]
+    real = event.truth.particle_id[measurements.hit] > 0
+    module = np.array([geometry.module_of[one] for one in measurements.identifier.tolist()])
+    table = geometry.table
+    local = np.einsum("nji,nj->ni", table.rotation[module], truth - table.centre[module])
+    pull = ((measurements.local - local[:, :2]) / np.sqrt(measurements.variance))[real]
+    assert np.abs(pull.mean(axis=0)).max() < 0.15
+    assert (np.abs(pull.std(axis=0) - 1) < 0.25).all()
+
+
+def test_true_tracks_have_unit_pulls(event: Event) -> None:
+    labels = truth_labels(event)
+    fits = fit_tracks(event, labels)
+    assert len(fits) >= 0.97 * (labels.max() + 1)
+    quality = fit_quality(event, labels, fits)
+    for k in range(5):
+        assert 0.6 < quality.pull_width(k) < 1.6
+        assert abs(quality.pull_mean(k)) < 0.6
+    assert quality.resolution(0) < 0.2  # mm
+    assert quality.resolution(4) < 0.05  # of the momentum
+    assert np.median(fits.chi2 / fits.ndf) == pytest.approx(1, abs=0.3)
+
+
+def test_ckf_finds_muons_and_passes_share_nothing(event: Event) -> None:
+    result = Ckf().run(event)
+    found = evaluate(event, result.labels)
+    double = found.matchings["double majority"]
+    assert double.efficiency[1].technical.value > 0.93
+    assert double.purity.value > 0.93
+    assert [stage.name for stage in result.stages][:2] == ["to ACTS", "space points"]
+    one = evaluate(event, Ckf((STIFF,)).run(event).labels)
+    assert found.n_hits_on_tracks >= one.n_hits_on_tracks  # a pass adds, it never takes away
+
+
+def test_a_hit_goes_to_the_longer_track_then_the_lower_chi2() -> None:
+    tracks = [FoundTrack([0, 1, 2], 1.0), FoundTrack([2, 3, 4, 5], 9.0), FoundTrack([5, 6, 0], 0.5)]
+    assert track_labels(tracks, 8).tolist() == [1, 2, 0, 0, 0, 0, 1, -1]
+
+
+def test_another_detector_is_refused(tiny_event: Event) -> None:
+    with pytest.raises(InputError, match="only events in the TrackML detector"):
+        Ckf().run(tiny_event)
+
+
+def test_commands_set_both_side_by_side(
+    event: Event, store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("mplhep", reason="the extra 'plot' is not installed")
+    ours, ckf = tmp_path / "ours", tmp_path / "ckf"
+    assert main(["reconstruct", str(store), "--out", str(ours), "--quiet"]) == 0
+    assert main(["baseline", "ckf", str(store), "--out", str(ckf), "--quiet"]) == 0
+    run = read_run(ckf)
+    assert run is not None
+    assert (run.pipeline, run.n_events) == ("ckf", 1)
+    for folder in (ours, ckf):
+        assert main(["fit", str(store), "--tracks", str(folder), "--quiet"]) == 0
+        fits = read_fits(fits_path(folder, event.name))
+        assert len(fits) > 50
+    table = tmp_path / "metrics.json"
+    command = ["evaluate", str(ours), str(ckf), "--truth", str(store), "--json", str(table)]
+    assert main(command) == 0
+    assert "resolution of d0" in capsys.readouterr().out
+    content = json.loads(table.read_text())
+    assert set(content["tracks"]) == set(content["fits"]) == {"ours", "ckf"}
+    page = tmp_path / "report.html"
+    assert main(["report", str(ours), str(ckf), "--truth", str(store), "--out", str(page)]) == 0
+    text = page.read_text()
+    assert "Fitted tracks" in text
+    assert "Resolution against pT" in text
+
+
+def test_resume_keeps_what_is_there(store: Path, tmp_path: Path) -> None:
+    command = ["baseline", "ckf", str(store), "--out", str(tmp_path), "--resume", "--quiet"]
+    assert main(command) == 0
+    (tracks,) = tmp_path.glob("*-tracks.csv")
+    before = tracks.stat().st_mtime_ns
+    assert main(command) == 0
+    assert tracks.stat().st_mtime_ns == before
