@@ -21,20 +21,12 @@ assert "torch" not in loaded and "lightning" not in loaded, sorted(loaded)
 """
 
 COMPILED = """
-import gc, sys
-from numba.core.dispatcher import Dispatcher
+import sys
 import hitgraph
+from hitgraph.benchmark.startup import compiled_kernels
 pipeline = hitgraph.Pipeline.load(sys.argv[1])
 pipeline.run(hitgraph.read_event(sys.argv[2]))
-again = [
-    one.py_func.__qualname__
-    for one in gc.get_objects()
-    if isinstance(one, Dispatcher)
-    and one.py_func.__module__.startswith("hitgraph.")
-    and one.signatures
-    and not sum(one.stats.cache_hits.values())
-]
-assert not again, f"compiled anew in every process: {again}"
+assert compiled_kernels() == 0, compiled_kernels()
 """
 
 

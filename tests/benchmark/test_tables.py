@@ -53,15 +53,15 @@ def a_run() -> dict[str, Any]:
     }
     first = {
         "load_seconds": 3.0,
-        "first_event_seconds": 40.0,
-        "first_event_cpu_seconds": 39.0,
-        "warm_event_seconds": 2.0,
+        "first_event": {"wall": 40.0, "cpu": 39.0},
+        "warm_event": {"wall": 2.0, "cpu": 2.0},
+        "compiled": 17,
     }
     startup = {
         "seconds": {"hitgraph --help": 0.1},
         "event": "event1",
         "empty_cache": first,
-        "filled_cache": first | {"first_event_seconds": 2.5},
+        "filled_cache": first | {"compiled": 0},
     }
     rate = {
         "device": "cpu",

@@ -1,5 +1,6 @@
 """What a new process pays before its first event: imports, and compilation the very first time."""
 
+import gc
 import subprocess
 import sys
 import tempfile
@@ -51,17 +52,28 @@ def measure_startup(job: StageJob, tell: Tell) -> dict[str, Any]:
     }
 
 
-def first_events(job: StageJob, _tell: Tell, _line: Connection) -> dict[str, float]:
-    """Seconds to load the pipeline, and of the first and third event in this process."""
+def first_events(job: StageJob, _tell: Tell, _line: Connection) -> dict[str, Any]:
+    """Seconds to load the pipeline, of the first and third event, and kernels compiled for them."""
     pipeline, loaded = load_apart(job)
     clock = StageClock(pipeline.device)
     first, _, third = [run_event(pipeline, job.sources[0], clock)[0][ALL] for _ in range(3)]
     return {
         "load_seconds": loaded,
-        "first_event_seconds": first.wall,
-        "first_event_cpu_seconds": first.cpu,
-        "warm_event_seconds": third.wall,
+        "first_event": {"wall": first.wall, "cpu": first.cpu},
+        "warm_event": {"wall": third.wall, "cpu": third.cpu},
+        "compiled": compiled_kernels(),
     }
+
+
+def compiled_kernels() -> int:
+    """How many numba kernels this process has compiled instead of taking them from the disk."""
+    from numba.core.dispatcher import Dispatcher
+
+    return sum(
+        sum(one.stats.cache_misses.values())
+        for one in gc.get_objects()
+        if issubclass(type(one), Dispatcher)  # isinstance would wake lazy objects
+    )
 
 
 def _seconds(words: Sequence[str]) -> float:

@@ -82,15 +82,17 @@ def stage_table(run: Mapping[str, Any], parts: Mapping[str, Part]) -> Table:
 def startup_table(name: str, part: Part) -> Table:
     """Imports, and the first event with nothing compiled, with kernels on disk, and when warm."""
     cold, filled = part["empty_cache"], part["filled_cache"]
-    rows = [(what, seconds(value)) for what, value in part["seconds"].items()]
-    rows += [
-        ("import and load the pipeline", seconds(filled["load_seconds"])),
-        ("first event, nothing compiled yet", seconds(cold["first_event_seconds"])),
-        ("first event of a second process", seconds(filled["first_event_seconds"])),
-        ("event in a warm process", seconds(filled["warm_event_seconds"])),
-    ]
-    notes = (f"Wall time; the event is {part['event']}.", *_crowded({name: part}))
-    return Table(_title(name), ("what", "seconds"), tuple(rows), notes)
+    rows = [(what, seconds(value), "", "") for what, value in part["seconds"].items()]
+    rows.append(("import and load the pipeline", seconds(filled["load_seconds"]), "", ""))
+    for what, time, compiled in (
+        ("first event, nothing compiled yet", cold["first_event"], cold["compiled"]),
+        ("first event of a second process", filled["first_event"], filled["compiled"]),
+        ("event in a warm process", filled["warm_event"], 0),
+    ):
+        rows.append((what, seconds(time["wall"]), seconds(time["cpu"]), str(compiled)))
+    notes = (f"The event is {part['event']}.", *_crowded({name: part}))
+    header = ("what", "wall [s]", "CPU [s]", "kernels compiled")
+    return Table(_title(name), header, tuple(rows), notes)
 
 
 def growth_table(name: str, part: Part) -> Table:
