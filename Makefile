@@ -23,7 +23,7 @@ $(VENV)/.demo: pyproject.toml constraints.txt | $(BIN)/python
 	touch $@
 
 $(VENV)/.test: pyproject.toml constraints.txt | $(BIN)/python
-	$(PIP) --editable '.[dev,plot,sim,train]'
+	$(PIP) --editable '.[dev,dist,plot,sim,train]'
 	touch $@
 
 clean:

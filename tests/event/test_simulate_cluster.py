@@ -3,11 +3,11 @@
 import shutil
 import warnings
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from hitgraph.cli import main
 from hitgraph.errors import MissingExtraError, SettingsError
 from hitgraph.event.simulate import cluster
 from hitgraph.event.simulate.folder import EventSummary
@@ -73,7 +73,8 @@ def test_failing_event_is_tried_again_then_reported(
 
     monkeypatch.setattr(cluster, "_maker", lambda *_: IllMaker())
     result = SimulationRun()
-    cluster.share_on_cluster(GUN, tmp_path, [1, 2, 3], scheduler, result, lambda: None)
+    with closing(cluster.connect(scheduler)) as client:
+        cluster.share_on_cluster(GUN, tmp_path, [1, 2, 3], client, result, lambda: None)
     assert sorted(one.number for one in result.done) == [1, 3]
     assert list(result.failed) == [2]
     assert "the worker is ill" in result.failed[2]
@@ -83,17 +84,15 @@ def test_failing_event_is_tried_again_then_reported(
 @pytest.mark.filterwarnings("ignore")
 def test_no_scheduler_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("distributed", reason="Dask is not installed (extra dist)")
+    pytest.importorskip("acts", reason="pyacts is not installed (extra sim)")
+    pytest.importorskip("pythia8mc", reason="pythia8mc is not installed (extra sim)")
     monkeypatch.setattr(cluster, "CONNECT_SECONDS", 1)
     with pytest.raises(SettingsError, match="no Dask scheduler answers"):
-        cluster.share_on_cluster(
-            GUN, tmp_path, [1], "tcp://127.0.0.1:9", SimulationRun(), lambda: None
-        )
+        simulate(GUN, tmp_path / "out", [1], dask="tcp://127.0.0.1:9")
+    assert not (tmp_path / "out").exists()
 
 
-def test_missing_dask_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_dask_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster, "find_spec", lambda _: None)
     with pytest.raises(MissingExtraError, match=r"hitgraph\[dist\]"):
-        cluster.require_dask()
-    status = main(["simulate", str(tmp_path / "out"), "--events", "1", "--dask", "tcp://x:1"])
-    assert status == 2
-    assert not (tmp_path / "out").exists()
+        cluster.connect("tcp://127.0.0.1:9")

@@ -22,34 +22,38 @@ log = logging.getLogger(__name__)
 _one_at_a_time = threading.Lock()
 
 
-def require_dask() -> None:
-    """Raises MissingExtraError where Dask's distributed is not installed; does not import it."""
+def connect(address: str) -> Any:
+    """A client of the cluster whose scheduler listens at `address`; to be closed.
+
+    Raises SettingsError where no scheduler answers, MissingExtraError without Dask.
+    """
     if find_spec("distributed") is None:
         raise MissingExtraError("simulating on a Dask cluster", "dist")
+    from distributed import Client
+
+    try:
+        return Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise SettingsError(
+            f"--dask {address}: no Dask scheduler answers there ({error}): give the address "
+            "that `dask scheduler` printed, like tcp://host:8786"
+        ) from error
 
 
 def share_on_cluster(
     settings: SimulationSettings,
     folder: Path,
     numbers: Iterable[int],
-    address: str,
+    client: Any,
     result: SimulationRun,
     advance: Callable[[], None],
 ) -> None:
-    """Make the events `numbers` on the cluster whose scheduler listens at `address`.
+    """Make the events `numbers` with the workers of the cluster that `client` is connected to.
 
     An event that fails, or whose worker dies, is tried again and then reported in `result`.
-    Raises SettingsError where no scheduler answers.
     """
-    from distributed import Client, as_completed
+    from distributed import as_completed
 
-    try:
-        client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
-    except (OSError, ValueError) as error:
-        raise SettingsError(
-            f"--dask {address}: no Dask scheduler answers there ({error}): give the address "
-            "that `dask scheduler` printed, like tcp://host:8786"
-        ) from error
     attempts: dict[int, int] = {}
     futures: dict[Any, int] = {}
 
@@ -61,7 +65,7 @@ def share_on_cluster(
         futures[future] = number
         return future
 
-    with client, client.as_current():
+    with client.as_current():
         try:
             pending = as_completed([submit(number) for number in numbers])
             for future in pending:

@@ -3,10 +3,12 @@
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
+from contextlib import closing, nullcontext
 from pathlib import Path
+from typing import Any
 
 from hitgraph.event.simulate.card import check_card
-from hitgraph.event.simulate.cluster import require_dask, share_on_cluster
+from hitgraph.event.simulate.cluster import connect, share_on_cluster
 from hitgraph.event.simulate.fatras import build_detector
 from hitgraph.event.simulate.folder import complete_events, is_complete, prepare
 from hitgraph.event.simulate.geometry import read_geometry
@@ -36,12 +38,22 @@ def simulate(
     and `resume` is not given or the settings differ, HitgraphError if it cannot be written.
     """
     require_simulation()
-    if dask is not None:
-        require_dask()
     if settings.card:
         check_card(settings.card)
+    with closing(connect(dask)) if dask is not None else nullcontext() as client:
+        return _simulate(settings, Path(folder), numbers, workers, client, resume, advance)
+
+
+def _simulate(
+    settings: SimulationSettings,
+    folder: Path,
+    numbers: Iterable[int],
+    workers: int,
+    client: Any,
+    resume: bool,
+    advance: Callable[[], None],
+) -> SimulationRun:
     started = time.perf_counter()
-    folder = Path(folder)
     info = prepare(folder, settings, resume)
     result = SimulationRun()
     queue: deque[int] = deque()
@@ -54,8 +66,8 @@ def simulate(
     try:
         if not (folder / DETECTORS_NAME).is_file():
             write_detectors(read_geometry(build_detector())[0], folder / DETECTORS_NAME)
-        if queue and dask is not None:
-            share_on_cluster(settings, folder, queue, dask, result, advance)
+        if queue and client is not None:
+            share_on_cluster(settings, folder, queue, client, result, advance)
         elif queue:
             share(settings, folder, queue, min(workers, len(queue)), result, advance)
     finally:
