@@ -1,13 +1,18 @@
 """The shipped pipelines do on the bundled event what their metrics.json says."""
 
 import json
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
+from hitgraph.benchmark.sizes import wedge
 from hitgraph.evaluation.metrics import evaluate
+from hitgraph.event.changes import turned_detector, turned_event
+from hitgraph.event.event import Event
 from hitgraph.event.source import read_event
 from hitgraph.pipeline import Pipeline, shipped_pipelines
 
@@ -41,3 +46,58 @@ def test_no_track_has_two_hits_of_a_module(name: str) -> None:
     pairs = np.stack([result.labels[on], result.hits.module.numpy()[on]])
     assert np.unique(pairs, axis=1).shape[1] == pairs.shape[1]
     assert np.bincount(result.labels[on]).min() >= 3
+
+
+@pytest.fixture(scope="module")
+def slice_of_event() -> Event:
+    return wedge(read_event(ROOT / "demo_event"), 1 / 8)
+
+
+@pytest.mark.parametrize("name", shipped_pipelines())
+def test_an_event_turned_with_its_detector_gives_the_same_tracks(
+    name: str, slice_of_event: Event
+) -> None:
+    """But for rounding, which moves a few edges across a cut."""
+    pipeline = Pipeline.load(name)
+    turned = replace(pipeline, detector=turned_detector(pipeline.detector, 1.234))
+    event = replace(turned_event(slice_of_event, 1.234), detector=None)
+    one = pipeline.run(slice_of_event)
+    other = turned.run(event)
+    assert one.n_tracks > 500
+    tracks, again = (tracks_of(result.labels) for result in (one, other))
+    assert len(tracks & again) > 0.98 * len(tracks | again)
+
+
+@pytest.mark.parametrize("name", shipped_pipelines())
+def test_a_mirrored_event_is_found_as_well(name: str, slice_of_event: Event) -> None:
+    """Mirrored at y = 0 with its detector, every charge changes sign.
+
+    Not exactly: the modules of the mirrored detector lean the other way, and the windows know how
+    they lean.
+    """
+    pipeline = Pipeline.load(name)
+    detector = pipeline.detector
+    mirror = np.array([1.0, -1.0, 1.0])
+    mirrored = replace(
+        pipeline,
+        detector=replace(
+            detector,
+            centre=detector.centre * mirror,
+            rotation=detector.rotation * mirror[None, :, None],
+        ),
+    )
+    hits = replace(slice_of_event.hits, y=-slice_of_event.hits.y)
+    event = replace(slice_of_event, hits=hits, truth=None, particles=None, detector=None)
+    scores = [
+        evaluate(slice_of_event, result.labels).score
+        for result in (pipeline.run(slice_of_event), mirrored.run(event))
+    ]
+    assert scores[0] > 0.8
+    assert scores[1] == pytest.approx(scores[0], abs=0.04)
+
+
+def tracks_of(labels: NDArray[np.int64]) -> set[tuple[int, ...]]:
+    """The tracks as sets of hits, whatever their numbers."""
+    rows = np.argsort(labels, kind="stable")
+    groups = np.split(rows, np.flatnonzero(np.diff(labels[rows])) + 1)
+    return {tuple(group.tolist()) for group in groups if labels[group[0]] >= 0}
