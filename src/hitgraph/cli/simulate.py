@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from hitgraph.event.simulate.outcome import SimulationRun
     from hitgraph.event.simulate.settings import ParticleGun, SimulationSettings
-    from hitgraph.event.simulate.validate import Row
 
 FIRST = 1000
 PILEUP = 200.0
@@ -159,10 +158,12 @@ def run(args: argparse.Namespace) -> int:
         failed = {f"event {number}": why for number, why in result.failed.items()}
         content |= _run_content(settings, result)
     if args.validate is not None:
-        rows, titles, bad = _validate(args)
-        out.print(_validation_table(rows, titles))
+        from hitgraph.cli.validation import read_and_compare, validation_content, validation_table
+
+        rows, titles, bad = read_and_compare(args.out, args.validate, args.quiet)
+        out.print(validation_table(rows, titles))
         failed |= bad
-        content["validation"] = _validation_content(rows, titles)
+        content["validation"] = validation_content(rows, titles)
     errors = console()
     for what, why in failed.items():
         errors.print(f"failed: {what}: {why}", markup=False)
@@ -298,49 +299,6 @@ def _run_content(settings: "SimulationSettings", result: "SimulationRun") -> dic
         "skipped": result.skipped,
         "failed": {str(number): why for number, why in result.failed.items()},
     }
-
-
-def _validate(args: argparse.Namespace) -> tuple["list[Row]", tuple[str, str], dict[str, str]]:
-    """Rows of the table, the names of its two samples, and the events that cannot be read."""
-    from hitgraph.cli.console import progress
-    from hitgraph.event.simulate.validate import compare, read_sample
-
-    with progress(args.quiet) as bar:
-        task = bar.add_task("reading", total=None)
-        real, real_title, failed = read_sample(args.validate, lambda: bar.advance(task))
-        ours, our_title, also_failed = read_sample([args.out], lambda: bar.advance(task))
-    return compare(real, ours), (real_title, our_title), failed | also_failed
-
-
-def _validation_table(rows: "list[Row]", titles: tuple[str, str]) -> "Table":
-    from rich.table import Table
-
-    agree = sum(row.agrees for row in rows)
-    table = Table(
-        box=None,
-        title=f"simulated: {titles[1]}\nreal: {titles[0]}",
-        title_justify="left",
-        caption_justify="left",
-        caption=f"{agree} of {len(rows)} rows agree: within one standard deviation or 10 %, "
-        "the larger of the two",
-    )
-    table.add_column("quantity")
-    for name in ("real", "±", "simulated", "±", "ratio"):
-        table.add_column(name, justify="right")
-    table.add_column("")
-    for row in rows:
-        ratio = f"{row.simulated / row.real:.2f}" if row.real else "-"
-        numbers = (row.real, row.real_error, row.simulated, row.simulated_error)
-        texts = [f"{number:.3g}" for number in numbers]
-        table.add_row(row.name, *texts, ratio, "" if row.agrees else "off")
-    return table
-
-
-def _validation_content(rows: "list[Row]", titles: tuple[str, str]) -> dict[str, object]:
-    from dataclasses import asdict
-
-    table = [asdict(row) | {"agrees": row.agrees} for row in rows]
-    return {"real": titles[0], "simulated": titles[1], "rows": table}
 
 
 def _write_json(path: Path, content: dict[str, object]) -> None:
