@@ -25,7 +25,7 @@ class TrackFinder(examples.IAlgorithm):  # type: ignore[misc]
 
     def __init__(
         self,
-        pipeline: Pipeline | str | Path = "quickstart",
+        pipeline: Pipeline | str | Path = "compact",
         inputMeasurements: str = MEASUREMENTS,
         inputClusters: str = "clusters",
         outputProtoTracks: str = PROTO_TRACKS,

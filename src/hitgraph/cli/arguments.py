@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 EVERY_NUMBER = (0, sys.maxsize)
+DEFAULT_PIPELINE = "compact"
 
 
 def add_events(

@@ -1,7 +1,7 @@
 """Find tracks the traditional way, on the same hits, to set beside ours. Needs the extra `sim`.
 
     hitgraph baseline ckf data/pu200 --out tracks/ckf
-    hitgraph evaluate tracks/quickstart tracks/ckf --truth data/pu200
+    hitgraph evaluate tracks/compact tracks/ckf --truth data/pu200
 
 ckf: space points, triplet seeds, combinatorial Kalman filter and ambiguity resolution of ACTS, in
 several passes from stiff to soft tracks (docs/baseline.md). Events must be taken in the TrackML

@@ -15,7 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hitgraph.cli import OK
-from hitgraph.cli.arguments import add_events, add_json, add_verbosity, positive, set_verbosity
+from hitgraph.cli.arguments import (
+    DEFAULT_PIPELINE,
+    add_events,
+    add_json,
+    add_verbosity,
+    positive,
+    set_verbosity,
+)
 from hitgraph.errors import MissingExtraError, SettingsError
 
 if TYPE_CHECKING:
@@ -30,9 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_events(parser)
     parser.add_argument(
         "--pipeline",
-        default="quickstart",
+        default=DEFAULT_PIPELINE,
         metavar="P",
-        help="a shipped name or a pipeline folder (default quickstart)",
+        help=f"a shipped name or a pipeline folder (default {DEFAULT_PIPELINE})",
     )
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder for the results")
     parser.add_argument(

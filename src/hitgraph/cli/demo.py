@@ -10,7 +10,7 @@ import argparse
 from pathlib import Path
 
 from hitgraph.cli import OK
-from hitgraph.cli.arguments import add_device, add_verbosity
+from hitgraph.cli.arguments import DEFAULT_PIPELINE, add_device, add_verbosity
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,7 +18,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out", type=Path, default=Path("demo"), metavar="DIR", help="folder to write (demo)"
     )
     parser.add_argument(
-        "--pipeline", default="quickstart", metavar="P", help="a shipped name or a pipeline folder"
+        "--pipeline",
+        default=DEFAULT_PIPELINE,
+        metavar="P",
+        help="a shipped name or a pipeline folder",
     )
     add_device(parser)
     add_verbosity(parser)

@@ -4,7 +4,7 @@ Tracks are files EVENT-tracks.csv or EVENT-tracks.parquet as `hitgraph reconstru
 several folders stand side by side, one column each, over the same events.
 
 example:
-  hitgraph evaluate tracks/quickstart tracks/ckf --truth events/ --json metrics.json
+  hitgraph evaluate tracks/compact tracks/ckf --truth events/ --json metrics.json
 """
 
 import argparse

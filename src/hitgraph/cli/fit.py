@@ -1,7 +1,7 @@
 """Fit tracks with the Kalman filter of ACTS. Needs the extra `sim`.
 
-    hitgraph fit data/pu200 --tracks tracks/quickstart
-    hitgraph report tracks/quickstart tracks/ckf --truth data/pu200 --out report.html
+    hitgraph fit data/pu200 --tracks tracks/compact
+    hitgraph report tracks/compact tracks/ckf --truth data/pu200 --out report.html
 
 Takes the files EVENT-tracks.csv or .parquet of any track finder and writes EVENT-fits.parquet
 beside them: d0, z0, phi, theta and q/p of each track at the beam line, with their covariance. Where

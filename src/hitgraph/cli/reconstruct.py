@@ -1,6 +1,6 @@
 """Turn events into tracks with a trained pipeline.
 
-    hitgraph reconstruct data/pu200 --pipeline quickstart --out tracks
+    hitgraph reconstruct data/pu200 --pipeline compact --out tracks
 
 Writes <event>-tracks.csv (event_id, hit_id, track_id; 0 = on no track) for each event, and
 run.json with the time, edges, efficiency and purity of each stage. An event that cannot be read
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from hitgraph.cli import OK, SOME_FAILED
 from hitgraph.cli.arguments import (
+    DEFAULT_PIPELINE,
     add_device,
     add_events,
     add_json,
@@ -40,9 +41,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_events(parser)
     parser.add_argument(
         "--pipeline",
-        default="quickstart",
+        default=DEFAULT_PIPELINE,
         metavar="P",
-        help="a shipped name or a pipeline folder (default quickstart)",
+        help=f"a shipped name or a pipeline folder (default {DEFAULT_PIPELINE})",
     )
     add_output(parser, "folder for the track files")
     parser.add_argument("--format", choices=("csv", "parquet"), default="csv")

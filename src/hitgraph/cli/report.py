@@ -5,7 +5,7 @@ stage (where the run.json that `hitgraph reconstruct` writes lies beside the tra
 display. Needs the extra `plot`.
 
 example:
-  hitgraph report tracks/quickstart --truth events/ --out report.html
+  hitgraph report tracks/compact --truth events/ --out report.html
 """
 
 import argparse

@@ -1,7 +1,7 @@
 """Studies: how a pipeline does when one thing about the events is changed.
 
     hitgraph study losses data/pu200 --out studies/losses
-    hitgraph study noise data/pu200 --pipeline quickstart runs/noisefree --out studies/noise
+    hitgraph study noise data/pu200 --pipeline compact runs/noisefree --out studies/noise
 
 Each study prints tables and writes STUDY.json and its figures (PNG and SVG) into DIR. Every
 measurement is kept in DIR/points, so that an interrupted study goes on with --resume. Needs the
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from hitgraph.cli import OK, SOME_FAILED
 from hitgraph.cli.arguments import (
+    DEFAULT_PIPELINE,
     add_device,
     add_events,
     add_json,
@@ -51,9 +52,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         study.add_argument(
             "--pipeline",
             nargs="+",
-            default=["quickstart"],
+            default=[DEFAULT_PIPELINE],
             metavar="P",
-            help="shipped names or pipeline folders, side by side (default quickstart)",
+            help=f"shipped names or pipeline folders, side by side (default {DEFAULT_PIPELINE})",
         )
         _add_own(study, name)
         add_output(study, "folder for the tables, figures and measurements")
