@@ -14,7 +14,7 @@
 #   PILEUP=200 DEVICE=auto WORKERS=all cores
 #
 # A dry run on a laptop: SLICE=60 EVENTS=4 TEST=2 PILEUP=2 DEVICE=cpu tools/train_gpu.sh runs/dry
-# tests/data/tiny.yaml takes a few minutes.
+# recipes/tiny.yaml takes a few minutes.
 set -euo pipefail
 [ $# -ge 1 ] || { sed -n '2,/^set/p' "$0" | sed -n 's/^# \{0,1\}//p'; exit 2; }
 out=$1
@@ -26,6 +26,7 @@ start=$SECONDS slice=${SLICE:-540} device=${DEVICE:-auto} pileup=${PILEUP:-200}
 mkdir -p "$out"
 
 pack() {
+  : > "$out/packed.tmp"  # tar complains where it appears while it reads the folder
   tar czf "$out/packed.tmp" -C "$out" --exclude data --exclude packed.tmp --exclude packed.tar.gz \
     --exclude samples --exclude candidates --exclude filtered --exclude supported \
     --exclude graphs --exclude parts --exclude 'tracks-*' .
