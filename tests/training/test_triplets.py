@@ -82,12 +82,12 @@ def test_learning_steps_lower_the_loss(trained: Path, tiny_store: Path) -> None:
         module.standardise.learn(lesson.rows)
         (batch,) = lesson.batches(module, 0)
         optimiser = torch.optim.Adam(module.parameters(), lr=0.01)
-        before = float(lesson.loss(module, batch))
+        before = lesson.loss(module, batch).item()
         for _ in range(30):
             optimiser.zero_grad()
             lesson.loss(module, batch).backward()
             optimiser.step()
-        assert float(lesson.loss(module, batch)) < 0.9 * before
+        assert lesson.loss(module, batch).item() < 0.9 * before
 
 
 def test_a_finished_part_is_not_trained_again(tiny_store: Path, tmp_path: Path) -> None:

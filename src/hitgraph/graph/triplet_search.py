@@ -18,6 +18,7 @@ import numpy as np
 from numba import njit
 
 from hitgraph.graph.pair_geometry import FAST, circle_through
+from hitgraph.kernels.tiles import COLUMNS, ROWS, relu_tile
 
 N_TRIPLET_INPUTS = 15
 N_EDGE_INPUTS = 13
@@ -202,36 +203,53 @@ def list_triplets(  # type: ignore[no-untyped-def]
 
 
 @njit(fastmath=FAST, inline="always", error_model="numpy")
-def _layer(weight, bias, inputs, out, relu):  # type: ignore[no-untyped-def]
-    for row in range(weight.shape[0]):
-        for lane in range(LANES):
-            out[row, lane] = bias[row]
-        for column in range(weight.shape[1]):
-            w = weight[row, column]
-            for lane in range(LANES):
-                out[row, lane] += w * inputs[column, lane]
-        if relu:
-            for lane in range(LANES):
-                out[row, lane] = max(out[row, lane], _ZERO)
+def _network(  # type: ignore[no-untyped-def]
+    inputs, mean, per_std, w1, b1, w2, b2, last, last_bias, zeros, same_row, layers, logit
+):
+    """Logits (LANES,) of rows of inputs (n_inputs, LANES), which are standardised in place.
 
-
-@njit(fastmath=FAST, error_model="numpy", nogil=True)
-def _network(inputs, mean, per_std, w1, b1, w2, b2, w3, b3, one, two, logit):  # type: ignore[no-untyped-def]
-    """Logits (1, LANES) of rows of inputs (n_inputs, LANES); the inputs are standardised."""
+    Weights are transposed and padded to whole tiles; zeros and layers are scratch of such widths.
+    """
     for column in range(len(mean)):
         for lane in range(LANES):
             value = (inputs[column, lane] - mean[column]) * per_std[column]
             inputs[column, lane] = min(max(value, -_LIMIT), _LIMIT)
-    _layer(w1, b1, inputs, one, True)
-    _layer(w2, b2, one, two, True)
-    _layer(w3, b3, two, logit, False)
+    width, after = len(zeros), ROWS * len(zeros)
+    for top in range(0, LANES, ROWS):
+        for j in range(0, len(b1), COLUMNS):
+            relu_tile(
+                layers, j, width, b1, same_row, zeros, same_row, j,
+                inputs, top, 1, LANES, w1, j, len(b1), len(mean),
+            )  # fmt: skip
+        for j in range(0, len(b2), COLUMNS):
+            relu_tile(
+                layers, after + j, width, b2, same_row, zeros, same_row, j,
+                layers, 0, width, 1, w2, j, len(b2), len(b1),
+            )  # fmt: skip
+        for row in range(ROWS):
+            total = last_bias
+            for j in range(len(b2)):
+                total += layers[after + row * width + j] * last[j]
+            logit[top + row] = total
+
+
+@njit(error_model="numpy")
+def _scratch(b1, b2):  # type: ignore[no-untyped-def]
+    """What `_network` works in: zeros, same_row, layers and the logits."""
+    width = max(len(b1), len(b2))
+    return (
+        np.zeros(width, np.float32),
+        np.zeros(ROWS, np.intp),
+        np.empty(2 * ROWS * width, np.float32),
+        np.empty(LANES, np.float32),
+    )
 
 
 @njit(fastmath=FAST, cache=True, error_model="numpy", nogil=True)
 def support_edges(  # type: ignore[no-untyped-def]
     first_hit, last_hit, source, target, into_start, into, from_start, out_of,
     position, edge_rows, reach_phi, reach_z,
-    mean, per_std, w1, b1, w2, b2, w3, b3, inner, outer,
+    mean, per_std, w1, b1, w2, b2, last, last_bias, inner, outer,
 ):  # fmt: skip
     """The triplets of `list_triplets`, judged by a network as they are found.
 
@@ -241,9 +259,7 @@ def support_edges(  # type: ignore[no-untyped-def]
     known = np.zeros((_N_KNOWN, LANES), np.float32)
     inputs = np.empty((N_TRIPLET_INPUTS, LANES), np.float32)
     pairs = np.empty((LANES, 2), np.int32)
-    one = np.empty((len(b1), LANES), np.float32)
-    two = np.empty((len(b2), LANES), np.float32)
-    logit = np.empty((1, LANES), np.float32)
+    zeros, same_row, layers, logit = _scratch(b1, b2)
     lane = 0
     for j in range(first_hit, last_hit + 1):
         ends = j == last_hit  # one more turn, to judge what is left
@@ -261,9 +277,12 @@ def support_edges(  # type: ignore[no-untyped-def]
                 if lane < LANES and not ends:
                     continue
                 _fill_inputs(known, inputs)
-                _network(inputs, mean, per_std, w1, b1, w2, b2, w3, b3, one, two, logit)
+                _network(
+                    inputs, mean, per_std, w1, b1, w2, b2, last, last_bias,
+                    zeros, same_row, layers, logit,
+                )  # fmt: skip
                 for k in range(lane):
-                    value = logit[0, k]
+                    value = logit[k]
                     odds = np.exp(min(value, _LIMIT))
                     e, f = pairs[k, 0], pairs[k, 1]
                     outer[e, 0] = max(outer[e, 0], value)
@@ -295,16 +314,16 @@ def fill_edge_inputs(lo, hi, source, target, position, edge_rows, inner, outer, 
 @njit(fastmath=FAST, cache=True, error_model="numpy", nogil=True)
 def judge_edges(  # type: ignore[no-untyped-def]
     lo, hi, source, target, position, edge_rows, inner, outer,
-    mean, per_std, w1, b1, w2, b2, w3, b3, judged,
+    mean, per_std, w1, b1, w2, b2, last, last_bias, judged,
 ):  # fmt: skip
     """New logits judged[lo:hi]: the old ones and what the edge network adds to them."""
     inputs = np.zeros((N_EDGE_INPUTS, LANES), np.float32)
-    one = np.empty((len(b1), LANES), np.float32)
-    two = np.empty((len(b2), LANES), np.float32)
-    logit = np.empty((1, LANES), np.float32)
+    zeros, same_row, layers, logit = _scratch(b1, b2)
     for begin in range(lo, hi, LANES):
         end = min(begin + LANES, hi)
         fill_edge_inputs(begin, end, source, target, position, edge_rows, inner, outer, inputs)
-        _network(inputs, mean, per_std, w1, b1, w2, b2, w3, b3, one, two, logit)
+        _network(
+            inputs, mean, per_std, w1, b1, w2, b2, last, last_bias, zeros, same_row, layers, logit
+        )
         for e in range(begin, end):
-            judged[e] = edge_rows[e, LOGIT] + logit[0, e - begin]
+            judged[e] = edge_rows[e, LOGIT] + logit[e - begin]

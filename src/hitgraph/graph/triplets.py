@@ -22,6 +22,7 @@ from hitgraph.errors import SettingsError
 from hitgraph.graph import triplet_search as search
 from hitgraph.graph.hits import Hits
 from hitgraph.graph.networks import Standardise, mlp
+from hitgraph.kernels.tiles import pad, padded
 
 Float32 = NDArray[np.float32]
 
@@ -183,11 +184,25 @@ def order_doublets(hits: Hits, edge_index: Tensor, logits: Tensor) -> Doublets:
     return Doublets(source, target, into_start, into, from_start, out_of, position, rows)
 
 
-def _weights(network: RowNetwork) -> tuple[Float32, ...]:
-    linear = [layer for layer in network.layers if isinstance(layer, nn.Linear)]
-    constants = [network.standardise.mean, 1.0 / network.standardise.std]
-    tensors = [*constants, *(t for layer in linear for t in (layer.weight, layer.bias))]
-    return tuple(np.ascontiguousarray(t.detach().cpu().numpy()) for t in tensors)
+def _weights(network: RowNetwork) -> tuple[Float32 | np.float32, ...]:
+    """As the kernels want them: transposed and padded to whole tiles."""
+    first, second, last = (layer for layer in network.layers if isinstance(layer, nn.Linear))
+    widths = padded(first.out_features), padded(second.out_features)
+    return (
+        _numpy(network.standardise.mean),
+        _numpy(1.0 / network.standardise.std),
+        pad(_numpy(first.weight).T, first.in_features, widths[0]),
+        pad(_numpy(first.bias), widths[0]),
+        pad(_numpy(second.weight).T, *widths),
+        pad(_numpy(second.bias), widths[1]),
+        pad(_numpy(last.weight)[0], widths[1]),
+        np.float32(last.bias.item()),
+    )
+
+
+def _numpy(tensor: Tensor) -> Float32:
+    array: Float32 = tensor.detach().cpu().numpy()
+    return array
 
 
 def _reach(settings: TripletSettings) -> tuple[np.float32, np.float32]:
