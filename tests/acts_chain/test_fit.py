@@ -140,3 +140,17 @@ def test_resume_keeps_what_is_there(store: Path, tmp_path: Path) -> None:
     before = tracks.stat().st_mtime_ns
     assert main(command) == 0
     assert tracks.stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize("command", ["baseline ckf EVENTS --out OUT", "fit EVENTS --tracks OUT"])
+def test_without_acts_the_extra_is_named(
+    command: str,
+    store: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("hitgraph.acts.geometry.find_spec", lambda _: None)
+    words = {"EVENTS": str(store), "OUT": str(tmp_path)}
+    assert main([words.get(word, word) for word in command.split()]) == 2
+    assert "pip install 'hitgraph[sim]'" in capsys.readouterr().err

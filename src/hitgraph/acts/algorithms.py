@@ -5,17 +5,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import acts
 import numpy as np
+from acts import examples
 from numpy.typing import NDArray
 
 from hitgraph.acts.measurements import Measurements
-from hitgraph.errors import InputError, MissingExtraError
-
-try:
-    import acts
-    from acts import examples
-except ModuleNotFoundError as error:
-    raise MissingExtraError("hitgraph.acts", "sim") from error
+from hitgraph.errors import InputError
 
 QUIET = acts.logging.ERROR
 # Hopeless seeds and fits are part of the business; ACTS reports each as an error.

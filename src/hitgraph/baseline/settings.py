@@ -17,8 +17,8 @@ class SearchPass:
     middle_radius: tuple[float, float] = (35.0, 150.0)  # of the middle hit of a seed
     max_impact: float = 3.0  # transverse distance of the seed from the beam line
     seeds_per_middle: int = 5
-    max_chi2: float = 20.0  # of a measurement that joins a track
-    max_outlier_chi2: float = 60.0  # of one that is noted as an outlier
+    max_chi2: float = 30.0  # of a measurement that joins a track
+    max_outlier_chi2: float = 100.0  # of one that is noted as an outlier
     max_holes: int = 1  # in the pixels, and again in the strips
     min_measurements: int = 7
     max_shared: int = 1  # measurements that a track may share with others

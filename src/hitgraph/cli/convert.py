@@ -1,4 +1,4 @@
-"""Convert events between TrackML CSV and the parquet store.
+"""Convert events to TrackML CSV or to the parquet store, from either or from ACTS CSV.
 
     hitgraph convert train_sample.zip --to parquet --out data/train
     hitgraph convert data/train --events 1000:1005 --to trackml --gzip --out csv
