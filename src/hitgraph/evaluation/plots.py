@@ -41,6 +41,7 @@ AXIS_LABELS = {
 }
 PT_TICKS: tuple[float, ...] = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20)  # GeV
 SCORE_TICKS = (1e-4, 1e-2, 0.1, 0.5, 0.9, 0.99, 0.9999)
+HATCHES = ("", "//", "..")  # tell stages beyond the six colours apart
 EFFICIENCY_LABEL = "efficiency"
 PURITY_LABEL = "purity"
 
@@ -125,9 +126,10 @@ def length_figure(columns: Mapping[str, Metrics]) -> Figure:
 def timing_figure(runs: Mapping[str, RunSummary]) -> Figure:
     """Mean wall time an event, stage by stage, one bar a pipeline."""
     with styled():
-        figure = new_figure(6.4, 1.5 + 0.5 * len(runs))
-        axes = figure.subplots()
         stages = list(dict.fromkeys(stage.name for run in runs.values() for stage in run.stages))
+        columns = len(stages) if len(stages) <= 6 else 4
+        figure = new_figure(6.4, 1.3 + 0.5 * len(runs) + 0.2 * -(-len(stages) // columns))
+        axes = figure.subplots()
         handles: dict[str, Any] = {}
         for row, run in enumerate(runs.values()):
             start = 0.0
@@ -138,6 +140,9 @@ def timing_figure(runs: Mapping[str, RunSummary]) -> Figure:
                     left=start,
                     height=0.55,
                     color=COLOURS[stages.index(stage.name) % 6],
+                    hatch=HATCHES[stages.index(stage.name) // 6 % len(HATCHES)],
+                    edgecolor="white",
+                    linewidth=0.0,
                 )
                 handles.setdefault(stage.name, bar)
                 start += stage.seconds
@@ -150,7 +155,7 @@ def timing_figure(runs: Mapping[str, RunSummary]) -> Figure:
         axes.set_xlim(left=0)
         axes.tick_params(axis="y", which="both", length=0)
         axes.grid(visible=False, axis="y")
-        legend_above(figure, list(handles.values()), list(handles), columns=len(handles))
+        legend_above(figure, list(handles.values()), list(handles), columns=columns)
     return figure
 
 
