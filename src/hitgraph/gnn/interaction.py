@@ -81,6 +81,7 @@ class InteractionNetwork(nn.Module):
         widest = max(self.settings.hidden, self.settings.mlp_hidden)
         return (
             not torch.is_grad_enabled()
+            and not torch.is_autocast_enabled("cpu")
             and x.device.type == "cpu"
             and x.dtype == self.standardise_hits.mean.dtype == torch.float32
             and widest <= MAX_WIDTH  # wider weights leave the cache
