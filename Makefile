@@ -13,7 +13,7 @@ test: $(VENV)/.test  ## install what the tests need and run them
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -n 2 --durations 15
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --durations 15
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
