@@ -3,7 +3,8 @@
 import functools
 import os
 import signal
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields
 from pathlib import Path
 
@@ -18,6 +19,17 @@ from hitgraph.event.event import CellTable, Event, HitTable, ParticleTable, Trut
 def _heed_ctrl_c() -> None:
     """A shell starts background jobs with Ctrl-C ignored, which tests of Ctrl-C cannot have."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def _keep_thread_number() -> Iterator[None]:
+    """Commands set the number of threads of the process; sums of later tests depend on it."""
+    torch = sys.modules.get("torch")
+    before = torch.get_num_threads() if torch is not None else None
+    yield
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        torch.set_num_threads(before or int(os.environ.get("OMP_NUM_THREADS", "1")))
 
 
 @pytest.fixture(scope="session")
