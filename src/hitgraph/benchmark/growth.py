@@ -34,14 +34,29 @@ class SizesJob:
 
 
 def measure_growth(job: StageJob, sizes: Sequence[int], tell: Tell) -> dict[str, Any]:
-    """What `measure_stages` gives on events of the sizes, how they were made, and the exponents."""
+    """What `measure_stages` gives on events of the sizes, how they were made, and the exponents.
+
+    Every size has a process of its own, since memory that a large event needed is kept for the
+    next. The scores are those of single events: there is no quality of all together.
+    """
     with tempfile.TemporaryDirectory(prefix="hitgraph-") as folder:
         environment = threads_environment(job.threads)
         make = SizesJob(job, tuple(sizes), Path(folder))
         made = run_apart(make_events, make, environment, tell)
-        measure = replace(job, sources=tuple(list_events([folder])))
-        part: dict[str, Any] = run_apart(measure_stages, measure, environment, tell)
-    return part | {"made": made, "exponents": exponents(part["events"])}
+        parts = []
+        for source in list_events([folder]):
+            measure = replace(job, sources=(source,))
+            parts.append(run_apart(measure_stages, measure, environment, tell))
+    events = [event for part in parts for event in part["events"]]
+    return {
+        "device": parts[0]["device"],
+        "threads": job.threads,
+        "yardstick": [seconds for part in parts for seconds in part["yardstick"]],
+        "events": events,
+        "quality": None,
+        "made": made,
+        "exponents": exponents(events),
+    }
 
 
 def make_events(job: SizesJob, tell: Tell, _line: Connection) -> dict[str, str]:
