@@ -23,6 +23,7 @@ from hitgraph.errors import SettingsError
 from hitgraph.gnn import edge_update
 from hitgraph.gnn.interaction_kernel import score_edges
 from hitgraph.graph.networks import Standardise, mlp
+from hitgraph.kernels.choice import for_host
 from hitgraph.kernels.tiles import MAX_WIDTH
 
 
@@ -82,7 +83,7 @@ class InteractionNetwork(nn.Module):
         return (
             not torch.is_grad_enabled()
             and not torch.is_autocast_enabled("cpu")
-            and x.device.type == "cpu"
+            and for_host(x)
             and x.dtype == self.standardise_hits.mean.dtype == torch.float32
             and widest <= MAX_WIDTH  # wider weights leave the cache
         )
@@ -123,7 +124,7 @@ class Round(nn.Module):
 
     def forward(self, hits: Tensor, edges: Tensor, edge_index: Tensor) -> tuple[Tensor, Tensor]:
         inner, outer = self.source_part(hits), self.target_part(hits)
-        can_fuse = edges.device.type == "cpu" and edges.dtype == inner.dtype == torch.float32
+        can_fuse = for_host(edges) and edges.dtype == inner.dtype == torch.float32
         update_edges = edge_update.fused if can_fuse else edge_update.reference
         edges, outgoing, incoming = update_edges(
             edges, inner, outer, edge_index, self._weights(), self.residual

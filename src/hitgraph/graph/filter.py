@@ -18,6 +18,7 @@ from hitgraph.graph.filter_kernel import score_pairs
 from hitgraph.graph.hits import Hits
 from hitgraph.graph.networks import Standardise, mlp
 from hitgraph.graph.pairs import pair_features
+from hitgraph.kernels.choice import for_host
 from hitgraph.kernels.tiles import MAX_WIDTH
 
 
@@ -107,7 +108,8 @@ def runs_fused(network: nn.Module, hits: Hits) -> TypeGuard[FilterNetwork]:
     """Whether the CPU kernel takes the network: float32 weights that stay in the cache."""
     return (
         isinstance(network, FilterNetwork)
-        and hits.features.device.type == "cpu"
+        and for_host(hits.features)
+        and not torch.is_autocast_enabled("cpu")
         and network.settings.hidden <= MAX_WIDTH
         and all(p.dtype == torch.float32 and p.device.type == "cpu" for p in network.parameters())
     )

@@ -10,6 +10,7 @@ from numba import njit
 from torch import Tensor
 
 from hitgraph.graph.triplet_search import group_by_hit
+from hitgraph.kernels.choice import for_host
 
 
 def edge_pairs(edge_index: Tensor, n_hits: int) -> Tensor:
@@ -19,7 +20,7 @@ def edge_pairs(edge_index: Tensor, n_hits: int) -> Tensor:
     stands once, by the first row, then by the second. An edge from a hit to itself continues
     itself.
     """
-    if edge_index.device.type != "cpu":
+    if not for_host(edge_index):
         return edge_pairs_torch(edge_index, n_hits)
     source, target = (np.ascontiguousarray(ends) for ends in edge_index.numpy())
     start, order = group_by_hit(source, n_hits)

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from hitgraph.errors import InputError, SettingsError
 from hitgraph.graph.kdtree import build_tree, search_tree
+from hitgraph.kernels.choice import for_host
 
 MAX_DIMENSIONS = 16
 CHUNK_ELEMENTS = 1 << 24  # distances the reference holds at a time
@@ -89,7 +90,7 @@ def _check(
 
 def _choose(backend: str, points: Tensor) -> "Backend":
     if backend == "auto":
-        backend = "numba" if points.device.type == "cpu" else "torch"
+        backend = "numba" if for_host(points) else "torch"
     if backend not in BACKENDS:
         raise SettingsError(
             f"backend: {backend!r} is not allowed; auto or any of {', '.join(BACKENDS)}"

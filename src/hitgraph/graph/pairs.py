@@ -15,6 +15,7 @@ from hitgraph.event.detector import Detector
 from hitgraph.graph import pairs_on_device
 from hitgraph.graph.hits import FEATURES, Hits
 from hitgraph.graph.pair_block import BLOCK, FEATURES_AT, N_FEATURES, fill_block, hit_table
+from hitgraph.kernels.choice import for_host
 
 # The same for all edges of one track, up to resolution: what a graph network needs on its edges.
 TRACK_FEATURES = (
@@ -70,7 +71,7 @@ def pair_features(
 
     edge_index (2, n_edges) int64 is directed, inner hit first.
     """
-    if edge_index.device.type != "cpu":
+    if not for_host(edge_index):
         return pairs_on_device.pair_features(hits, edge_index, detector)
     table = hit_table(hits, detector)
     first, second = (np.ascontiguousarray(ends) for ends in edge_index.numpy())

@@ -39,6 +39,7 @@ from hitgraph.graph.windows import (
     learn_windows,
 )
 from hitgraph.graph.windows_on_device import search_scored
+from hitgraph.kernels.choice import for_host
 
 _BLOCK = 4096  # inner hits a task
 _FAKES = 400_000  # pairs an event that are no edges and teach the score
@@ -200,7 +201,7 @@ class ScoredBuilder:
                 "the windows use cluster shape, but the hits have no cluster features: give "
                 "events with cells, or train with graph.cluster_shape false"
             )
-        if hits.position.device.type != "cpu":
+        if not for_host(hits.position):
             return self.search_on_device(hits)
         columns = hit_columns(hits, self.detector, self._barrel)
         layer = hits.layer.numpy()

@@ -30,6 +30,7 @@ from hitgraph.graph.window_search import (
     sort_into_cells,
 )
 from hitgraph.graph.windows_on_device import search_windows
+from hitgraph.kernels.choice import for_host
 
 _BLOCK = 4096  # inner hits a task
 ROUNDING = 1e-5  # widens a window, so that the edge that sets it passes it in every kernel
@@ -196,7 +197,7 @@ class WindowBuilder:
                 "the windows use cluster shape, but the hits have no cluster features: give "
                 "events with cells, or learn windows with graph.cluster_shape false"
             )
-        if hits.position.device.type != "cpu":
+        if not for_host(hits.position):
             return self.build_on_device(hits)
         rows = hit_rows(hits, self.detector)
         layer = hits.layer.numpy()

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from hitgraph.errors import SettingsError
 from hitgraph.graph.hits import Hits
+from hitgraph.kernels.choice import for_host
 from hitgraph.tracks import on_device
 from hitgraph.tracks.checks import check_min_hits, check_score
 from hitgraph.tracks.unionfind import Int64, as_labels, edges_above, find_root, number_sets
@@ -38,7 +39,7 @@ def merge_exclusive(
     the joint group would be longer than `max_hits`. A particle crosses a module once, so a group
     with two hits of a module is two particles. scores (n_edges,) from 0 to 1.
     """
-    if scores.device.type != "cpu":
+    if not for_host(scores):
         return on_device.number_sets(
             on_device.merge(
                 *on_device.best_first(edge_index, scores, settings.score_cut),
