@@ -4,6 +4,10 @@ A triplet is a pair of edges i -> j and j -> k that share the middle hit (arXiv 
 section 5.4). Two backends, the same triplets in the same order from both.
 """
 
+import sys
+from collections.abc import Iterator
+from itertools import pairwise
+
 import numpy as np
 import torch
 from numba import njit
@@ -29,14 +33,31 @@ def edge_pairs(edge_index: Tensor, n_hits: int) -> Tensor:
 
 def edge_pairs_torch(edge_index: Tensor, n_hits: int) -> Tensor:
     """What `edge_pairs` gives, in torch on any device."""
+    empty = torch.empty(2, 0, dtype=torch.int64, device=edge_index.device)
+    return torch.cat([empty, *edge_pairs_in_parts(edge_index, n_hits, sys.maxsize)], dim=1)
+
+
+def edge_pairs_in_parts(edge_index: Tensor, n_hits: int, size: int) -> Iterator[Tensor]:
+    """What `edge_pairs` gives, cut into parts (2, n), in torch on any device.
+
+    A part has at most `size` triplets and those of one more edge, so what is done with one at a
+    time needs memory that does not grow with the event.
+    """
     source, target = edge_index.long()
     order = torch.argsort(source, stable=True)
     begin = torch.searchsorted(source[order], torch.arange(n_hits + 1, device=source.device))
     count = (begin[1:] - begin[:-1])[target]
-    inner = torch.repeat_interleave(count)
-    first = torch.cumsum(count, 0) - count  # triplet number of each edge's first triplet
-    place = torch.arange(len(inner), device=inner.device) - first[inner]
-    return torch.stack([inner, order[begin[target[inner]] + place]])
+    total = torch.cumsum(count, 0)
+    n_triplets = int(total[-1]) if len(total) else 0
+    starts = torch.arange(1, n_triplets // size + 1, device=source.device) * size
+    cuts = [0, *torch.searchsorted(total, starts).tolist(), len(count)]
+    for low, high in pairwise(cuts):
+        counts = count[low:high]
+        skipped = total[low:high] - counts  # triplet number of each edge's first triplet
+        first = begin[target[low:high]] - skipped + skipped[:1]
+        inner = torch.repeat_interleave(counts)
+        place = torch.arange(len(inner), device=inner.device) + first[inner]
+        yield torch.stack([inner + low, order[place]])
 
 
 @njit(cache=True, nogil=True)

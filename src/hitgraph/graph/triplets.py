@@ -20,8 +20,10 @@ from torch import Tensor, nn
 
 from hitgraph.errors import SettingsError
 from hitgraph.graph import triplet_search as search
+from hitgraph.graph import triplets_on_device
 from hitgraph.graph.hits import Hits
 from hitgraph.graph.networks import Standardise, mlp
+from hitgraph.kernels.choice import for_host
 from hitgraph.kernels.tiles import pad, padded
 
 Float32 = NDArray[np.float32]
@@ -102,9 +104,10 @@ def judge_edges(
 ) -> tuple[Tensor, Tensor]:
     """New logits (n_edges,) of edges with logits, and their SUPPORT (n_edges, 4), float32.
 
-    edge_index (2, n_edges) is directed, inner hit first. Runs on the CPU; the result is on the
-    device of the logits.
+    edge_index (2, n_edges) is directed, inner hit first.
     """
+    if not for_host(logits):
+        return triplets_on_device.judge_edges(network, hits, edge_index, logits)
     doublets = order_doublets(hits, edge_index, logits)
     support = edge_support(network, doublets)
     judged = np.empty(len(doublets.source), np.float32)
@@ -117,7 +120,7 @@ def judge_edges(
         )  # fmt: skip
 
     _in_blocks(task, len(judged), _EDGE_BLOCK)
-    return torch.from_numpy(judged).to(logits.device), support.tensor().to(logits.device)
+    return torch.from_numpy(judged), support.tensor()
 
 
 def edge_support(network: TripletFilter, doublets: Doublets) -> Support:
