@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.trained import write_store
 
-from hitgraph.benchmark.sizes import event_of_size, half_turn, overlay, select_hits, thin, wedge
+from hitgraph.benchmark.sizes import event_of_size, half_turn, overlay, thin, wedge
 from hitgraph.errors import InputError
 from hitgraph.event.event import Event
 from hitgraph.event.source import read_event
@@ -125,10 +125,9 @@ def test_slices_of_azimuth_part_an_event(make_event: MakeEvent) -> None:
 
 
 def test_without_truth_only_hits_and_cells_are_selected(make_event: MakeEvent) -> None:
-    event = replace(make_event(), truth=None, particles=None)
-    keep = np.arange(event.n_hits) % 2 == 0
-    half = select_hits(event, keep, None)
-    assert half.n_hits == keep.sum()
+    event = replace(make_event(n_particles=30, n_noise=30), truth=None, particles=None)
+    half = wedge(event, 0.5)
+    assert 0 < half.n_hits < event.n_hits
     assert half.truth is None
 
 

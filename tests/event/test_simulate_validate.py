@@ -10,9 +10,11 @@ import pytest
 from hitgraph.cli import main
 from hitgraph.errors import InputError
 from hitgraph.event.event import Event
-from hitgraph.event.simulate.validate import Row, Sample, compare, read_sample
+from hitgraph.event.rows import select_hits
+from hitgraph.event.simulate.validate import ENOUGH_EVENTS, Row, Sample, compare, read_sample
 from hitgraph.event.source import read_event
 from hitgraph.event.store import read_dataset_info, write_detectors, write_event
+from hitgraph.event.truth import particle_rows
 
 REAL = "trackml_sample/event000000001"
 
@@ -26,7 +28,7 @@ def test_rows_of_the_real_event_are_those_of_the_docs(real: Event) -> None:
     """Numbers found independently, when the simulation was designed."""
     sample = Sample()
     sample.add(real)
-    values = {name: value for name, value, _ in sample.values()}
+    values = {name: value for name, (value, _) in sample.values().items()}
     known = {
         "hits/particle, mean": 10.0,
         "hits/particle, median": 11,
@@ -53,7 +55,7 @@ def test_error_is_that_of_many_samples(real: Event) -> None:
     spread = np.std([rng.choice(hits, len(hits)).mean() for _ in range(2000)])
     sample = Sample()
     sample.add(real)
-    error = {name: error for name, _, error in sample.values()}["hits/particle, mean"]
+    error = sample.values()["hits/particle, mean"][1]
     assert error == pytest.approx(spread, rel=0.06)
 
 
@@ -69,6 +71,39 @@ def test_an_event_agrees_with_itself_and_twice_the_data_has_smaller_errors(real:
         assert row.simulated == pytest.approx(row.real)
         if "median" not in row.name and "point" not in row.name:
             assert row.simulated_error == pytest.approx(row.real_error / np.sqrt(2))
+
+
+def test_what_varies_from_event_to_event_is_in_the_errors(real: Event) -> None:
+    """Events that are half barrel only, half without: particles are not independent there."""
+    assert real.particles is not None
+    pt = np.hypot(real.particles.px, real.particles.py)
+    central = np.abs(real.particles.pz) < pt
+    inside = central[particle_rows(real)]
+    simulated, one = Sample(), Sample()
+    for _ in range(ENOUGH_EVENTS // 2):
+        assert simulated.between_events() == {}
+        simulated.add(select_hits(real, inside))
+        simulated.add(select_hits(real, ~inside))
+    one.add(real)
+    name = "hits in volume 7, %"
+    extra = simulated.between_events()[name]
+    shares = [100 * np.mean(real.hits.volume_id[keep] == 7) for keep in (inside, ~inside)] * (
+        ENOUGH_EVENTS // 2
+    )
+    particles = one.values()[name][1]
+    assert 0.8 * np.std(shares) < extra < 1.1 * np.std(shares)
+    row = next(row for row in compare(one, simulated) if row.name == name)
+    assert row.real_error == pytest.approx(np.hypot(particles, extra))
+    assert row.simulated_error == pytest.approx(
+        np.hypot(simulated.values()[name][1], extra / np.sqrt(ENOUGH_EVENTS))
+    )
+
+
+def test_chance_is_that_of_a_normal_distribution() -> None:
+    draws = np.random.default_rng(3).normal(10.0, [[0.5], [2.0]], (2, 20_000))
+    for row, drawn in zip((Row("", 10, 0.5, 10, 0), Row("", 10, 2, 10, 0)), draws, strict=True):
+        off = np.mean(np.abs(drawn - row.real) > row.allowed)
+        assert row.chance == pytest.approx(off, abs=0.01)
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,7 @@ the detector stays and the density of hits grows with their number.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
-from typing import TypeVar
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +16,8 @@ from numpy.typing import NDArray
 from hitgraph.errors import InputError
 from hitgraph.event.changes import turned_event
 from hitgraph.event.detector import Detector
-from hitgraph.event.event import CellTable, Event, HitTable, ParticleTable, TruthTable
+from hitgraph.event.event import Event
+from hitgraph.event.rows import joined, select_hits, take_rows
 from hitgraph.event.truth import (
     NOISE,
     hit_weights,
@@ -25,8 +25,6 @@ from hitgraph.event.truth import (
     require_particles,
     require_truth,
 )
-
-T = TypeVar("T", HitTable, CellTable, ParticleTable, TruthTable)
 
 SAME_PLACE = 5.0  # mm, between a module and its turned twin: staggered rings differ by 3 mm in z
 HALF_TURN = np.diag([-1.0, -1.0, 1.0])
@@ -92,7 +90,7 @@ def thin(event: Event, share: float, rng: np.random.Generator) -> Event:
     keep[~lonely] = keep_particle[rows[~lonely]]
     noise = np.flatnonzero(lonely)
     keep[rng.permutation(noise)[: round(share * len(noise))]] = True
-    return select_hits(event, keep, keep_particle)
+    return _selected(event, keep, keep_particle)
 
 
 def wedge(event: Event, share: float, phi: float = 0.0) -> Event:
@@ -103,25 +101,19 @@ def wedge(event: Event, share: float, phi: float = 0.0) -> Event:
     azimuth = np.mod(np.arctan2(event.hits.y, event.hits.x) - phi, 2 * np.pi)
     keep = azimuth < 2 * np.pi * share
     if event.truth is None or event.particles is None:
-        return select_hits(event, keep, None)
+        return _selected(event, keep, None)
     inside = np.isin(event.particles.particle_id, event.truth.particle_id[keep])
-    return select_hits(event, keep, inside)
+    return _selected(event, keep, inside)
 
 
-def select_hits(
+def _selected(
     event: Event, keep: NDArray[np.bool_], keep_particle: NDArray[np.bool_] | None
 ) -> Event:
     """The kept hits with their cells, and the kept particles; hit weights are made anew."""
-    hits, cells = event.hits, event.cells
-    if cells is not None:
-        cells = _rows(cells, np.isin(cells.hit_id, hits.hit_id[keep]))
-    selected = replace(event, hits=_rows(hits, keep), cells=cells)
+    selected = select_hits(event, keep)
     if event.truth is None or event.particles is None or keep_particle is None:
         return replace(selected, truth=None, particles=None)
-    selected = replace(
-        selected, truth=_rows(event.truth, keep), particles=_rows(event.particles, keep_particle)
-    )
-    return _weighted(selected)
+    return _weighted(replace(selected, particles=take_rows(event.particles, keep_particle)))
 
 
 def overlay(events: Sequence[Event]) -> Event:
@@ -147,10 +139,10 @@ def overlay(events: Sequence[Event]) -> Event:
         first_particle += len(own)
     together = Event(
         events[0].name,
-        _joined(hits),
-        _joined(cells) if len(cells) == len(events) else None,
-        _joined(particles),
-        _joined(truth),
+        joined(hits),
+        joined(cells) if len(cells) == len(events) else None,
+        joined(particles),
+        joined(truth),
         events[0].detector,
     )
     return _weighted(_sorted_by_module(together))
@@ -202,11 +194,11 @@ def _sorted_by_module(event: Event) -> Event:
     cells = event.cells
     if cells is not None:
         cells = replace(cells, hit_id=new_number[np.searchsorted(hits.hit_id, cells.hit_id)])
-        cells = _rows(cells, np.argsort(cells.hit_id, kind="stable"))
+        cells = take_rows(cells, np.argsort(cells.hit_id, kind="stable"))
     return replace(
         event,
-        hits=replace(_rows(hits, order), hit_id=number),
-        truth=replace(_rows(require_truth(event), order), hit_id=number),
+        hits=replace(take_rows(hits, order), hit_id=number),
+        truth=replace(take_rows(require_truth(event), order), hit_id=number),
         cells=cells,
     )
 
@@ -217,15 +209,3 @@ def _weighted(event: Event) -> Event:
 
 def _numbers(rows: NDArray[np.int64], first: int) -> NDArray[np.int64]:
     return np.arange(first, first + len(rows), dtype=np.int64)
-
-
-def _rows(table: T, rows: NDArray[np.bool_] | NDArray[np.int64]) -> T:
-    return replace(table, **{f.name: getattr(table, f.name)[rows] for f in fields(table)})
-
-
-def _joined(tables: Sequence[T]) -> T:
-    columns = {
-        f.name: np.concatenate([getattr(table, f.name) for table in tables])
-        for f in fields(tables[0])
-    }
-    return type(tables[0])(**columns)

@@ -29,13 +29,14 @@ def validation_table(rows: "list[Row]", titles: tuple[str, str]) -> "Table":
     from rich.table import Table
 
     agree = sum(row.agrees for row in rows)
+    chance = sum(row.chance for row in rows)
     table = Table(
         box=None,
         title=f"simulated: {titles[1]}\nreal: {titles[0]}",
         title_justify="left",
         caption_justify="left",
         caption=f"{agree} of {len(rows)} rows agree: within one standard deviation or 10 %, "
-        "the larger of the two",
+        f"the larger of the two (two samples of one kind: {len(rows) - chance:.1f} on average)",
     )
     table.add_column("quantity")
     for name in ("real", "±", "simulated", "±", "ratio"):
@@ -54,4 +55,10 @@ def validation_content(rows: "list[Row]", titles: tuple[str, str]) -> dict[str, 
     from dataclasses import asdict
 
     table = [asdict(row) | {"agrees": row.agrees} for row in rows]
-    return {"real": titles[0], "simulated": titles[1], "rows": table}
+    return {
+        "real": titles[0],
+        "simulated": titles[1],
+        "agree": sum(row.agrees for row in rows),
+        "expected_by_chance": len(rows) - sum(row.chance for row in rows),
+        "rows": table,
+    }

@@ -4,8 +4,7 @@ Made from an event that is there, which is faster than simulating again and keep
 and its hits, so that differences are due to the change alone.
 """
 
-from dataclasses import fields, replace
-from typing import TypeVar
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,12 +12,11 @@ from numpy.typing import NDArray
 from hitgraph.errors import InputError, SettingsError
 from hitgraph.event.detector import Detector
 from hitgraph.event.event import CellTable, Event, HitTable, TruthTable
+from hitgraph.event.rows import joined, select_hits
 from hitgraph.event.simulate.digitise import digitise, response_of
 from hitgraph.event.simulate.noise import noise_crossings, number_of_noise_hits
 from hitgraph.event.simulate.settings import SimulationSettings
 from hitgraph.event.truth import NOISE, require_truth
-
-Table = TypeVar("Table", HitTable, CellTable, TruthTable)
 
 LARGEST_NOISE = 0.95  # of all hits
 
@@ -38,7 +36,7 @@ def with_noise(
     """
     check_noise(fraction)
     truth = require_truth(event)
-    clean = _select(event, truth.particle_id != NOISE)
+    clean = select_hits(event, truth.particle_id != NOISE)
     if clean.n_hits == 0:
         raise InputError(f"{event.name}: no hit of a particle, so noise has no fraction of them")
     simulated = SimulationSettings(preset=preset)
@@ -59,11 +57,13 @@ def with_noise(
     assert clean.truth is not None
     return replace(
         clean,
-        hits=_joined(clean.hits, HitTable(hit_id, x, y, z, volume, layer, module)),
-        cells=None if clean.cells is None else _joined(clean.cells, cells),
-        truth=_joined(
-            clean.truth,
-            TruthTable(hit_id, noise.particle_id, tx, ty, tz, tpx, tpy, tpz, weight),
+        hits=joined([clean.hits, HitTable(hit_id, x, y, z, volume, layer, module)]),
+        cells=None if clean.cells is None else joined([clean.cells, cells]),
+        truth=joined(
+            [
+                clean.truth,
+                TruthTable(hit_id, noise.particle_id, tx, ty, tz, tpx, tpy, tpz, weight),
+            ]
         ),
     )
 
@@ -143,31 +143,3 @@ def _turned(
         (cos * old_x - sin * old_y).astype(np.float32),
         (sin * old_x + cos * old_y).astype(np.float32),
     )
-
-
-def _select(event: Event, keep: NDArray[np.bool_]) -> Event:
-    """The event with the hits that `keep` (n_hits,) marks, and their cells."""
-    cells = event.cells
-    if cells is not None:
-        kept_cells = np.isin(cells.hit_id, event.hits.hit_id[keep])
-        cells = _rows(cells, kept_cells)
-    return replace(
-        event,
-        hits=_rows(event.hits, keep),
-        cells=cells,
-        truth=None if event.truth is None else _rows(event.truth, keep),
-    )
-
-
-def _rows(table: Table, keep: NDArray[np.bool_]) -> Table:
-    columns = {field.name: getattr(table, field.name)[keep] for field in fields(table)}
-    return replace(table, **columns)
-
-
-def _joined(first: Table, then: Table) -> Table:
-    """The rows of both tables, in the types of the first."""
-    columns = {}
-    for field in fields(first):
-        one, other = getattr(first, field.name), getattr(then, field.name)
-        columns[field.name] = np.concatenate([one, other.astype(one.dtype)])
-    return replace(first, **columns)

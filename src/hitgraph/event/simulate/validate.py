@@ -3,8 +3,12 @@
 Every mean and share is a ratio of two sums over particles (a noise hit counts as one). Hits of one
 particle are not independent, so errors are those of a ratio estimator over particles: var R =
 sum (n - R d)^2 / (sum d)^2. That is right for a thinned event too, which has whole particles.
+Particles of one event are not independent either: they share vertices and jets. By how much that
+makes a quantity vary from event to event is measured on the simulated sample, where it has enough
+events, and added to the errors of both samples.
 """
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +32,9 @@ SECONDARY_RADIUS = 1.0  # mm, secondaries are born farther from the beam line
 FEW_HITS = 8
 SIMULATED, CLEAR = 0.15, 0.3  # GeV, pT above which a row counts particles
 QUANTILES = {"median": 0.5, "10 % point": 0.1}
+ENOUGH_EVENTS = 10  # for the spread from event to event
+
+Values = dict[str, tuple[float, float]]  # value and error of each quantity
 
 
 @dataclass(frozen=True)
@@ -41,11 +48,23 @@ class Row:
     simulated_error: float
 
     @property
+    def error(self) -> float:
+        """Of the difference."""
+        return math.hypot(self.real_error, self.simulated_error)
+
+    @property
+    def allowed(self) -> float:
+        """The largest difference that is agreement: one standard deviation, or 10 %."""
+        return max(self.error, TOLERANCE * abs(self.real))
+
+    @property
     def agrees(self) -> bool:
-        """Whether they differ by at most one standard deviation, or by at most 10 %."""
-        error = np.hypot(self.real_error, self.simulated_error)
-        allowed = max(error, TOLERANCE * abs(self.real))
-        return bool(abs(self.simulated - self.real) <= allowed)
+        return abs(self.simulated - self.real) <= self.allowed
+
+    @property
+    def chance(self) -> float:
+        """With which the row of two samples of the same kind would not agree."""
+        return math.erfc(self.allowed / (self.error * math.sqrt(2))) if self.error > 0 else 0.0
 
 
 class Sample:
@@ -54,28 +73,57 @@ class Sample:
     def __init__(self) -> None:
         self._sums: dict[str, Float64] = {}
         self._hits: list[NDArray[np.int64]] = []  # per particle that has some
+        self._events: list[Values] = []
 
     def add(self, event: Event) -> None:
         """Count an event. Raises InputError where it has no truth, particles or detector."""
+        own: dict[str, Float64] = {}
         for name, top, bottom in _quantities(event):
-            sums = [top.sum(), bottom.sum(), top @ top, top @ bottom, bottom @ bottom]
-            self._sums[name] = self._sums.get(name, np.zeros(5)) + sums
+            own[name] = np.array(
+                [top.sum(), bottom.sum(), top @ top, top @ bottom, bottom @ bottom]
+            )
+            self._sums[name] = self._sums.get(name, 0.0) + own[name]
         count = np.bincount(particle_rows(event) + 1)[1:]
         self._hits.append(count[count > 0])
+        self._events.append(_values(own, self._hits[-1]))
 
-    def values(self) -> Iterator[tuple[str, float, float]]:
-        """Name, value and error of each quantity."""
-        hits = np.sort(np.concatenate(self._hits)) if self._hits else np.zeros(0, np.int64)
-        for name, level in QUANTILES.items():
-            if len(hits):
-                spread = np.sqrt(level * (1 - level) / len(hits))
-                low, value, high = np.quantile(hits, [level - spread, level, level + spread])
-                yield f"hits/particle, {name}", value, max(value - low, high - value)
-        for name, (top, bottom, tt, tb, bb) in self._sums.items():
-            if bottom > 0:
-                ratio = top / bottom
-                square = tt - 2 * ratio * tb + ratio * ratio * bb
-                yield name, ratio, np.sqrt(max(square, 0.0)) / bottom
+    def __len__(self) -> int:
+        return len(self._events)
+
+    def values(self) -> Values:
+        """Of all events together; the errors take particles for independent."""
+        return _values(self._sums, np.concatenate([np.zeros(0, np.int64), *self._hits]))
+
+    def between_events(self) -> dict[str, float]:
+        """The standard deviation from event to event that the errors of `values` do not have.
+
+        Empty where the events are too few to tell.
+        """
+        if len(self) < ENOUGH_EVENTS:
+            return {}
+        spreads = {}
+        for name in self._events[0]:
+            known = np.array([values[name] for values in self._events if name in values])
+            extra = known[:, 0].var(ddof=1) - np.mean(known[:, 1] ** 2)
+            spreads[name] = math.sqrt(max(extra, 0.0))
+        return spreads
+
+
+def _values(sums: dict[str, Float64], hits: NDArray[np.int64]) -> Values:
+    """From the sums, and the hits of each particle that has some."""
+    values: Values = {}
+    for name, level in QUANTILES.items():
+        if len(hits):
+            spread = math.sqrt(level * (1 - level) / len(hits))
+            steps = np.clip([level - spread, level, level + spread], 0, 1)
+            low, value, high = np.quantile(hits, steps).tolist()
+            values[f"hits/particle, {name}"] = value, max(value - low, high - value)
+    for name, (top, bottom, tt, tb, bb) in sums.items():
+        if bottom > 0:
+            ratio = float(top / bottom)
+            square = tt - 2 * ratio * tb + ratio * ratio * bb
+            values[name] = ratio, math.sqrt(max(square, 0.0)) / float(bottom)
+    return values
 
 
 def _quantities(event: Event) -> Iterator[tuple[str, Float64, Float64]]:
@@ -176,9 +224,12 @@ def read_sample(
 
 def compare(real: Sample, simulated: Sample) -> list[Row]:
     """The rows that both samples have."""
-    ours = {name: (value, error) for name, value, error in simulated.values()}
-    return [
-        Row(name, float(value), float(error), *map(float, ours[name]))
-        for name, value, error in real.values()
-        if name in ours
-    ]
+    ours, between = simulated.values(), simulated.between_events()
+    rows = []
+    for name, (value, error) in real.values().items():
+        if name in ours:
+            more = between.get(name, 0.0)
+            error = math.hypot(error, more / math.sqrt(len(real)))
+            our_error = math.hypot(ours[name][1], more / math.sqrt(len(simulated)))
+            rows.append(Row(name, value, error, ours[name][0], our_error))
+    return rows
