@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hitgraph.errors import HitgraphError
+from hitgraph.errors import HitgraphError, SettingsError
 from hitgraph.evaluation.run_summary import read_run
 from hitgraph.event.source import EventSource, list_events
 from hitgraph.event.trackml import read_tracks
@@ -16,6 +16,8 @@ from hitgraph.pipeline import Pipeline, Stage
 from hitgraph.reconstruct import (
     EventRun,
     Run,
+    Signature,
+    claim,
     peak_memory,
     reconstruct,
     stage_means,
@@ -23,6 +25,8 @@ from hitgraph.reconstruct import (
     write_summary,
 )
 
+TINY = Signature("tiny", "0123456789abcdef")
+OTHER = Signature("other", "fedcba9876543210")
 STAGES = ["features", "graph", "filter", "gnn", "tracks"]
 
 
@@ -99,6 +103,36 @@ def test_resuming_skips_what_is_there(
     assert len(reconstruct(pipeline, sources, tmp_path, suffix="parquet", resume=True).done) == 3
 
 
+def test_tracks_of_two_pipelines_do_not_mix(
+    pipeline: Pipeline, sources: list[EventSource], tmp_path: Path
+) -> None:
+    names = [source.name for source in sources]
+    claim(tmp_path, TINY, names, resume=False)
+    run = reconstruct(pipeline, sources[:2], tmp_path)  # and is killed before its summary
+    before = listing(tmp_path)
+    with pytest.raises(SettingsError, match=r"1 more events that tiny \(.*now it is other \("):
+        claim(tmp_path, OTHER, names, resume=True)
+    with pytest.raises(SettingsError, match=f"holds tracks of {names[1]} that tiny"):
+        claim(tmp_path, OTHER, names[:1], resume=False)  # the second would stay
+    assert listing(tmp_path) == before
+    claim(tmp_path, TINY, names, resume=True)
+    write_summary(run, TINY, tmp_path)
+    claim(tmp_path, TINY, names, resume=True)
+    summary = read_run(tmp_path)
+    assert summary is not None
+    assert summary.n_events == 2
+    claim(tmp_path, OTHER, names, resume=False)  # all are made anew
+    assert json.loads((tmp_path / "run.json").read_text())["events"] == []
+
+
+def test_tracks_that_nobody_signed_are_not_resumed(
+    pipeline: Pipeline, sources: list[EventSource], tmp_path: Path
+) -> None:
+    reconstruct(pipeline, sources[:1], tmp_path)
+    with pytest.raises(SettingsError, match=r"no run.json that says what made them"):
+        claim(tmp_path, TINY, [source.name for source in sources], resume=True)
+
+
 def failing(monkeypatch: pytest.MonkeyPatch, at: int, error: BaseException) -> None:
     """Writing the tracks of the event number `at` stops half-way."""
     original, count = Path.write_bytes, iter(range(100))
@@ -124,8 +158,8 @@ def test_ctrl_c_in_the_middle_of_writing_leaves_whole_files_and_their_summary(
     assert run.interrupted
     assert [entry.event for entry in run.done] == [sources[0].name]
     assert listing(tmp_path) == [f"{sources[0].name}-tracks.csv"]
-    write_summary(run, "tiny", tmp_path)
-    write_summary(reconstruct(pipeline, sources, tmp_path, resume=True), "tiny", tmp_path)
+    write_summary(run, TINY, tmp_path)
+    write_summary(reconstruct(pipeline, sources, tmp_path, resume=True), TINY, tmp_path)
     content = json.loads((tmp_path / "run.json").read_text())
     assert [entry["event"] for entry in content["events"]] == [s.name for s in sources]
 
@@ -146,7 +180,7 @@ def test_the_summary_holds_what_a_report_needs(
     pipeline: Pipeline, sources: list[EventSource], tmp_path: Path
 ) -> None:
     run = reconstruct(pipeline, sources[:2], tmp_path)
-    write_summary(run, "tiny", tmp_path)
+    write_summary(run, TINY, tmp_path)
     content = json.loads((tmp_path / "run.json").read_text())
     assert content["pipeline"] == "tiny"
     assert 1e7 < content["peak_memory_bytes"] <= peak_memory() < 1e12
@@ -165,7 +199,7 @@ def test_a_damaged_summary_is_replaced(
     pipeline: Pipeline, sources: list[EventSource], tmp_path: Path, damage: str
 ) -> None:
     (tmp_path / "run.json").write_text(damage)
-    write_summary(reconstruct(pipeline, sources[:1], tmp_path), "tiny", tmp_path)
+    write_summary(reconstruct(pipeline, sources[:1], tmp_path), TINY, tmp_path)
     content = json.loads((tmp_path / "run.json").read_text())
     assert [entry["event"] for entry in content["events"]] == [sources[0].name]
 

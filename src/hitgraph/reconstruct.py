@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from hitgraph.errors import InputError
+from hitgraph.errors import InputError, SettingsError
 from hitgraph.event.event import Event
 from hitgraph.event.source import EventSource
 from hitgraph.event.trackml import write_submission
@@ -37,6 +37,17 @@ class Finder(Protocol):
     """A Pipeline, or something that stands beside it."""
 
     def run(self, event: Event) -> Found: ...
+
+
+@dataclass(frozen=True)
+class Signature:
+    """Who makes the tracks of a folder."""
+
+    name: str  # for people
+    fingerprint: str  # different for other weights or settings
+
+    def __str__(self) -> str:
+        return f"{self.name} (fingerprint {self.fingerprint})"
 
 
 @dataclass(frozen=True)
@@ -67,6 +78,32 @@ class Run:
 def tracks_path(folder: Path, event: str, suffix: str) -> Path:
     """Where the tracks of an event stand: `<event>-tracks.csv` or `.parquet`."""
     return folder / f"{event}-tracks.{suffix}"
+
+
+def claim(out: Path, signature: Signature, events: Sequence[str], resume: bool) -> None:
+    """Note in `out` who makes its tracks, before the first of `events` is done.
+
+    Raises SettingsError where it would mix them with tracks that something else made and that
+    stay: with `resume` all there are, otherwise those of other events.
+    """
+    written = {path.name.rpartition("-tracks.")[0] for path in out.glob("*-tracks.*")}
+    stay = sorted(written if resume else written.difference(events))
+    content = _read_summary(out / SUMMARY)
+    theirs = Signature(str(content.get("pipeline", "?")), str(content.get("fingerprint", "?")))
+    same = theirs.fingerprint == signature.fingerprint
+    if stay and not same:
+        raise SettingsError(
+            f"{out}: holds tracks of {stay[0]}"
+            + (f" and {len(stay) - 1} more events" if len(stay) > 1 else "")
+            + (
+                f" that {theirs} made, now it is {signature}"
+                if content
+                else f", and no {SUMMARY} that says what made them, now it is {signature}"
+            )
+            + ": give another folder, or the same pipeline, or remove them"
+        )
+    kept = _events_of(content) if same else []
+    _write_summary(out, signature, {"events": kept, "failed": {}})
 
 
 def reconstruct(
@@ -120,29 +157,37 @@ def _one_event(finder: Finder, source: EventSource, path: Path, cells: bool) -> 
     )
 
 
-def write_summary(run: Run, pipeline_name: str, out: Path) -> Path:
+def write_summary(run: Run, signature: Signature, out: Path) -> Path:
     """Write `run.json` beside the tracks; events of earlier runs in it are kept."""
-    path = out / SUMMARY
-    events = _earlier_events(path)
+    events = {entry["event"]: entry for entry in _events_of(_read_summary(out / SUMMARY))}
     events |= {entry.event: entry.to_dict() for entry in run.done}
-    content = {
-        "pipeline": pipeline_name,
-        "peak_memory_bytes": peak_memory(),
-        "events": [events[name] for name in sorted(events)],
-        "failed": run.failed,
-    }
+    content = {"events": [events[name] for name in sorted(events)], "failed": run.failed}
+    return _write_summary(out, signature, {"peak_memory_bytes": peak_memory(), **content})
+
+
+def _write_summary(out: Path, signature: Signature, more: dict[str, Any]) -> Path:
+    content = {"pipeline": signature.name, "fingerprint": signature.fingerprint, **more}
+    path = out / SUMMARY
     with atomic_write(path) as temporary:
         temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     return path
 
 
-def _earlier_events(path: Path) -> dict[str, Any]:
-    """What an earlier run noted by event; nothing where its summary is missing or damaged."""
+def _read_summary(path: Path) -> dict[str, Any]:
+    """What an earlier run noted; nothing where its summary is missing or damaged."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        return {entry["event"]: entry for entry in content["events"]}
-    except (OSError, ValueError, TypeError, KeyError):
+    except (OSError, ValueError):
         return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _events_of(content: dict[str, Any]) -> list[dict[str, Any]]:
+    """Its events; none where the summary is damaged."""
+    entries = content.get("events")
+    if not isinstance(entries, list):
+        return []
+    return [entry for entry in entries if isinstance(entry, dict) and "event" in entry]
 
 
 def peak_memory() -> int:

@@ -90,6 +90,20 @@ def test_the_rest_is_done_on_resuming(
     assert "0 events written" in capsys.readouterr().out
 
 
+def test_resuming_with_another_pipeline_is_refused(
+    events: Path, tiny_pipeline: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, other = tmp_path / "out", tmp_path / "other"
+    assert main(arguments(events, tiny_pipeline, out, "--quiet")) == SOME_FAILED
+    shutil.copytree(tiny_pipeline, other)
+    recipe = other / "pipeline.yaml"
+    recipe.write_text(recipe.read_text() + "# another\n")
+    assert main(arguments(events, other, out, "--resume")) == CANNOT_START
+    said = capsys.readouterr().err
+    assert f"holds tracks of {GOOD} that {tiny_pipeline} (fingerprint " in said
+    assert f"now it is {other} (fingerprint " in said
+
+
 def test_parquet_holds_the_same_tracks(events: Path, tiny_pipeline: Path, tmp_path: Path) -> None:
     tracks = []
     for form in ("csv", "parquet"):

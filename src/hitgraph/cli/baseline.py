@@ -33,6 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    from importlib.metadata import version
+
     from hitgraph.acts.geometry import require_acts
     from hitgraph.cli.console import progress
     from hitgraph.event.source import list_events, require_different_names
@@ -44,16 +46,20 @@ def run(args: argparse.Namespace) -> int:
 
     from hitgraph.baseline.ckf import Ckf
     from hitgraph.cli.reconstruct import finish
-    from hitgraph.reconstruct import reconstruct
+    from hitgraph.fingerprint import fingerprint_of_settings
+    from hitgraph.reconstruct import Signature, claim, reconstruct
 
+    finder = Ckf(field=args.field)
+    signature = Signature(args.method, fingerprint_of_settings(finder, version("pyacts")))
+    claim(args.out, signature, [source.name for source in sources], args.resume)
     with progress(args.quiet) as bar:
         task = bar.add_task("finding tracks", total=len(sources))
         result = reconstruct(
-            Ckf(field=args.field),
+            finder,
             sources,
             args.out,
             suffix=args.format,
             resume=args.resume,
             advance=lambda: bar.advance(task),
         )
-    return finish(result, args.method, args)
+    return finish(result, signature, args)

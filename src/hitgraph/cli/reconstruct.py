@@ -24,7 +24,7 @@ from hitgraph.cli.arguments import (
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from hitgraph.reconstruct import Run
+    from hitgraph.reconstruct import Run, Signature
 
 
 # title and format of what is known of a stage
@@ -55,8 +55,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from hitgraph.cli.console import progress
     from hitgraph.event.source import list_events, require_different_names
-    from hitgraph.pipeline import Pipeline
-    from hitgraph.reconstruct import reconstruct
+    from hitgraph.fingerprint import fingerprint_of_folder
+    from hitgraph.pipeline import Pipeline, find_pipeline
+    from hitgraph.reconstruct import Signature, claim, reconstruct
     from hitgraph.threads import set_threads
 
     set_verbosity(args)
@@ -64,6 +65,8 @@ def run(args: argparse.Namespace) -> int:
     require_different_names(sources)
     set_threads(args.threads)
     pipeline = Pipeline.load(args.pipeline, args.device)
+    signature = Signature(args.pipeline, fingerprint_of_folder(find_pipeline(args.pipeline)))
+    claim(args.out, signature, [source.name for source in sources], args.resume)
     with progress(args.quiet) as bar:
         task = bar.add_task("reconstructing", total=len(sources))
         result = reconstruct(
@@ -75,11 +78,11 @@ def run(args: argparse.Namespace) -> int:
             resume=args.resume,
             advance=lambda: bar.advance(task),
         )
-    return finish(result, str(args.pipeline), args)
+    return finish(result, signature, args)
 
 
-def finish(result: "Run", name: str, args: argparse.Namespace) -> int:
-    """Write the summary of a run of the finder `name`, say how it went; the exit status."""
+def finish(result: "Run", signature: "Signature", args: argparse.Namespace) -> int:
+    """Write the summary of a run, say how it went; the exit status."""
     import json
     import sys
 
@@ -87,7 +90,7 @@ def finish(result: "Run", name: str, args: argparse.Namespace) -> int:
     from hitgraph.files import atomic_write
     from hitgraph.reconstruct import write_summary
 
-    summary = write_summary(result, name, args.out)
+    summary = write_summary(result, signature, args.out)
     if args.json is not None:
         with atomic_write(args.json) as temporary:
             temporary.write_text(json.dumps(json.loads(summary.read_text())), encoding="utf-8")

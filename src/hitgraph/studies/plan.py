@@ -1,6 +1,5 @@
 """What a study needs to know before it starts: its measurements, and what is made of them."""
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any
 
 from hitgraph.evaluation.comparison import name_columns
 from hitgraph.event.source import EventSource
+from hitgraph.fingerprint import fingerprint_of_folder
 from hitgraph.pipeline import Pipeline, find_pipeline
 from hitgraph.studies.output import Result
 from hitgraph.studies.points import Point
@@ -33,14 +33,6 @@ def load_pipelines(names: Sequence[str], device: str) -> dict[str, Pipeline]:
 def common_settings(names: Sequence[str], sources: Sequence[EventSource]) -> dict[str, Any]:
     """What every study depends on: the events, and the pipelines with a digest of their weights."""
     return {
-        "pipelines": {name: _digest(find_pipeline(name)) for name in names},
+        "pipelines": {name: fingerprint_of_folder(find_pipeline(name)) for name in names},
         "events": [str(source.path) for source in sources],
     }
-
-
-def _digest(folder: Path) -> str:
-    digest = hashlib.sha256()
-    for path in sorted(folder.glob("*.*")):
-        if path.suffix in (".yaml", ".safetensors", ".parquet"):
-            digest.update(path.read_bytes())
-    return digest.hexdigest()[:16]
