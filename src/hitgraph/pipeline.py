@@ -36,7 +36,8 @@ from hitgraph.graph.windows import LayerWindows, WindowBuilder
 from hitgraph.recipe import RadiusStage, Recipe
 from hitgraph.settings import parse, read_yaml, to_dict
 from hitgraph.tracks import TRACK_BUILDERS
-from hitgraph.tracks.join import JoinNetwork, join_tracks, part_pairs
+from hitgraph.tracks.join import JoinNetwork, join_tracks
+from hitgraph.tracks.parts import part_pairs
 
 FORMAT = 1  # of the pipeline folder
 PIPELINE_FILE = "pipeline.yaml"  # written last: where it stands, the folder is complete
@@ -216,7 +217,7 @@ class Pipeline:
         assert self.recipe.join is not None
         settings = self.recipe.join.network
         pairs = part_pairs(hits, labels, settings.max_hits)
-        scores = torch.sigmoid(self.join(pairs.features.to(self.device)))
+        scores = torch.sigmoid(self.join(pairs.features).float())
         return join_tracks(hits, labels, pairs, scores, settings)
 
 

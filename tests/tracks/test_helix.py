@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -37,21 +38,22 @@ def test_the_parameters_that_made_the_hits_come_back(tracks: list[tuple[float, .
     position = np.concatenate([points(*track, RADII) for track in tracks])
     number = np.repeat(np.arange(len(tracks)), len(RADII))
     order = np.random.default_rng(0).permutation(len(number))  # hits in any order
-    fitted = fit_helices(position[order], number[order])
+    fitted = fit_helices(*map(torch.from_numpy, (position[order], number[order])))
     for k, (phi0, curvature, z0, cot) in enumerate(tracks):
-        assert abs(wrap(np.array(fitted.phi0[k] - phi0))) < 2e-3
-        assert fitted.curvature[k] == pytest.approx(curvature, abs=1e-5)
-        assert fitted.z0[k] == pytest.approx(z0, abs=0.5)
-        assert fitted.cot[k] == pytest.approx(cot, abs=5e-3)
+        assert abs(wrap(fitted.phi0[k] - phi0)) < 2e-3
+        assert float(fitted.curvature[k]) == pytest.approx(curvature, abs=1e-5)
+        assert float(fitted.z0[k]) == pytest.approx(z0, abs=0.5)
+        assert float(fitted.cot[k]) == pytest.approx(cot, abs=5e-3)
 
 
 @settings(max_examples=50, deadline=None)
 @given(helix)
 def test_a_helix_leads_to_its_own_hits(track: tuple[float, float, float, float]) -> None:
     wanted = points(*track, RADII)
-    one = Helices(*(np.array([value]) for value in track))
-    phi, z = one.at(np.zeros(len(RADII), np.int64), RADII)
-    np.testing.assert_allclose(wrap(phi - np.arctan2(wanted[:, 1], wanted[:, 0])), 0, atol=1e-5)
+    one = Helices(*(torch.tensor([value], dtype=torch.float64) for value in track))
+    phi, z = one.at(torch.zeros(len(RADII), dtype=torch.int64), torch.from_numpy(RADII))
+    off = wrap(phi - torch.from_numpy(np.arctan2(wanted[:, 1], wanted[:, 0])))
+    np.testing.assert_allclose(off, 0, atol=1e-5)
     np.testing.assert_allclose(z, wanted[:, 2], atol=1e-3)
 
 
@@ -60,20 +62,20 @@ def test_turning_the_event_about_the_beam_line_turns_phi0_alone() -> None:
     angle = 2.5
     cosine, sine = np.cos(angle), np.sin(angle)
     turned = position @ np.array([[cosine, -sine, 0], [sine, cosine, 0], [0, 0, 1]]).T
-    number = np.zeros(len(RADII), np.int64)
-    before, after = fit_helices(position, number), fit_helices(turned, number)
-    assert wrap(after.phi0 - before.phi0 - angle)[0] == pytest.approx(0, abs=1e-9)
-    assert after.curvature[0] == pytest.approx(before.curvature[0], rel=1e-9)
-    assert after.z0[0] == pytest.approx(before.z0[0])
-    assert after.cot[0] == pytest.approx(before.cot[0])
+    number = torch.zeros(len(RADII), dtype=torch.int64)
+    before, after = (fit_helices(torch.from_numpy(given), number) for given in (position, turned))
+    assert float(wrap(after.phi0 - before.phi0 - angle)[0]) == pytest.approx(0, abs=1e-9)
+    assert float(after.curvature[0]) == pytest.approx(float(before.curvature[0]), rel=1e-9)
+    assert float(after.z0[0]) == pytest.approx(float(before.z0[0]))
+    assert float(after.cot[0]) == pytest.approx(float(before.cot[0]))
 
 
 def test_one_hit_gives_a_straight_line_at_its_place() -> None:
-    fitted = fit_helices(np.array([[30.0, 0.0, 12.0]]), np.array([0]))
-    assert fitted.curvature[0] == 0
-    assert fitted.z0[0] == 12.0
-    assert fitted.phi0[0] == pytest.approx(0)
+    fitted = fit_helices(torch.tensor([[30.0, 0.0, 12.0]], dtype=torch.float64), torch.tensor([0]))
+    assert float(fitted.curvature[0]) == 0
+    assert float(fitted.z0[0]) == 12.0
+    assert float(fitted.phi0[0]) == pytest.approx(0)
 
 
 def test_no_hits_no_helices() -> None:
-    assert len(fit_helices(np.zeros((0, 3)), np.zeros(0, np.int64)).z0) == 0
+    assert len(fit_helices(torch.zeros(0, 3), torch.zeros(0, dtype=torch.int64)).z0) == 0

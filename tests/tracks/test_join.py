@@ -3,18 +3,17 @@
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import Tensor
 
 from hitgraph.errors import SettingsError
 from hitgraph.graph.hits import Hits
-from hitgraph.tracks.join import (
-    JOIN_FEATURES,
-    JoinNetwork,
-    JoinSettings,
-    PartPairs,
-    join_tracks,
-    part_pairs,
-)
+from hitgraph.kernels.choice import torch_only
+from hitgraph.tracks import parts
+from hitgraph.tracks.helix import fit_helices
+from hitgraph.tracks.join import JoinNetwork, JoinSettings, join_tracks
+from hitgraph.tracks.parts import JOIN_FEATURES, PartPairs, part_pairs
 
 
 def straight_hits(directions: list[tuple[float, float]], radii: list[float]) -> Hits:
@@ -25,12 +24,14 @@ def straight_hits(directions: list[tuple[float, float]], radii: list[float]) -> 
     return Hits(torch.zeros(len(rows), 3), position, module, module)
 
 
-def joined(hits: Hits, labels: list[int], scores: list[float], **settings: float) -> list[int]:
+def joined(hits: Hits, labels: list[int], scores: list[float], **chosen: float) -> list[int]:
     pairs = part_pairs(hits, torch.tensor(labels), 30)
     assert len(pairs.inner) == len(scores)
-    return join_tracks(
-        hits, torch.tensor(labels), pairs, torch.tensor(scores), JoinSettings(**settings)
-    ).tolist()
+    inputs = hits, torch.tensor(labels), pairs, torch.tensor(scores), JoinSettings(**chosen)
+    found = join_tracks(*inputs).tolist()
+    with torch_only():
+        assert join_tracks(*inputs).tolist() == found
+    return found
 
 
 RADII = [30.0, 70.0, 120.0, 170.0, 260.0, 360.0]
@@ -95,7 +96,9 @@ def test_two_hits_of_one_module_are_never_on_a_track() -> None:
 def test_the_better_pair_is_joined_first_and_length_is_limited() -> None:
     hits = straight_hits([(0.3, 0.5)], [*RADII, 500.0, 660.0, 820.0])
     labels = torch.tensor([0] * 3 + [1] * 3 + [2] * 3)
-    pairs = PartPairs(np.array([0, 1]), np.array([1, 2]), torch.zeros(2, len(JOIN_FEATURES)))
+    pairs = PartPairs(
+        torch.tensor([0, 1]), torch.tensor([1, 2]), torch.zeros(2, len(JOIN_FEATURES))
+    )
     one = join_tracks(hits, labels, pairs, torch.tensor([0.95, 0.97]), JoinSettings(max_hits=6))
     assert one.tolist() == [0] * 3 + [1] * 6
     all_of_it = join_tracks(hits, labels, pairs, torch.tensor([0.95, 0.97]), JoinSettings())
@@ -116,6 +119,74 @@ def test_the_order_of_hits_does_not_matter() -> None:
 
     order = torch.randperm(len(labels))
     assert torch.equal(run(hits, labels)[order], run(hits.select(order), labels[order]))
+
+
+def random_parts(n_tracks: int, seed: int) -> tuple[Hits, Tensor]:
+    """Straight tracks of up to four hits in a narrow cone, and hits on no track."""
+    random = np.random.default_rng(seed)
+    hits = straight_hits(
+        [(phi % (2 * np.pi) - np.pi, cot) for phi, cot in random.normal(size=(n_tracks, 2))],
+        RADII[:4],
+    )
+    kept = torch.from_numpy(random.random(len(hits)) < 0.7)
+    number = torch.unique((torch.arange(len(hits)) // 4)[kept], return_inverse=True)[1]
+    labels = torch.full((len(hits),), -1).masked_scatter(kept, number)
+    module = torch.from_numpy(random.integers(0, 40, len(hits)))
+    return Hits(hits.features, hits.position, hits.layer, module), labels
+
+
+@settings(max_examples=30, deadline=None)
+@given(n_tracks=st.integers(1, 60), seed=st.integers(0, 10**6), max_hits=st.integers(3, 12))
+def test_pairs_are_those_of_a_comparison_of_all_with_all(
+    n_tracks: int, seed: int, max_hits: int
+) -> None:
+    hits, labels = random_parts(n_tracks, seed)
+    if not (labels >= 0).any():
+        return
+    on = labels >= 0
+    helix = fit_helices(hits.position[on].double(), labels[on])
+    n_hits = torch.bincount(labels[on])
+    place = torch.stack(
+        [
+            helix.phi0.cos() / parts.PHI_REACH,
+            helix.phi0.sin() / parts.PHI_REACH,
+            torch.asinh(helix.cot) / parts.ETA_REACH,
+        ],
+        dim=1,
+    )
+    apart = (place[:, None] - place[None]).norm(dim=2)
+    fits = (apart <= 1) & (n_hits[:, None] + n_hits[None] <= max_hits)
+    pairs = part_pairs(hits, labels, max_hits)
+    found = torch.stack([pairs.inner, pairs.outer]).sort(dim=0).values
+    assert torch.equal(found.T, fits.triu(1).nonzero())
+
+
+def test_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    hits, labels = random_parts(50, 1)
+    whole = part_pairs(hits, labels, 30)
+    monkeypatch.setattr(parts, "CHUNK", 7)
+    for one, other in zip(part_pairs(hits, labels, 30), whole, strict=True):
+        assert torch.equal(one, other)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    n_tracks=st.integers(0, 60),
+    seed=st.integers(0, 10**6),
+    max_hits=st.integers(1, 12),
+    min_hits=st.integers(1, 4),
+)
+def test_torch_joins_what_the_kernel_joins(
+    n_tracks: int, seed: int, max_hits: int, min_hits: int
+) -> None:
+    """The given tracks may be longer than allowed, and have two hits on a module."""
+    hits, labels = random_parts(n_tracks, seed)
+    pairs = part_pairs(hits, labels, 30)
+    scores = torch.rand(len(pairs.inner), generator=torch.Generator().manual_seed(seed))
+    chosen = JoinSettings(score_cut=0.2, max_hits=max_hits, min_hits=min_hits)
+    expected = join_tracks(hits, labels, pairs, scores, chosen)
+    with torch_only():
+        assert torch.equal(join_tracks(hits, labels, pairs, scores, chosen), expected)
 
 
 def test_without_tracks_nothing_happens() -> None:

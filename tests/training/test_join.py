@@ -10,7 +10,8 @@ from hitgraph.event.event import Event
 from hitgraph.event.source import list_events
 from hitgraph.graph.hits import hits_from_event
 from hitgraph.pipeline import Pipeline
-from hitgraph.tracks.join import JoinNetwork, JoinSettings, PartPairs
+from hitgraph.tracks.join import JoinNetwork, JoinSettings
+from hitgraph.tracks.parts import PartPairs
 from hitgraph.training.join import FAKES_PER_TRUE, JoinLesson, are_parts_of_one
 
 JOIN = {
@@ -28,7 +29,7 @@ def test_two_tracks_of_one_particle_are_a_true_pair_noise_never_is(tiny_event: E
     noise = np.flatnonzero(particle == 0)
     labels[first[:2]], labels[first[2:]], labels[second] = 0, 1, 2
     labels[noise[:1]], labels[noise[1:2]] = 3, 4
-    pairs = PartPairs(np.array([0, 0, 1, 3]), np.array([1, 2, 2, 4]), torch.zeros(4, 1))
+    pairs = PartPairs(torch.tensor([0, 0, 1, 3]), torch.tensor([1, 2, 2, 4]), torch.zeros(4, 1))
     wanted = [True, False, False, False]
     assert are_parts_of_one(tiny_event, labels, pairs).tolist() == wanted
 

@@ -29,7 +29,7 @@ from hitgraph.graph.hits import hits_from_event
 from hitgraph.pipeline import Pipeline
 from hitgraph.settings import to_dict
 from hitgraph.tracks import TRACK_BUILDERS
-from hitgraph.tracks.join import PartPairs
+from hitgraph.tracks.parts import PartPairs
 from hitgraph.training import track_stages, workshop
 from hitgraph.training.filter import FilterLesson
 from hitgraph.training.fit import Batch

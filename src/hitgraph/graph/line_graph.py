@@ -6,7 +6,6 @@ section 5.4). Two backends, the same triplets in the same order from both.
 
 import sys
 from collections.abc import Iterator
-from itertools import pairwise
 
 import numpy as np
 import torch
@@ -15,6 +14,7 @@ from torch import Tensor
 
 from hitgraph.graph.triplet_search import group_by_hit
 from hitgraph.kernels.choice import for_host
+from hitgraph.kernels.ranges import expand_in_parts
 
 
 def edge_pairs(edge_index: Tensor, n_hits: int) -> Tensor:
@@ -46,18 +46,8 @@ def edge_pairs_in_parts(edge_index: Tensor, n_hits: int, size: int) -> Iterator[
     source, target = edge_index.long()
     order = torch.argsort(source, stable=True)
     begin = torch.searchsorted(source[order], torch.arange(n_hits + 1, device=source.device))
-    count = (begin[1:] - begin[:-1])[target]
-    total = torch.cumsum(count, 0)
-    n_triplets = int(total[-1]) if len(total) else 0
-    starts = torch.arange(1, n_triplets // size + 1, device=source.device) * size
-    cuts = [0, *torch.searchsorted(total, starts).tolist(), len(count)]
-    for low, high in pairwise(cuts):
-        counts = count[low:high]
-        skipped = total[low:high] - counts  # triplet number of each edge's first triplet
-        first = begin[target[low:high]] - skipped + skipped[:1]
-        inner = torch.repeat_interleave(counts)
-        place = torch.arange(len(inner), device=inner.device) + first[inner]
-        yield torch.stack([inner + low, order[place]])
+    for inner, place in expand_in_parts(begin[target], begin[target + 1], size):
+        yield torch.stack([inner, order[place]])
 
 
 @njit(cache=True, nogil=True)

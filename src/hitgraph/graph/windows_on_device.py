@@ -6,7 +6,6 @@ it is tested, CHUNK pairs at a time, so that memory stays bounded whatever the e
 """
 
 from collections.abc import Iterator
-from itertools import pairwise
 from math import pi
 from typing import Any
 
@@ -21,6 +20,7 @@ from hitgraph.graph.pair_geometry import ETA, SIZE_U, SIZE_V, R, X, Y, Z
 from hitgraph.graph.pairs_on_device import circle, crossing, hit_rows
 from hitgraph.graph.scored_search import N_BINS, N_GEOMETRY
 from hitgraph.graph.window_search import CURVATURE, DETA, INNER_U, OUTER_U, SIN_DPHI, Z0
+from hitgraph.kernels.ranges import expand, expand_in_parts
 
 Array = NDArray[Any]
 
@@ -105,32 +105,18 @@ def _pairs_in_windows(
     keys, order = keys.sort()
     hit_at = order % max(n, 1)
 
-    i, window = _expand(begins[hits.layer], begins[hits.layer + 1])
+    i, window = expand(begins[hits.layer], begins[hits.layer + 1])
     reach = bounds[window, SIN_DPHI].double().clamp(-1, 1).asin()
     middle = layers[window].double() * _TURN + phi[i]
     low = torch.searchsorted(keys, middle + reach[:, 0] - 1e-5)
     high = torch.searchsorted(keys, middle + reach[:, 1] + 1e-5, right=True)
     high = torch.maximum(low, high)
-    total = torch.cumsum(high - low, 0)
-    n_chunks = int(total[-1]) // CHUNK + 1 if len(total) else 1
-    targets = torch.arange(1, n_chunks, device=device) * CHUNK
-    cuts = [0, *torch.searchsorted(total, targets).tolist(), len(i)]
-    for begin, end in pairwise(cuts):
-        row, place = _expand(low[begin:end], high[begin:end])
-        row = row + begin
+    for row, place in expand_in_parts(low, high, CHUNK):
         a, b, w = i[row], hit_at[place], window[row]
         passes = _passes(rows[a], rows[b], bounds[w])
         a, b, w = a[passes], b[passes], w[passes]
         outward = (far[b] > far[a]) | ((far[b] == far[a]) & (b > a))
         yield a[outward], b[outward], w[outward]
-
-
-def _expand(begin: Tensor, end: Tensor) -> tuple[Tensor, Tensor]:
-    """Row and value of each number in the ranges [begin, end), (n,) each."""
-    count = end - begin
-    row = torch.repeat_interleave(count)
-    skipped = torch.cumsum(count, 0) - count - begin
-    return row, torch.arange(len(row), device=row.device) - skipped[row]
 
 
 def _passes(a: Tensor, b: Tensor, bounds: Tensor) -> Tensor:

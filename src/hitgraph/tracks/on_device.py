@@ -6,6 +6,8 @@ Both work in rounds over all edges at once and give the tracks of their counterp
 import torch
 from torch import Tensor
 
+from hitgraph.kernels.ranges import expand
+
 
 def best_first(edge_index: Tensor, scores: Tensor, cut: float) -> tuple[Tensor, Tensor]:
     """Source and target of the edges whose score is strictly above `cut`, by falling score.
@@ -35,16 +37,19 @@ def connect(n_hits: int, source: Tensor, target: Tensor) -> Tensor:
             root = root[root]
 
 
-def merge(source: Tensor, target: Tensor, module: Tensor, max_hits: int) -> Tensor:
+def merge(
+    source: Tensor, target: Tensor, module: Tensor, max_hits: int, given: Tensor | None = None
+) -> Tensor:
     """(n_hits,) lowest row of the group of each hit after the merge along edges, best first.
 
+    `given` (n_hits,) is the lowest row of the group that each hit is in already, if it is in one.
     A merge is refused where both groups hold a hit of one module, or more than max_hits together.
     The best edge of both groups it touches may merge at once, whatever happens elsewhere: edges
     better than it are done with, and those groups change only through it. So each round merges
     along all such edges, and gives what merging one after the other gives.
     """
     n_hits = len(module)
-    group = torch.arange(n_hits, device=source.device)
+    group = torch.arange(n_hits, device=source.device) if given is None else given
     rank = torch.arange(len(source), device=source.device)
     while len(rank) > 0:
         size = torch.bincount(group, minlength=n_hits)
@@ -69,9 +74,7 @@ def _share_module(a: Tensor, b: Tensor, group: Tensor, module: Tensor) -> Tensor
     held = torch.unique(group * n_modules + module)  # sorted: one number a group and module
     owner = held // n_modules
     begin, end = torch.searchsorted(owner, a), torch.searchsorted(owner, a, right=True)
-    pair = torch.repeat_interleave(end - begin)
-    first = torch.cumsum(end - begin, 0) - (end - begin)
-    place = begin[pair] + torch.arange(len(pair), device=pair.device) - first[pair]
+    pair, place = expand(begin, end)
     wanted = b[pair] * n_modules + held[place] % n_modules
     found = held[torch.searchsorted(held, wanted).clamp_max(len(held) - 1)] == wanted
     shared = torch.zeros(len(a), dtype=torch.bool, device=a.device)

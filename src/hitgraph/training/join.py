@@ -15,7 +15,7 @@ from hitgraph.evaluation.matching import match_tracks
 from hitgraph.event.event import Event
 from hitgraph.event.truth import NOISE, require_truth
 from hitgraph.recipe import JoinStage, Recipe
-from hitgraph.tracks.join import PartPairs
+from hitgraph.tracks.parts import PartPairs
 from hitgraph.training.fit import Batch, Lesson, rows_batch
 from hitgraph.training.seeds import generator
 
@@ -77,7 +77,7 @@ def are_parts_of_one(event: Event, labels: NDArray[np.int64], pairs: PartPairs) 
     labels (n_hits,) number the tracks from 0 without gaps, as track builders do.
     """
     majority = match_tracks(require_truth(event).particle_id, labels).particle_id
-    inner, outer = majority[pairs.inner], majority[pairs.outer]
+    inner, outer = majority[pairs.inner.cpu().numpy()], majority[pairs.outer.cpu().numpy()]
     return torch.from_numpy((inner == outer) & (inner != NOISE))
 
 

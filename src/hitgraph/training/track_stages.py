@@ -8,7 +8,8 @@ import torch
 
 from hitgraph.event.source import EventSource
 from hitgraph.pipeline import Pipeline
-from hitgraph.tracks.join import JoinNetwork, part_pairs
+from hitgraph.tracks.join import JoinNetwork
+from hitgraph.tracks.parts import part_pairs
 from hitgraph.training.join import JoinLesson, are_parts_of_one, load_pairs
 from hitgraph.training.samples import save_tensors
 from hitgraph.training.tune import (
@@ -47,7 +48,8 @@ def join_stage(
             shop.report(f"parts of tracks in {source.name}")
             event = source.read(cells=shop.recipe.clusters)
             found = pipeline.run(event)
-            pairs = part_pairs(found.hits, torch.from_numpy(found.labels), stage.network.max_hits)
+            hits = found.hits.to("cpu")
+            pairs = part_pairs(hits, torch.from_numpy(found.labels), stage.network.max_hits)
             is_true = are_parts_of_one(event, found.labels, pairs)
             save_tensors({"features": pairs.features, "is_true": is_true}, path)
     features, is_true = load_pairs(shop.paths("parts", [source.name for source in train]))

@@ -1,0 +1,143 @@
+"""Pairs of tracks that may be parts of one particle, and what they say about that.
+
+Each part is fitted with a helix through the beam line (tracks/helix.py). Torch on any device: the
+formulas stand here alone.
+"""
+
+from math import asin, pi
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from hitgraph.graph.hits import Hits
+from hitgraph.kernels.ranges import expand_in_parts
+from hitgraph.tracks.helix import Helices, farthest_hits, fit_helices, sum_by_track, wrap
+
+# Pairs of parts are looked at whose directions differ by less than about these.
+PHI_REACH, ETA_REACH = 0.25, 0.35
+CHUNK = 1 << 22  # pairs tested at a time
+
+JOIN_FEATURES = (
+    "phi0",  # difference of the helices, in units of 0.01 rad, signed logarithm
+    "curvature",  # the same for the curvature, 0.05 / m
+    "z0",  # 1 mm
+    "cot",  # 0.02
+    *("inner_curvature", "outer_curvature"),  # 1/m
+    *("inner_eta", "outer_eta"),  # asinh of cot(theta)
+    *("inner_first_r", "inner_last_r", "outer_first_r", "outer_last_r"),  # m
+    *("inner_last_z", "outer_first_z"),  # m
+    *("inner_hits", "outer_hits"),  # 10
+    *("outward_phi", "outward_z"),  # mm, inner helix to the outer part's first hit, signed log
+    *("inward_phi", "inward_z"),  # mm, outer helix to the inner part's last hit, signed logarithm
+    *("both_phi", "both_z"),  # mm, sizes of both added, logarithm
+    "gap",  # m, from the inner part's last hit to the outer part's first
+)
+
+
+class PartPairs(NamedTuple):
+    """Pairs of tracks that may be parts of one particle."""
+
+    inner: Tensor  # (n_pairs,) track numbers; the part whose hits are nearer to the origin
+    outer: Tensor  # (n_pairs,)
+    features: Tensor  # (n_pairs, len(JOIN_FEATURES)) float32
+
+
+class _Parts(NamedTuple):
+    """The tracks, (n_tracks,) each."""
+
+    helix: Helices
+    n_hits: Tensor
+    first: Tensor  # the hit nearest to the origin
+    last: Tensor
+
+
+def part_pairs(hits: Hits, labels: Tensor, max_hits: int) -> PartPairs:
+    """All pairs of tracks with similar directions and at most `max_hits` hits together.
+
+    labels (n_hits,), -1 = no track. The pairs are ordered by the lower and then the higher track.
+    """
+    rows = torch.nonzero(labels >= 0).squeeze(1)
+    if len(rows) == 0:
+        return PartPairs(rows, rows, hits.position.new_empty(0, len(JOIN_FEATURES)))
+    track, position = labels[rows], hits.position[rows].double()
+    distance = position.norm(dim=1)
+    helix = fit_helices(position, track)
+    n_tracks = len(helix.cot)
+    n_hits = torch.bincount(track, minlength=n_tracks)
+    last = farthest_hits(distance, track, n_tracks)
+    first = len(rows) - 1 - farthest_hits(-distance.flip(0), track.flip(0), n_tracks)
+    one, other = _near_pairs(helix, n_hits, max_hits)
+    mean = sum_by_track(distance, track, n_tracks) / n_hits
+    swap = mean[one] > mean[other]
+    inner, outer = torch.where(swap, other, one), torch.where(swap, one, other)
+    parts = _Parts(helix, n_hits, first, last)
+    return PartPairs(inner, outer, _features(parts, position, distance, inner, outer))
+
+
+def _near_pairs(helix: Helices, n_hits: Tensor, max_hits: int) -> Tensor:
+    """(2, n_pairs) tracks less than the reaches apart, the lower number first, in order.
+
+    Tracks are sorted by sector in phi and then by eta: partners stand in a range of the same
+    sector and in one of the next.
+    """
+    n_tracks = len(n_hits)
+    eta = torch.asinh(helix.cot) / ETA_REACH
+    place = torch.stack([helix.phi0.cos() / PHI_REACH, helix.phi0.sin() / PHI_REACH, eta], dim=1)
+    n_sectors = int(pi / asin(PHI_REACH / 2))
+    sector = ((helix.phi0 + pi) * (n_sectors / (2 * pi))).long().clamp(0, n_sectors - 1)
+    span = 2 * eta.abs().max() + 3  # from one sector to the next
+    key, order = (sector * span + eta).sort()
+    sector, eta, n_hits, place = sector[order], eta[order], n_hits[order], place[order]
+    after = (sector + 1) % n_sectors * span + eta
+    own = torch.arange(1, n_tracks + 1, device=key.device)
+    begin = torch.cat([own, torch.searchsorted(key, after - 1)])
+    end = torch.searchsorted(key, torch.cat([key, after]) + 1, right=True)
+    found = [order.new_empty(2, 0)]
+    for row, other in expand_in_parts(begin, end, CHUNK):
+        one = row % n_tracks
+        short = n_hits[one] + n_hits[other] <= max_hits
+        one, other = one[short], other[short]
+        near = (place[one] - place[other]).square().sum(1) <= 1
+        found.append(torch.stack([order[one[near]], order[other[near]]]))
+    low, high = torch.cat(found, dim=1).sort(dim=0).values
+    return torch.stack([low, high])[:, torch.argsort(low * n_tracks + high)]
+
+
+def _features(
+    parts: _Parts, position: Tensor, distance: Tensor, inner: Tensor, outer: Tensor
+) -> Tensor:
+    helix = parts.helix
+    r, z = position[:, :2].norm(dim=1) / 1000, position[:, 2] / 1000
+    eta, curvature = torch.asinh(helix.cot), 1000 * helix.curvature
+    begin, end = parts.first[outer], parts.last[inner]  # of the gap between the parts
+    out_phi, out_z = _misses(helix, position, inner, begin)
+    in_phi, in_z = _misses(helix, position, outer, end)
+    columns = [
+        _log(wrap(helix.phi0[inner] - helix.phi0[outer]), 0.01),
+        _log(curvature[inner] - curvature[outer], 0.05),
+        _log(helix.z0[inner] - helix.z0[outer], 1.0),
+        _log(helix.cot[inner] - helix.cot[outer], 0.02),
+        *(curvature[inner], curvature[outer], eta[inner], eta[outer]),
+        *(r[parts.first[inner]], r[end], r[begin], r[parts.last[outer]]),
+        *(z[end], z[begin]),
+        *(parts.n_hits[inner] / 10, parts.n_hits[outer] / 10),
+        *(_log(out_phi, 1.0), _log(out_z, 1.0), _log(in_phi, 1.0), _log(in_z, 1.0)),
+        _log(out_phi.abs() + in_phi.abs(), 1.0),
+        _log(out_z.abs() + in_z.abs(), 1.0),
+        (distance[begin] - distance[end]) / 1000,
+    ]
+    return torch.stack([column.float() for column in columns], dim=1)
+
+
+def _misses(helix: Helices, position: Tensor, track: Tensor, hit: Tensor) -> tuple[Tensor, Tensor]:
+    """By how much helices miss hits (mm): along phi, and along z across the direction of flight."""
+    x, y, z = position[hit].unbind(1)
+    r = torch.hypot(x, y)
+    phi, at_z = helix.at(track, r)
+    return r * wrap(phi - torch.atan2(y, x)), (at_z - z) / torch.sqrt(1 + helix.cot[track].square())
+
+
+def _log(value: Tensor, unit: float) -> Tensor:
+    """Signed logarithm: linear below `unit`, logarithmic above."""
+    return torch.log1p(value.abs() / unit).copysign(value)
