@@ -1,5 +1,7 @@
-"""What holds for every track builder."""
+"""What holds for every track builder, in the kernels for the CPU and in torch."""
 
+from collections.abc import Iterator
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -10,7 +12,15 @@ from tests.tracks.graphs import Edge, graphs, make_edges, make_hits, partition, 
 
 from hitgraph.errors import SettingsError
 from hitgraph.graph.hits import Hits
+from hitgraph.kernels.choice import torch_only
 from hitgraph.tracks import TRACK_BUILDERS
+
+
+@pytest.fixture(scope="module", autouse=True, params=["kernels", "torch"])
+def _both_ways(request: pytest.FixtureRequest) -> Iterator[None]:
+    with torch_only() if request.param == "torch" else nullcontext():
+        yield
+
 
 builders = pytest.mark.parametrize("name", sorted(TRACK_BUILDERS))
 

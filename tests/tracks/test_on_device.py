@@ -1,17 +1,20 @@
-"""Components and merge in torch give the tracks of the kernels for the CPU, number by number."""
+"""Track builders in torch give the tracks of the kernels for the CPU, number by number."""
 
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.tracks.graphs import Edge, graphs, make_edges, make_hits
+from tests.tracks.graphs import Edge, graphs, make_edges, make_hits, shuffled
 
 from hitgraph.graph.hits import Hits
+from hitgraph.kernels.choice import torch_only
 from hitgraph.tracks import (
     ComponentsSettings,
     MergeSettings,
+    WalkthroughSettings,
     connected_components,
     merge_exclusive,
     on_device,
+    walk_through,
 )
 
 
@@ -46,6 +49,36 @@ def test_merge(
     ends = on_device.best_first(index, scores, cut)
     group = on_device.merge(*ends, hits.module, chosen.max_hits)
     assert on_device.number_sets(group, min_hits).tolist() == expected.tolist()
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    graph=graphs(),
+    cuts=st.sampled_from([(0.0, 0.0, 0.0), (0.01, 0.1, 0.6), (0.3, 0.3, 0.9), (0.5, 0.1, 0.3)]),
+    min_hits=st.integers(1, 5),
+    seed=st.integers(0, 1000),
+    twice=st.booleans(),
+    steps=st.sampled_from([0, 3]),
+)
+def test_walkthrough(
+    graph: tuple[Hits, list[Edge]],
+    cuts: tuple[float, float, float],
+    min_hits: int,
+    seed: int,
+    twice: bool,
+    steps: int,
+) -> None:
+    """Hits and edges in any order and direction; scores that tie, and edges that stand twice."""
+    hits, edges, _ = shuffled(*graph, seed)
+    index, scores = make_edges(edges)
+    if steps:
+        scores = (steps * scores).round() / steps
+    if twice:
+        index, scores = torch.cat([index, index], dim=1), torch.cat([scores, scores.flip(0)])
+    chosen = WalkthroughSettings(*cuts, min_hits)
+    expected = walk_through(hits, index, scores, chosen)
+    with torch_only():
+        assert walk_through(hits, index, scores, chosen).tolist() == expected.tolist()
 
 
 def test_a_long_chain_in_any_order_is_one_component() -> None:

@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from hitgraph.graph.hits import Hits
 from hitgraph.kernels.choice import for_host
 from hitgraph.tracks import on_device
-from hitgraph.tracks.checks import check_min_hits, check_score
-from hitgraph.tracks.unionfind import as_labels, connect, edges_above, number_sets
+from hitgraph.tracks.checks import check_edges, check_min_hits, check_score
+from hitgraph.tracks.unionfind import connect, edges_above, number_sets
 
 
 @dataclass(frozen=True)
@@ -30,9 +31,9 @@ def connected_components(
 
     edge_index (2, n_edges) int64 in any direction and order, scores (n_edges,) from 0 to 1.
     """
+    check_edges(len(hits), edge_index, scores)
     if not for_host(scores):
         ends = on_device.best_first(edge_index, scores, settings.score_cut)
         return on_device.number_sets(on_device.connect(len(hits), *ends), settings.min_hits)
-    source, target, _ = edges_above(hits, edge_index, scores, settings.score_cut)
-    labels = number_sets(connect(len(hits), source, target), settings.min_hits)
-    return as_labels(labels, hits)
+    source, target, _ = edges_above(edge_index, scores, settings.score_cut)
+    return torch.from_numpy(number_sets(connect(len(hits), source, target), settings.min_hits))

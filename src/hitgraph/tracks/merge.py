@@ -4,14 +4,15 @@ from dataclasses import dataclass
 
 import numba
 import numpy as np
+import torch
 from torch import Tensor
 
 from hitgraph.errors import SettingsError
 from hitgraph.graph.hits import Hits
 from hitgraph.kernels.choice import for_host
 from hitgraph.tracks import on_device
-from hitgraph.tracks.checks import check_min_hits, check_score
-from hitgraph.tracks.unionfind import Int64, as_labels, edges_above, find_root, number_sets
+from hitgraph.tracks.checks import check_edges, check_min_hits, check_score
+from hitgraph.tracks.unionfind import Int64, edges_above, find_root, number_sets
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ def merge_exclusive(
     the joint group would be longer than `max_hits`. A particle crosses a module once, so a group
     with two hits of a module is two particles. scores (n_edges,) from 0 to 1.
     """
+    check_edges(len(hits), edge_index, scores)
     if not for_host(scores):
         return on_device.number_sets(
             on_device.merge(
@@ -48,11 +50,11 @@ def merge_exclusive(
             ),
             settings.min_hits,
         )
-    source, target, score = edges_above(hits, edge_index, scores, settings.score_cut)
+    source, target, score = edges_above(edge_index, scores, settings.score_cut)
     order = np.argsort(-score, kind="stable")
-    module = hits.module.cpu().numpy()
+    module = hits.module.numpy()
     parent = merge_groups(source[order], target[order], module, settings.max_hits, 0)
-    return as_labels(number_sets(parent, settings.min_hits), hits)
+    return torch.from_numpy(number_sets(parent, settings.min_hits))
 
 
 @numba.njit(cache=True)

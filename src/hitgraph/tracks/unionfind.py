@@ -6,31 +6,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hitgraph.graph.hits import Hits
-
 Int64 = NDArray[np.int64]
 Float32 = NDArray[np.float32]
 
 
-def edges_above(
-    hits: Hits, edge_index: Tensor, scores: Tensor, cut: float
-) -> tuple[Int64, Int64, Float32]:
+def edges_above(edge_index: Tensor, scores: Tensor, cut: float) -> tuple[Int64, Int64, Float32]:
     """Source, target and score of the edges whose score is strictly above `cut`, in their order.
 
-    edge_index (2, n_edges), scores (n_edges,) on any device; a NaN score is not above any cut.
-    Raises ValueError when the shapes do not fit or an edge names a hit that is not there.
+    edge_index (2, n_edges), scores (n_edges,) on the CPU; a NaN score is not above any cut.
     """
-    if edge_index.ndim != 2 or edge_index.shape[0] != 2 or scores.shape != edge_index.shape[1:]:
-        raise ValueError(
-            f"edge_index has shape {tuple(edge_index.shape)} and scores {tuple(scores.shape)}: "
-            "expected (2, n_edges) and (n_edges,)"
-        )
-    index = edge_index.detach().cpu().numpy().astype(np.int64, copy=False)
-    if index.size and not (index.min() >= 0 and index.max() < len(hits)):
-        raise ValueError(
-            f"edge_index names hits {index.min()} to {index.max()}: expected 0 to {len(hits) - 1}"
-        )
-    score = scores.detach().to(torch.float32).cpu().numpy()
+    index = edge_index.detach().numpy().astype(np.int64, copy=False)
+    score = scores.detach().to(torch.float32).numpy()
     keep = np.flatnonzero(score > cut)
     return index[0, keep], index[1, keep], score[keep]
 
@@ -83,8 +69,3 @@ def number_sets(parent: Int64, min_hits: int) -> Int64:
             n_tracks += 1
         labels[hit] = track[root]
     return labels
-
-
-def as_labels(labels: Int64, hits: Hits) -> Tensor:
-    """The labels as a tensor on the device of the hits."""
-    return torch.from_numpy(labels).to(hits.position.device)

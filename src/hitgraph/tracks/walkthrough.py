@@ -15,11 +15,12 @@ from torch import Tensor
 from hitgraph.errors import SettingsError
 from hitgraph.graph.direction import squared_distance
 from hitgraph.graph.hits import Hits
-from hitgraph.tracks.checks import check_min_hits, check_score
+from hitgraph.kernels.choice import for_host
+from hitgraph.tracks import walkthrough_on_device
+from hitgraph.tracks.checks import check_edges, check_min_hits, check_score
 from hitgraph.tracks.unionfind import (
     Float32,
     Int64,
-    as_labels,
     connect,
     edges_above,
     find_root,
@@ -55,9 +56,12 @@ def walk_through(
     yet; the longest of the paths that arise (then the one with the highest sum of scores) becomes
     a track. Edges run from the hit nearer to the origin outward, however they are given.
     """
-    source, target, score = edges_above(hits, edge_index, scores, settings.score_cut)
+    check_edges(len(hits), edge_index, scores)
+    if not for_host(scores):
+        return walkthrough_on_device.walk_through(hits, edge_index, scores, settings)
+    source, target, score = edges_above(edge_index, scores, settings.score_cut)
     # From here on a hit is its place in the order from the origin outward: edges lead upward.
-    outward = torch.argsort(squared_distance(hits.position), stable=True).cpu().numpy()
+    outward = torch.argsort(squared_distance(hits.position), stable=True).numpy()
     place = np.empty_like(outward)
     place[outward] = np.arange(len(outward))
     inner = np.minimum(place[source], place[target])
@@ -67,7 +71,7 @@ def walk_through(
     )
     parent = np.empty_like(parent_by_place)
     parent[outward] = outward[parent_by_place]
-    return as_labels(number_sets(parent, settings.min_hits), hits)
+    return torch.from_numpy(number_sets(parent, settings.min_hits))
 
 
 @numba.njit(cache=True)
