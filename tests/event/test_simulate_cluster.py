@@ -81,6 +81,80 @@ def test_failing_event_is_tried_again_then_reported(
     assert sorted(tried) == [1, 2, 2, 3, 3]
 
 
+FATAL = """
+import os
+from pathlib import Path
+
+from hitgraph.event.simulate import cluster
+from hitgraph.event.simulate.folder import EventSummary
+
+
+class FatalMaker:
+    \"\"\"Event 2 always kills its process, event 3 the first time.\"\"\"
+
+    def make(self, number):
+        with Path("TRIED").open("a") as tried:
+            tried.write(f"{number}\\n")
+        if number == 2 or (number == 3 and tried_before(3) == 1):
+            os._exit(9)
+        return EventSummary(number, 1, 1, 1, 0.0, 0.0, 0)
+
+
+def tried_before(number):
+    return Path("TRIED").read_text().split().count(str(number))
+
+
+cluster._maker = lambda *_: FatalMaker()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_dying_worker_loses_only_its_own_event(tmp_path: Path) -> None:
+    distributed = pytest.importorskip("distributed", reason="Dask is not installed (extra dist)")
+    (tmp_path / "fatal.py").write_text(FATAL.replace("TRIED", str(tmp_path / "tried")))
+    out = tmp_path / "out"
+    out.mkdir()
+    result = SimulationRun()
+    with (
+        distributed.LocalCluster(
+            n_workers=2,
+            threads_per_worker=1,
+            dashboard_address=None,
+            preload=[str(tmp_path / "fatal.py")],
+            local_directory=str(tmp_path),
+        ) as local,
+        closing(cluster.connect(local.scheduler_address)) as client,
+    ):
+        cluster.share_on_cluster(GUN, out, range(1, 9), client, result, lambda: None)
+    assert result.failed == {2: "its worker died"}
+    assert sorted(one.number for one in result.done) == [1, 3, 4, 5, 6, 7, 8]
+    assert result.failed == {2: "its worker died"}
+    tried = [int(line) for line in (tmp_path / "tried").read_text().split()]
+    assert sorted(tried) == [1, 2, 2, 3, 3, 4, 5, 6, 7, 8]
+    assert not list(out.iterdir())
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_cluster_that_has_lost_its_workers_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    distributed = pytest.importorskip("distributed", reason="Dask is not installed (extra dist)")
+    monkeypatch.setattr(cluster, "LOOK_SECONDS", 0.2)
+    monkeypatch.setattr(cluster, "PATIENCE", 0.5)
+    steps: list[None] = []
+    result = SimulationRun()
+    with (
+        distributed.LocalCluster(n_workers=0, processes=False, dashboard_address=None) as local,
+        closing(cluster.connect(local.scheduler_address)) as client,
+    ):
+        cluster.share_on_cluster(GUN, tmp_path, [1, 2], client, result, lambda: steps.append(None))
+    assert list(result.failed) == [1, 2]
+    assert "lost its workers" in result.failed[1]
+    assert len(steps) == 2
+
+
 @pytest.mark.filterwarnings("ignore")
 def test_no_scheduler_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("distributed", reason="Dask is not installed (extra dist)")

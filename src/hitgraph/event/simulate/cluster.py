@@ -1,20 +1,28 @@
 """Events shared among the workers of a Dask cluster (extra `dist`)."""
 
 import logging
+import pickle
 import threading
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import Any
+from uuid import uuid4
 
 from hitgraph.errors import MissingExtraError, SettingsError
 from hitgraph.event.simulate.folder import EventSummary, discard
 from hitgraph.event.simulate.outcome import ATTEMPTS, SimulationRun
 from hitgraph.event.simulate.settings import SimulationSettings
+from hitgraph.event.simulate.simulator import event_name
 from hitgraph.event.simulate.work import Maker
+from hitgraph.files import atomic_write
 
 CONNECT_SECONDS = 10
+LOOK_SECONDS = 5.0  # between two looks at the workers
+PATIENCE = 120.0  # seconds that the cluster may be without workers
 
 log = logging.getLogger(__name__)
 
@@ -50,58 +58,102 @@ def share_on_cluster(
 ) -> None:
     """Make the events `numbers` with the workers of the cluster that `client` is connected to.
 
-    An event that fails, or whose worker dies, is tried again and then reported in `result`.
+    An event that fails, or whose worker dies, is tried again and then reported in `result`; so
+    are all that are left when the cluster has lost its workers.
     """
-    from distributed import as_completed
-
     attempts: dict[int, int] = {}
-    futures: dict[Any, int] = {}
+    futures: dict[Any, tuple[int, Path]] = {}
+    done: SimpleQueue[Any] = SimpleQueue()
 
-    def submit(number: int) -> Any:
+    def submit(number: int) -> None:
         attempts[number] = attempts.get(number, 0) + 1
+        begun = folder.absolute() / f".{event_name(number)}.{uuid4().hex}.part"
         future = client.submit(
-            _make, settings, folder.absolute(), number, pure=False, key=_key(number, attempts)
+            *(_make, settings, folder.absolute(), number, begun),
+            pure=False,
+            key=f"hitgraph-{begun.stem[1:]}",
         )
-        futures[future] = number
-        return future
+        futures[future] = number, begun
+        future.add_done_callback(done.put)
 
-    with client.as_current():
-        try:
-            pending = as_completed([submit(number) for number in numbers])
-            for future in pending:
-                number = futures.pop(future)
-                answer = future.result() if future.status == "finished" else _why(future)
-                if isinstance(answer, EventSummary):
-                    result.done.append(answer)
-                    advance()
-                    continue
-                discard(folder, number)
-                if attempts[number] < ATTEMPTS:
-                    log.warning("event %d failed (%s), trying again", number, answer)
-                    pending.add(submit(number))
-                else:
-                    result.failed[number] = answer
-                    advance()
-        finally:
+    try:
+        for number in numbers:
+            submit(number)
+        while futures:
+            future = _next(client, done)
+            if future is None:
+                break
+            number, begun = futures.pop(future)
+            answer = _answer(future)
+            begun.unlink(missing_ok=True)
+            if isinstance(answer, EventSummary):
+                result.done.append(answer)
+                advance()
+                continue
+            discard(folder, number)
+            if attempts[number] < ATTEMPTS:
+                log.warning("event %d failed (%s), trying again", number, answer)
+                submit(number)
+            else:
+                result.failed[number] = answer
+                advance()
+        for number, _ in futures.values():
+            result.failed[number] = "the cluster has lost its workers or its scheduler"
+            advance()
+    finally:
+        with suppress(OSError, TimeoutError):  # the cluster may be gone
             client.cancel(list(futures), force=True)
+        for number, begun in futures.values():
+            begun.unlink(missing_ok=True)
+            discard(folder, number)
 
 
-def _key(number: int, attempts: dict[int, int]) -> str:
-    from uuid import uuid4
+def _next(client: Any, done: SimpleQueue[Any]) -> Any:
+    """The next task that is done; None when the cluster has been gone or empty for long."""
+    patience = PATIENCE
+    while patience > 0:
+        try:
+            return done.get(timeout=LOOK_SECONDS)
+        except Empty:
+            patience = PATIENCE if _has_workers(client) else patience - LOOK_SECONDS
+    return None
 
-    return f"hitgraph-event-{number}-attempt-{attempts[number]}-{uuid4().hex[:8]}"
+
+def _has_workers(client: Any) -> bool:
+    with suppress(OSError, TimeoutError):
+        return client.status == "running" and bool(client.nthreads())
+    return False
 
 
-def _why(future: Any) -> str:
-    """Why a task has no result: its worker died too often, or it was cancelled."""
-    error = future.exception() if future.status == "error" else None
-    return f"{type(error).__name__}: {error}" if error else f"the task was {future.status}"
+def _answer(future: Any) -> EventSummary | str:
+    """What became of the event."""
+    try:
+        answer: EventSummary | str = future.result()
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+    return answer
 
 
-def _make(settings: SimulationSettings, folder: Path, number: int) -> EventSummary | str:
-    """In a worker of the cluster."""
+def _make(
+    settings: SimulationSettings, folder: Path, number: int, begun: Path
+) -> EventSummary | str:
+    """In a worker of the cluster.
+
+    Dask gives the tasks of a worker that died to others, those too whose results it still held.
+    The file `begun` tells what became of the first: the event that it was at is not left to kill
+    one worker after the other, and one that was done is not made again.
+    """
     with _one_at_a_time:
-        return _maker(settings, folder).make(number)
+        try:
+            begun.touch(exist_ok=False)
+        except FileExistsError:
+            known = begun.read_bytes()
+            answer: EventSummary | str = pickle.loads(known) if known else "its worker died"
+            return answer
+        answer = _maker(settings, folder).make(number)
+        with atomic_write(begun) as temporary:
+            temporary.write_bytes(pickle.dumps(answer))
+        return answer
 
 
 @cache
