@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from hitgraph.errors import InputError, SettingsError
-from hitgraph.graph.neighbours import BACKENDS, radius_neighbours, radius_pairs
+from hitgraph.graph import neighbours, neighbours_on_device
+from hitgraph.graph.direction import squared_distance
+from hitgraph.graph.neighbours import (
+    BACKENDS,
+    MAX_DIMENSIONS,
+    radius_neighbours,
+    radius_pairs,
+)
+from hitgraph.kernels.choice import torch_only
 
 backends = pytest.mark.parametrize("backend", sorted(BACKENDS))
 
@@ -21,74 +29,152 @@ def as_set(pairs: Tensor) -> set[tuple[int, int]]:
     return set(found)
 
 
+def plain_distances(a: Tensor, b: Tensor) -> np.ndarray:
+    """(n_a, n_b) squared distances in float32, summed from the first dimension to the last."""
+    total = np.zeros((len(a), len(b)), np.float32)
+    with np.errstate(over="ignore", under="ignore"):
+        for x, y in zip(a.numpy().T, b.numpy().T, strict=True):
+            difference = x[:, None] - y
+            total += difference * difference
+    return total
+
+
+def square(radius: float) -> np.float32:
+    with np.errstate(over="ignore", under="ignore"):
+        return np.float32(radius) * np.float32(radius)
+
+
 def brute_force(points: Tensor, radius: float) -> set[tuple[int, int]]:
-    """One pair after the other, in float32 from the first dimension to the last."""
-    rows = points.numpy()
-    limit = np.float32(radius) * np.float32(radius)
+    near = np.triu(plain_distances(points, points) <= square(radius), 1)
+    return {(int(i), int(j)) for i, j in zip(*near.nonzero(), strict=True)}
+
+
+def nearest_of_either(points: Tensor, radius: float, most: int) -> set[tuple[int, int]]:
+    """Pairs of which one point is among the `most` nearest of the other, ties by row."""
+    distance = plain_distances(points, points)
     found = set()
-    for i in range(len(rows)):
-        for j in range(i + 1, len(rows)):
-            total = np.float32(0)
-            for k in range(rows.shape[1]):
-                difference = rows[i, k] - rows[j, k]
-                total += difference * difference
-            if total <= limit:
-                found.add((i, j))
+    for i in range(len(points)):
+        near = [(d, j) for j, d in enumerate(distance[i]) if j != i and d <= square(radius)]
+        found |= {(min(i, j), max(i, j)) for _, j in sorted(near)[:most]}
     return found
 
 
+# denormal distances, denormal coordinates, squares that overflow, differences that overflow
+SCALES = [1e-3, 1.0, 1e3, 1e-21, 1e-40, 1e19, 1e38]
+
+
 @st.composite
-def clouds(draw: st.DrawFn) -> Tensor:
-    """Points on a coarse grid (many coincide, many distances tie) or spread at random."""
-    n_points, dimensions = draw(st.integers(0, 70)), draw(st.integers(1, 16))
+def clouds(draw: st.DrawFn) -> tuple[Tensor, float]:
+    """Points spread at random, in one place, or on a coarse grid (many coincide, many distances
+    tie), and a radius; on the grid radii are distances, so that pairs lie exactly on them.
+    """
+    n_points, dimensions = draw(st.integers(0, 90)), draw(st.integers(1, MAX_DIMENSIONS))
     random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    points = random.normal(size=(n_points, dimensions)) * draw(st.sampled_from([1e-3, 1.0, 1e3]))
-    if draw(st.booleans()):
+    points = random.normal(size=(n_points, dimensions))
+    shape = draw(st.sampled_from(["spread", "grid", "one place", "a line"]))
+    if shape == "grid":
         points = np.round(points)
-    return torch.from_numpy(points.astype(np.float32))
+    elif shape == "one place":
+        points[:] = points[:1]
+    elif shape == "a line":
+        points[:, 1:] = 0
+    scale = draw(st.sampled_from(SCALES))
+    radius = draw(st.sampled_from([0.0, 1e-3, 0.5, 1.0, 2.0, 5.0, 1e4])) * scale
+    return torch.from_numpy((points * scale).clip(-3e38, 3e38).astype(np.float32)), radius
 
 
-@settings(max_examples=60, deadline=None)
-@given(points=clouds(), radius=st.sampled_from([0.0, 1e-3, 0.5, 1.0, 2.0, 1e4]))
-def test_every_backend_finds_the_pairs_of_brute_force(points: Tensor, radius: float) -> None:
+dtypes = st.sampled_from([torch.int32, torch.int64])
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    cloud=clouds(),
+    most=st.none() | st.integers(1, 6) | st.just(10**9),
+    keyed=st.booleans(),
+    dtype=dtypes,
+)
+def test_every_backend_finds_the_pairs_of_brute_force(
+    cloud: tuple[Tensor, float], most: int | None, keyed: bool, dtype: torch.dtype
+) -> None:
+    points, radius = cloud
+    # nine keys only, so that many points tie
+    key = (3 * points[:, 0] / (points[:, 0].abs() + 1e-30)).round() if keyed else None
     expected = brute_force(points, radius)
+    if most is not None:
+        expected = nearest_of_either(points, radius, most)
+    if key is not None:
+        expected = {(j, i) if key[j] < key[i] else (i, j) for i, j in expected}
     for backend in BACKENDS:
-        pairs = radius_pairs(points, radius, backend=backend)
-        assert pairs.dtype == torch.int64
+        pairs = radius_pairs(points, radius, most, backend, key, dtype)
+        assert pairs.dtype == dtype
         assert as_set(pairs) == expected, backend
 
 
+@settings(max_examples=20, deadline=None)
+@given(
+    cloud=clouds(),
+    elements=st.sampled_from([1, 40, 300]),
+    node_pairs=st.integers(1, 5),
+    most=st.none() | st.integers(1, 6),
+)
+def test_pieces_of_any_size_change_nothing(
+    cloud: tuple[Tensor, float], elements: int, node_pairs: int, most: int | None
+) -> None:
+    points, radius = cloud
+    points = points[:40]
+    expected = as_set(radius_pairs(points, radius, most, "reference"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(neighbours_on_device, "CPU_ELEMENTS", elements)
+        patch.setattr(neighbours_on_device, "NODE_PAIRS", node_pairs)
+        patch.setattr(neighbours, "CHUNK_ELEMENTS", elements)
+        for backend in ("reference", "torch"):
+            assert as_set(radius_pairs(points, radius, most, backend)) == expected, backend
+
+
+@backends
+def test_many_points_have_the_pairs_of_brute_force(backend: str) -> None:
+    """Enough points for lists of neighbours that are cut short more than once."""
+    random = np.random.default_rng(3)
+    points = torch.from_numpy(random.normal(size=(1500, 3)).round(1).astype(np.float32))
+    for most in (None, 2, 9):
+        expected = as_set(radius_pairs(points, 0.4, most, "reference"))
+        assert as_set(radius_pairs(points, 0.4, most, backend)) == expected
+
+
 @settings(max_examples=40, deadline=None)
-@given(points=clouds(), radius=st.sampled_from([1.0, 2.0, 1e4]), most=st.integers(1, 6))
-def test_max_neighbours_keeps_the_nearest_of_either_point(
-    points: Tensor, radius: float, most: int
+@given(cloud=clouds(), n_queries=st.integers(0, 40), moved=st.booleans())
+def test_queries_find_the_points_around_them(
+    cloud: tuple[Tensor, float], n_queries: int, moved: bool
 ) -> None:
-    rows = points.numpy()
-    nearest: dict[int, list[tuple[np.float32, int]]] = {i: [] for i in range(len(rows))}
-    everything = brute_force(points, radius)
-    for i, j in everything:
-        distance = np.float32(0)
-        for k in range(rows.shape[1]):
-            distance += (rows[i, k] - rows[j, k]) ** 2
-        nearest[i].append((distance, j))
-        nearest[j].append((distance, i))
-    kept = {i: {j for _, j in sorted(found)[:most]} for i, found in nearest.items()}
-    expected = {(i, j) for i, j in everything if j in kept[i] or i in kept[j]}
-    for backend in BACKENDS:
-        assert as_set(radius_pairs(points, radius, most, backend)) == expected, backend
-
-
-@settings(max_examples=30, deadline=None)
-@given(points=clouds(), radius=st.sampled_from([0.0, 1.0, 2.0]), n_queries=st.integers(0, 20))
-def test_queries_that_are_points_find_their_pairs(
-    points: Tensor, radius: float, n_queries: int
-) -> None:
+    points, radius = cloud
     queries = points[:n_queries]
-    pairs = brute_force(points, radius)
-    expected = {(i, j) for i in range(len(queries)) for j in range(len(points))}
-    expected = {(i, j) for i, j in expected if i == j or (min(i, j), max(i, j)) in pairs}
+    if moved:
+        queries = (queries + queries.flip(0)) / 2
+        queries = queries[torch.isfinite(queries).all(dim=1)]
+    near = plain_distances(queries, points) <= square(radius)
+    expected = {(int(i), int(j)) for i, j in zip(*near.nonzero(), strict=True)}
     for backend in BACKENDS:
         assert as_set(radius_neighbours(queries, points, radius, backend)) == expected, backend
+
+
+@backends
+def test_edges_run_from_the_inner_hit_to_the_outer(backend: str) -> None:
+    position = 100 * torch.randn(300, 3, generator=torch.Generator().manual_seed(4))
+    position[:20] = position[20:40].flip(1)  # as far from the origin as those
+    pairs = radius_pairs(position, 100.0, backend=backend)
+    distance = squared_distance(position)
+    inner, outer = radius_pairs(position, 100.0, backend=backend, key=distance)
+    further = distance[outer] - distance[inner]
+    assert bool(((further > 0) | ((further == 0) & (inner < outer))).all())
+    assert as_set(torch.stack([inner, outer]).sort(dim=0).values) == as_set(pairs)
+
+
+def test_torch_computes_what_the_host_would_on_another_device() -> None:
+    points = torch.randn(80, 4, generator=torch.Generator().manual_seed(5))
+    for most in (None, 3):
+        with torch_only():
+            away = radius_pairs(points, 1.0, most)
+        assert torch.equal(away, radius_pairs(points, 1.0, most, "torch"))
 
 
 @backends
@@ -157,6 +243,10 @@ def test_what_cannot_be_searched_is_refused() -> None:
         radius_pairs(torch.zeros(3, 2, dtype=torch.float64), 1.0)
     with pytest.raises(ValueError, match=r"expected \(m, 2\)"):
         radius_neighbours(torch.zeros(3, 3), torch.zeros(3, 2), 1.0)
+    with pytest.raises(ValueError, match=r"key has shape \(2,\): expected \(3,\)"):
+        radius_pairs(torch.zeros(3, 2), 1.0, key=torch.zeros(2))
+    with pytest.raises(ValueError, match=r"dtype is torch\.int16"):
+        radius_pairs(torch.zeros(3, 2), 1.0, dtype=torch.int16)
     with pytest.raises(SettingsError, match="max_neighbours"):
         radius_pairs(torch.zeros(3, 2), 1.0, 0)
     with pytest.raises(SettingsError, match="abacus"):

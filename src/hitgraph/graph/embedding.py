@@ -9,13 +9,14 @@ import torch
 from torch import Tensor, nn
 
 from hitgraph.errors import SettingsError
-from hitgraph.graph.direction import direct_outward
+from hitgraph.graph.direction import squared_distance
 from hitgraph.graph.hits import FEATURES, Hits
 from hitgraph.graph.neighbours import MAX_DIMENSIONS, radius_neighbours, radius_pairs
 from hitgraph.graph.networks import Standardise
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {"tanh": nn.Tanh, "relu": nn.ReLU, "silu": nn.SiLU}
 AZIMUTHS = ("phi", "gphi")  # features that jump from pi to -pi
+BATCH = 16_384  # hits the network takes at a time, so that its layers stay small
 PROBE_HITS = 64  # hits whose neighbours are counted to guess how many there will be
 
 
@@ -112,9 +113,15 @@ class RadiusBuilder:
 
         Two hits of one module are never joined: a true edge leads from module to module.
         """
-        pairs = radius_pairs(self.network(hits.features), self.radius, self.max_neighbours)
-        pairs = pairs[:, hits.module[pairs[0]] != hits.module[pairs[1]]]
-        return direct_outward(pairs, hits.position)
+        latents = torch.cat([self.network(part) for part in hits.features.split(BATCH)])  # type: ignore[no-untyped-call]
+        pairs = radius_pairs(
+            latents,
+            self.radius,
+            self.max_neighbours,
+            key=squared_distance(hits.position),
+            dtype=torch.int32,  # half the memory of what is left of them
+        )
+        return pairs[:, hits.module[pairs[0]] != hits.module[pairs[1]]].long()
 
 
 @torch.no_grad()
