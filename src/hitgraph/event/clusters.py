@@ -21,6 +21,15 @@ CLUSTER_FEATURES = (
 )
 
 
+def modules_of_hits(event: Event, detector: Detector) -> NDArray[np.int64]:
+    """(n_hits,) dense module index of each hit. Raises InputError for an unknown module."""
+    hits = event.hits
+    try:
+        return detector.module_index(hits.volume_id, hits.layer_id, hits.module_id)
+    except InputError as error:
+        raise InputError(f"{event.name} hits, {error}") from error
+
+
 def cluster_features(event: Event, detector: Detector) -> NDArray[np.float32]:
     """(n_hits, 9) shape of each hit's cluster, columns CLUSTER_FEATURES.
 
@@ -35,10 +44,7 @@ def cluster_features(event: Event, detector: Detector) -> NDArray[np.float32]:
             f"{event.name}-cells.csv beside the hits, or take a pipeline without cluster features"
         )
     hits, cells = event.hits, event.cells
-    try:
-        module = detector.module_index(hits.volume_id, hits.layer_id, hits.module_id)
-    except InputError as error:
-        raise InputError(f"{event.name}, {error}") from error
+    module = modules_of_hits(event, detector)
     features, n_used = _features(
         hits.hit_id,
         cells.hit_id,

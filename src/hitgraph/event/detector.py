@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, fields
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,23 +92,21 @@ class Detector:
         module_id: NDArray[np.integer],
     ) -> NDArray[np.int64]:
         """Dense module index of each hit, (n_hits,); -1 for a module that is not in the table."""
-        wanted = _module_key(volume_id, layer_id, module_id)
-        keys, order = self._sorted_keys
+        columns = (volume_id, layer_id, module_id)
+        wanted = module_key(*(column.astype(np.int64) for column in columns))
+        keys, order = self.sorted_keys
         slot = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
         return np.where(keys[slot] == wanted, order[slot], -1)
 
     @cached_property
-    def _sorted_keys(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        keys = _module_key(self.volume_id, self.layer_id, self.module_id)
+    def sorted_keys(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """(n_modules,) module_key of the modules, rising, and the dense module index of each."""
+        columns = (self.volume_id, self.layer_id, self.module_id)
+        keys = module_key(*(column.astype(np.int64) for column in columns))
         order = np.argsort(keys, kind="stable").astype(np.int64)
         return keys[order], order
 
 
-def _module_key(
-    volume_id: NDArray[np.integer], layer_id: NDArray[np.integer], module_id: NDArray[np.integer]
-) -> NDArray[np.int64]:
-    return (
-        (volume_id.astype(np.int64) << 40)
-        + (layer_id.astype(np.int64) << 20)
-        + module_id.astype(np.int64)
-    )
+def module_key(volume_id: Any, layer_id: Any, module_id: Any) -> Any:
+    """One number a module, of int64 arrays or tensors."""
+    return (volume_id << 40) + (layer_id << 20) + module_id

@@ -6,10 +6,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hitgraph.errors import InputError
-from hitgraph.event.clusters import CLUSTER_FEATURES, cluster_features
+from hitgraph.event.clusters import CLUSTER_FEATURES, cluster_features, modules_of_hits
 from hitgraph.event.detector import Detector
 from hitgraph.event.event import Event
+from hitgraph.graph.hits_on_device import hit_tensors
+from hitgraph.kernels.choice import for_host
+
+CPU = torch.device("cpu")
 
 POSITION_FEATURES = ("r", "phi", "z")  # mm, rad, mm
 FEATURES = (*POSITION_FEATURES, *CLUSTER_FEATURES)
@@ -51,18 +54,19 @@ class Hits:
         return replace(self, features=features)
 
 
-def hits_from_event(event: Event, detector: Detector, clusters: bool = True) -> Hits:
-    """Tensors of an event's hits, with the cluster-shape features when `clusters`.
+def hits_from_event(
+    event: Event, detector: Detector, clusters: bool = True, device: torch.device = CPU
+) -> Hits:
+    """Tensors of an event's hits on `device`, with the cluster-shape features when `clusters`.
 
+    For a GPU the columns of the event are copied there and everything is made there.
     Raises InputError when a hit lies on a module that `detector` lacks, or when clusters are
     wanted and the event has no cells.
     """
-    table = event.hits
-    try:
-        module = detector.module_index(table.volume_id, table.layer_id, table.module_id)
-    except InputError as error:
-        raise InputError(f"{event.name} hits, {error}") from error
-    x, y, z = table.x, table.y, table.z
+    if not for_host(torch.empty(0, device=device)):
+        return Hits(*hit_tensors(event, detector, clusters, device))
+    module = modules_of_hits(event, detector)
+    x, y, z = event.hits.x, event.hits.y, event.hits.z
     columns = np.stack([np.hypot(x, y), np.arctan2(y, x), z], axis=1).astype(np.float32)
     if clusters:
         columns = np.concatenate([columns, cluster_features(event, detector)], axis=1)
