@@ -68,6 +68,8 @@ def test_a_study_goes_on_with_the_settings_it_began_with(
         ("misalignment", ("--layers", "40"), "layers"),
         ("pileup", ("--simulate", "20"), "either EVENTS"),
         ("pileup", (), "dataset.json"),
+        ("field", ("--pileup", "20"), "--pileup is about what --simulate makes"),
+        ("pileup", ("--preset", "plain"), "--preset is about what --simulate makes"),
     ],
 )
 def test_what_cannot_be_is_refused_with_a_reason(

@@ -1,18 +1,20 @@
 """Scans and curves: what events add up to."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from hitgraph.errors import InputError
+from hitgraph.errors import InputError, SettingsError
 from hitgraph.evaluation.metrics import evaluate, truth_labels
 from hitgraph.event.event import Event
+from hitgraph.event.simulate.settings import SimulationSettings
 from hitgraph.event.store import write_dataset_info
 from hitgraph.studies.particles import VARIABLES, efficiency_curves
 from hitgraph.studies.quality import quality_of, together
-from hitgraph.studies.samples import setting_of
+from hitgraph.studies.samples import sample_settings, setting_of
 from hitgraph.studies.scan import collect
 from hitgraph.studies.scan_output import Axis, scan_result
 from hitgraph.studies.size import columns, growth
@@ -75,6 +77,16 @@ def test_a_sample_tells_its_setting_or_is_refused(tmp_path: Path) -> None:
     (tmp_path / "dataset.json").unlink()
     with pytest.raises(InputError, match=r"pileup.*hitgraph simulate.*--simulate"):
         setting_of(tmp_path, "pileup")
+
+
+def test_samples_differ_in_what_is_studied_only() -> None:
+    weak, strong = sample_settings("field", [1.9, 2.1], seed=4, pileup=20.0, preset="plain")
+    assert (weak.field, strong.field) == (1.9, 2.1)
+    assert replace(weak, field=2.1) == strong
+    assert (weak.seed, weak.pileup, weak.preset) == (4, 20, "plain")
+    assert sample_settings("pileup", [50])[0] == SimulationSettings(pileup=50)
+    with pytest.raises(SettingsError, match="field = 100"):
+        sample_settings("field", [2, 100])
 
 
 def test_growth_is_the_power_of_the_number_of_hits() -> None:

@@ -71,6 +71,13 @@ def _add_own(study: argparse.ArgumentParser, name: str) -> None:
         study.add_argument(
             "--each", type=positive, default=3, metavar="N", help="events a sample (default 3)"
         )
+        study.add_argument(
+            "--preset", metavar="NAME", help="of what is simulated (default trackml-like)"
+        )
+        if name == "field":
+            study.add_argument(
+                "--pileup", type=float, metavar="MU", help="of what is simulated (default 200)"
+            )
         add_workers(study)
     if name == "noise":
         _add_values(study, "--fractions", "of all hits (default 0 0.04 0.08 0.12 0.16 0.2)")
@@ -139,13 +146,19 @@ def _sources(args: argparse.Namespace) -> "list[EventSource]":
     if bool(args.paths) == bool(args.simulate):
         raise SettingsError("give either EVENTS, folders of simulated events, or --simulate")
     if args.paths:
+        for name in ("preset", "pileup"):
+            if getattr(args, name, None) is not None:
+                raise SettingsError(f"--{name} is about what --simulate makes: leave it out")
         return list_events(args.paths, args.detectors, args.events)
-    from hitgraph.studies.samples import simulate_samples
+    from hitgraph.studies.samples import sample_settings, simulate_samples
 
+    told = {name: getattr(args, name, None) for name in ("preset", "pileup")}
+    base = {name: value for name, value in told.items() if value is not None}
+    samples = sample_settings(args.study, args.simulate, seed=args.seed, **base)
     with progress(args.quiet) as bar:
-        task = bar.add_task("simulating", total=len(args.simulate) * args.each)
+        task = bar.add_task("simulating", total=len(samples) * args.each)
         return simulate_samples(
-            *(args.study, args.simulate, args.each, args.seed, args.out, args.workers),
+            *(args.study, samples, args.each, args.out, args.workers),
             advance=lambda: bar.advance(task),
         )
 

@@ -17,6 +17,8 @@ from hitgraph.studies.points import Point
 from hitgraph.studies.scan import Change, scan_plan, scan_points, unchanged
 from hitgraph.studies.scan_output import Axis, scan_result
 
+FIRST = 1000  # number of the first simulated event
+
 AXES = {
     "pileup": Axis("hits", place=lambda _, quality: quality.mean_hits, heading="pile-up"),
     "field": Axis("field [T]"),
@@ -59,30 +61,35 @@ def setting_of(folder: Path, name: str) -> float:
     return float(found)
 
 
+def sample_settings(study: str, values: Sequence[float], **base: Any) -> list[SimulationSettings]:
+    """The defaults of `hitgraph simulate` and `base`, with each value of what is studied.
+
+    Raises SettingsError where one cannot be simulated.
+    """
+    return [SimulationSettings(**{**base, study: value}) for value in values]
+
+
 def simulate_samples(
     study: str,
-    values: Sequence[float],
+    samples: Sequence[SimulationSettings],
     n_events: int,
-    seed: int,
     folder: Path,
     workers: int,
     advance: Callable[[], None],
 ) -> list[EventSource]:
-    """Events with each value of the setting, kept in FOLDER/events and not made twice.
+    """Events with each of the settings, kept in FOLDER/events and not made twice.
 
     Raises MissingExtraError without the extra `sim`, HitgraphError where an event failed.
     """
     from hitgraph.event.simulate.run import simulate
 
-    base: dict[str, Any] = {"seed": seed, "preset": "plain"}  # what the pipelines are trained on
-    samples = [SimulationSettings(**(base | {study: value})) for value in values]
     sources: list[EventSource] = []
     for settings in samples:
         out = folder / "events" / f"{study}-{getattr(settings, study):g}"
-        numbers = range(1000, 1000 + n_events)
+        numbers = range(FIRST, FIRST + n_events)
         run = simulate(settings, out, numbers, workers=workers, resume=True, advance=advance)
         if run.failed:
             number, why = next(iter(run.failed.items()))
             raise HitgraphError(f"{out}: event {number} could not be simulated: {why}")
-        sources += list_events([out], numbers=(1000, 1000 + n_events))
+        sources += list_events([out], numbers=(FIRST, FIRST + n_events))
     return sources
