@@ -32,6 +32,22 @@ def _keep_thread_number() -> Iterator[None]:
         torch.set_num_threads(before or int(os.environ.get("OMP_NUM_THREADS", "1")))
 
 
+@pytest.fixture(scope="session", params=["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
+def device(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Where to try what runs on a GPU: torch's operations on the CPU, and on a GPU if there is one.
+
+    `pytest -m gpu` takes the GPU alone.
+    """
+    import torch
+
+    from hitgraph.kernels.choice import torch_only
+
+    if request.param == "cuda" and not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    with torch_only():
+        yield request.param
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """Folder with the real TrackML event; tests skip where it is not given."""

@@ -4,7 +4,9 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from importlib.resources import files
+from math import inf, log
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +44,12 @@ from hitgraph.tracks.parts import part_pairs
 FORMAT = 1  # of the pipeline folder
 PIPELINE_FILE = "pipeline.yaml"  # written last: where it stands, the folder is complete
 CPU = torch.device("cpu")
+PRECISIONS = {
+    "auto": None,
+    "float32": torch.float32,
+    "float16": torch.float16,
+    "bfloat16": torch.bfloat16,
+}
 CENTRE_TOLERANCE = 0.1  # mm, between an event's module table and the pipeline's
 
 Watch = Callable[[str], AbstractContextManager[object]]  # entered with a stage's name
@@ -112,15 +120,18 @@ class Pipeline:
     embedding: EmbeddingNetwork | None = None  # of the graph builder "radius"
     join: JoinNetwork | None = None  # where the recipe joins parts of tracks
     device: torch.device = CPU
+    precision: torch.dtype = torch.float32  # of the products in the networks behind the graph
 
     @staticmethod
-    def load(name: str | Path, device: str = "cpu") -> "Pipeline":
+    def load(name: str | Path, device: str = "cpu", precision: str = "auto") -> "Pipeline":
         """Read a shipped pipeline by name, or a pipeline folder.
 
-        Raises InputError when it is missing or damaged, SettingsError for a device that is not
-        there.
+        `precision` is one of PRECISIONS: that of the networks on a GPU; geometry, sums and logits
+        always have 32 bits. Raises InputError when the pipeline is missing or damaged,
+        SettingsError for a device that is not there or cannot compute so.
         """
-        return load_pipeline(find_pipeline(name), find_device(device))
+        place = find_device(device)
+        return load_pipeline(find_pipeline(name), place, find_precision(precision, place))
 
     def save(self, folder: str | Path) -> None:
         """Write pipeline.yaml, weights, detector and learnt tables into `folder`."""
@@ -139,7 +150,7 @@ class Pipeline:
         log = _StageLog(truth, self.device, watch, look)
         with torch.inference_mode():
             with log.stage("features"):
-                hits = hits_from_event(event, self.detector, self.recipe.clusters).to(self.device)
+                hits = hits_from_event(event, self.detector, self.recipe.clusters, self.device)
             with log.stage("graph") as done:
                 edges, logits = self.build_graph(hits)
                 done(edges)
@@ -160,7 +171,7 @@ class Pipeline:
                     done(edges, scored, given)
             with log.stage("gnn") as done:
                 x, edge_attr = self.graph_inputs(hits, edges, logits, support)
-                scored, logits = edges, self.gnn(x, edges, edge_attr).float()
+                scored, logits = edges, self.gnn_logits(x, edges, edge_attr)
                 kept = logits >= logit(self.working_points.gnn_cut)
                 edges, scores = edges[:, kept], torch.sigmoid(logits[kept])
                 done(edges, scored, logits)
@@ -178,21 +189,21 @@ class Pipeline:
 
         Only the builder "scored" has logits (n_edges,).
         """
-        builder, device = make_builder(self), hits.position.device
-        if isinstance(builder, ScoredBuilder):
-            edges, logits = builder.search(hits)
-            return edges.to(device), logits.to(device)
-        return builder.build(hits).to(device), None
+        if isinstance(self.builder, ScoredBuilder):
+            return self.builder.search(hits)
+        return self.builder.build(hits), None
 
     def filter_logits(self, hits: Hits, edges: Tensor) -> Tensor:
         """Logits (n_edges,) of candidate edges, each judged by itself."""
         assert self.filter is not None
-        return score_candidates(self.filter, hits, edges, self.detector)
+        with self._mixed_precision():
+            return score_candidates(self.filter, hits, edges, self.detector)
 
     def triplet_logits(self, hits: Hits, edges: Tensor, logits: Tensor) -> tuple[Tensor, Tensor]:
         """Edges with logits (n_edges,) judged by those that continue them, and their support."""
         assert self.triplets is not None
-        return judge_edges(self.triplets, hits, edges, logits)
+        with self._mixed_precision():
+            return judge_edges(self.triplets, hits, edges, logits)
 
     def graph_inputs(
         self, hits: Hits, edges: Tensor, logits: Tensor, support: Tensor | None = None
@@ -203,6 +214,12 @@ class Pipeline:
         return hit_inputs(hits, settings.hit_inputs), edge_inputs(
             hits, pairs, logits, support, settings.edge_inputs
         )
+
+    def gnn_logits(self, x: Tensor, edges: Tensor, edge_attr: Tensor) -> Tensor:
+        """Logits (n_edges,) of edges, from what `graph_inputs` gives."""
+        with self._mixed_precision():
+            logits: Tensor = self.gnn(x, edges, edge_attr)
+        return logits.float()
 
     def build_tracks(self, hits: Hits, edges: Tensor, scores: Tensor) -> Tensor:
         """Labels (n_hits,) from edges (2, n_edges) and their scores (n_edges,) in (0, 1)."""
@@ -217,23 +234,27 @@ class Pipeline:
         assert self.recipe.join is not None
         settings = self.recipe.join.network
         pairs = part_pairs(hits, labels, settings.max_hits)
-        scores = torch.sigmoid(self.join(pairs.features).float())
+        with self._mixed_precision():
+            scores = torch.sigmoid(self.join(pairs.features))
         return join_tracks(hits, labels, pairs, scores, settings)
 
+    @cached_property
+    def builder(self) -> ScoredBuilder | WindowBuilder | RadiusBuilder:
+        """The graph builder that the recipe asks for; it keeps its tables on the device."""
+        stage = self.recipe.graph
+        if isinstance(stage, RadiusStage):
+            assert self.embedding is not None
+            assert self.working_points.radius is not None
+            return RadiusBuilder(self.embedding, self.working_points.radius, stage.max_neighbours)
+        assert self.windows is not None
+        if isinstance(self.windows, ScoredWindows):
+            return ScoredBuilder(self.windows, self.detector)
+        return WindowBuilder(self.windows, self.detector)
 
-def make_builder(pipeline: Pipeline) -> ScoredBuilder | WindowBuilder | RadiusBuilder:
-    """The graph builder that the pipeline's recipe asks for."""
-    stage = pipeline.recipe.graph
-    if isinstance(stage, RadiusStage):
-        assert pipeline.embedding is not None
-        assert pipeline.working_points.radius is not None
-        return RadiusBuilder(
-            pipeline.embedding, pipeline.working_points.radius, stage.max_neighbours
-        )
-    assert pipeline.windows is not None
-    if isinstance(pipeline.windows, ScoredWindows):
-        return ScoredBuilder(pipeline.windows, pipeline.detector)
-    return WindowBuilder(pipeline.windows, pipeline.detector)
+    def _mixed_precision(self) -> AbstractContextManager[object]:
+        if self.precision == torch.float32:
+            return nullcontext()
+        return torch.autocast(self.device.type, self.precision)
 
 
 def new_networks(recipe: Recipe) -> dict[str, nn.Module]:
@@ -299,6 +320,28 @@ def find_device(name: str) -> torch.device:
     return device
 
 
+def find_precision(name: str, device: torch.device) -> torch.dtype:
+    """One of PRECISIONS as a type the device computes with. Raises SettingsError otherwise.
+
+    auto: 32 bits on the CPU, whose kernels have no other; float16 on a GPU.
+    """
+    if name not in PRECISIONS:
+        raise SettingsError(
+            f"precision: {name!r} is not allowed; one of auto, {', '.join(list(PRECISIONS)[1:])}"
+        )
+    precision = PRECISIONS[name]
+    if precision is None:
+        return torch.float32 if device.type == "cpu" else torch.float16
+    if precision != torch.float32 and device.type == "cpu":
+        raise SettingsError(
+            f"precision: {name} is for GPUs, a CPU computes in float32: leave it out, or take "
+            "another --device"
+        )
+    if precision == torch.bfloat16 and not torch.cuda.is_bf16_supported():
+        raise SettingsError(f"precision: this GPU has no {name}: take float16")
+    return precision
+
+
 def save_pipeline(pipeline: Pipeline, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     if pipeline.windows is not None:
@@ -324,7 +367,7 @@ def save_pipeline(pipeline: Pipeline, folder: Path) -> None:
         temporary.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
 
 
-def load_pipeline(folder: Path, device: torch.device) -> Pipeline:
+def load_pipeline(folder: Path, device: torch.device, precision: torch.dtype) -> Pipeline:
     path = folder / PIPELINE_FILE
     content = read_yaml(path)
     if content.get("format") != FORMAT:
@@ -359,6 +402,7 @@ def load_pipeline(folder: Path, device: torch.device) -> Pipeline:
         working_points=working_points,
         windows=windows,
         device=device,
+        precision=precision,
         **networks,  # type: ignore[arg-type]
     )
     for network in networks.values():
@@ -438,7 +482,7 @@ class _StageLog:
 
     def _now(self) -> float:
         if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)
+            torch.cuda.current_stream(self.device).synchronize()  # other events may be in flight
         return time.perf_counter()
 
     def _judged(
@@ -463,4 +507,6 @@ class _StageLog:
 
 def logit(score: float) -> float:
     """Of a score from 0 to 1."""
-    return float(torch.logit(torch.tensor(score, dtype=torch.float64)))
+    if score in (0, 1):
+        return inf if score else -inf
+    return log(score / (1 - score))

@@ -16,5 +16,7 @@ def test_torch_alone_until_the_block_is_left() -> None:
         assert not for_host(tensor)
         with torch_only():
             assert not for_host(tensor)
+        with torch_only(False):
+            assert for_host(tensor)
         assert not for_host(tensor)
     assert for_host(tensor)

@@ -57,6 +57,8 @@ def reference(
     if weights.gate is not None:
         gate = torch.nn.functional.linear(edges, weights.gate, weights.gate_bias)
         messages = edges * torch.sigmoid(gate)
+    # In mixed precision the sums are in 32 bits: many messages meet at a hit.
+    messages = messages.to(torch.promote_types(messages.dtype, torch.float32))
     zeros = messages.new_zeros(len(inner), messages.shape[1])
     return edges, zeros.index_add(0, source, messages), zeros.index_add(0, target, messages)
 

@@ -22,7 +22,7 @@ from torch.utils.checkpoint import checkpoint
 from hitgraph.errors import SettingsError
 from hitgraph.gnn import edge_update
 from hitgraph.gnn.interaction_kernel import score_edges
-from hitgraph.graph.networks import Standardise, mlp
+from hitgraph.graph.networks import Standardise, logits_of, mlp
 from hitgraph.kernels.choice import for_host
 from hitgraph.kernels.tiles import MAX_WIDTH
 
@@ -75,8 +75,7 @@ class InteractionNetwork(nn.Module):
         if edge_attr is not None and self._runs_fused(x):
             return score_edges(self, x, edge_index, edge_attr)
         (last,) = deque(self._states(x, edge_index, edge_attr), maxlen=1)  # keeps no earlier round
-        logits: Tensor = self.classify(last).squeeze(-1)
-        return logits
+        return logits_of(self.classify, last)
 
     def _runs_fused(self, x: Tensor) -> bool:
         widest = max(self.settings.hidden, self.settings.mlp_hidden)
@@ -91,7 +90,7 @@ class InteractionNetwork(nn.Module):
     def all_logits(self, x: Tensor, edge_index: Tensor, edge_attr: Tensor) -> Tensor:
         """Logits after every second round, ending with the last, ((steps + 1) // 2, n_edges)."""
         states = list(self._states(x, edge_index, edge_attr))
-        return torch.stack([self.classify(state).squeeze(-1) for state in states[::-2][::-1]])
+        return torch.stack([logits_of(self.classify, state) for state in states[::-2][::-1]])
 
     def _states(self, x: Tensor, edge_index: Tensor, edge_attr: Tensor | None) -> Iterator[Tensor]:
         if edge_attr is None:

@@ -16,7 +16,7 @@ from hitgraph.errors import SettingsError
 from hitgraph.event.detector import Detector
 from hitgraph.graph.filter_kernel import score_pairs
 from hitgraph.graph.hits import Hits
-from hitgraph.graph.networks import Standardise, mlp
+from hitgraph.graph.networks import Standardise, logits_of, mlp
 from hitgraph.graph.pairs import pair_features
 from hitgraph.kernels.choice import for_host
 from hitgraph.kernels.tiles import MAX_WIDTH
@@ -74,8 +74,7 @@ class FilterNetwork(nn.Module):
             pairs = self.pair(self.standardise_pairs(edge_attr))
             first = pairs if first is None else first + pairs
         assert first is not None
-        logits: Tensor = self.rest(torch.relu(first)).squeeze(-1)
-        return logits
+        return logits_of(self.rest, torch.relu(first))
 
 
 @torch.no_grad()

@@ -35,3 +35,17 @@ def mlp(sizes: list[int], activation: type[nn.Module] = nn.ReLU) -> nn.Sequentia
     for n_in, n_out in pairwise(sizes):
         layers += [nn.Linear(n_in, n_out), activation()]
     return nn.Sequential(*layers[:-1])
+
+
+def logits_of(layers: nn.Sequential, x: Tensor) -> Tensor:
+    """(n_rows, n_in) -> (n_rows,) of an MLP with one output.
+
+    The last layer computes in the precision of its weights, in mixed precision too: a logit in 16
+    bits would have steps of a few hundredths.
+    """
+    last = layers[-1]
+    assert isinstance(last, nn.Linear)
+    hidden = layers[:-1](x)
+    with torch.autocast(x.device.type, enabled=False):
+        logits: Tensor = last(hidden.to(last.weight.dtype)).squeeze(-1)
+    return logits

@@ -54,7 +54,7 @@ def hit_rows(hits: Hits, detector: Detector) -> Tensor:
     return torch.cat([columns, frames[:, :9]], dim=1)
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=16)
 def _frames(detector: Detector, device: torch.device) -> Tensor:
     """(n_modules, 11) module_frames and both pitches, copied to the device once."""
     pitches = np.stack([detector.pitch_u, detector.pitch_v], axis=1).astype(np.float32)

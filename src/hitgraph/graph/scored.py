@@ -40,6 +40,7 @@ from hitgraph.graph.windows import (
 )
 from hitgraph.graph.windows_on_device import search_scored
 from hitgraph.kernels.choice import for_host
+from hitgraph.kernels.constants import Constants
 
 _BLOCK = 4096  # inner hits a task
 _FAKES = 400_000  # pairs an event that are no edges and teach the score
@@ -183,6 +184,7 @@ class ScoredBuilder:
             rest + np.float32(_ROUNDING),
             np.float32(scored.cut),
         )
+        self._constants = Constants(self._barrel, *self._windows[:7])
 
     def build(self, hits: Hits) -> Tensor:
         """(2, n_edges) int64 candidate edges, inner hit first, without duplicates.
@@ -234,7 +236,8 @@ class ScoredBuilder:
 
     def search_on_device(self, hits: Hits) -> tuple[Tensor, Tensor]:
         """What `search` gives, in torch on any device; the order of the edges is another."""
-        return search_scored(hits, self.detector, self._barrel, self._windows[:7], self.scored.cut)
+        barrel, *windows = self._constants.on(hits.position.device)
+        return search_scored(hits, self.detector, barrel, tuple(windows), self.scored.cut)
 
 
 def hit_columns(hits: Hits, detector: Detector, barrel: NDArray[np.bool_]) -> NDArray[np.float32]:

@@ -22,7 +22,7 @@ from hitgraph.errors import SettingsError
 from hitgraph.graph import triplet_search as search
 from hitgraph.graph import triplets_on_device
 from hitgraph.graph.hits import Hits
-from hitgraph.graph.networks import Standardise, mlp
+from hitgraph.graph.networks import Standardise, logits_of, mlp
 from hitgraph.kernels.choice import for_host
 from hitgraph.kernels.tiles import pad, padded
 
@@ -60,7 +60,7 @@ class RowNetwork(nn.Module):
 
     def forward(self, rows: Tensor) -> Tensor:
         """(n, n_features) -> (n,)."""
-        logits: Tensor = self.layers(self.standardise(rows)).squeeze(-1)
+        logits = logits_of(self.layers, self.standardise(rows))
         return logits + rows[:, 0] if self.residual else logits
 
 

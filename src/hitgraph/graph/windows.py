@@ -31,6 +31,7 @@ from hitgraph.graph.window_search import (
 )
 from hitgraph.graph.windows_on_device import search_windows
 from hitgraph.kernels.choice import for_host
+from hitgraph.kernels.constants import Constants
 
 _BLOCK = 4096  # inner hits a task
 ROUNDING = 1e-5  # widens a window, so that the edge that sets it passes it in every kernel
@@ -178,13 +179,14 @@ class WindowBuilder:
     ) -> None:
         self.windows = windows
         self.detector = detector
-        self.threads = threads or torch.get_num_threads()
+        self.threads = threads
         inner, outer = layer_rows(windows, detector)
         order = np.lexsort((outer, inner))
         self._outer = outer[order]
         self._first = np.searchsorted(inner[order], np.arange(detector.n_layers + 1))
         self._bounds = np.ascontiguousarray(windows.bounds[order])
         self._along_is_z = along_is_z(detector)
+        self._constants = Constants(self._first, self._outer, self._bounds)
 
     def build(self, hits: Hits) -> Tensor:
         """(2, n_edges) int64 candidate edges, inner hit first, without duplicates.
@@ -223,19 +225,19 @@ class WindowBuilder:
             return pairs
 
         blocks = range(0, len(order), _BLOCK)
-        if self.threads == 1:
+        threads = self.threads or torch.get_num_threads()
+        if threads == 1:
             found = [task(begin) for begin in blocks]
         else:
-            with ThreadPoolExecutor(self.threads) as pool:
+            with ThreadPoolExecutor(threads) as pool:
                 found = list(pool.map(task, blocks))
         pairs = np.concatenate([np.empty((2, 0), np.int32), *found], axis=1)
         return torch.from_numpy(pairs.astype(np.int64))
 
     def build_on_device(self, hits: Hits) -> Tensor:
         """What `build` gives, in torch on any device; the order of the edges is another."""
-        return search_windows(
-            hits, self.detector, self._first, self._outer, self._bounds, self.windows.cluster_shape
-        )
+        windows = self._constants.on(hits.position.device)
+        return search_windows(hits, self.detector, windows, self.windows.cluster_shape)
 
 
 def layer_rows(

@@ -7,10 +7,8 @@ it is tested, CHUNK pairs at a time, so that memory stays bounded whatever the e
 
 from collections.abc import Iterator
 from math import pi
-from typing import Any
 
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from hitgraph.event.detector import Detector
@@ -22,8 +20,6 @@ from hitgraph.graph.scored_search import N_BINS, N_GEOMETRY
 from hitgraph.graph.window_search import CURVATURE, DETA, INNER_U, OUTER_U, SIN_DPHI, Z0
 from hitgraph.kernels.ranges import expand, expand_in_parts
 
-Array = NDArray[Any]
-
 CHUNK = 1 << 24  # pairs tested at a time
 _TURN = 8 * pi  # between the azimuths of one layer and those of the next
 
@@ -31,22 +27,20 @@ _TURN = 8 * pi  # between the azimuths of one layer and those of the next
 def search_windows(
     hits: Hits,
     detector: Detector,
-    first: Array,
-    outer: Array,
-    bounds: Array,
+    windows: tuple[Tensor, ...],
     use_shape: bool,
 ) -> Tensor:
     """The edges of windows.WindowBuilder.build, ordered by inner and then by outer hit.
 
-    Windows of inner layer m are first[m] to first[m + 1] of outer (n,) and bounds (n, 8, 2).
+    windows: first, outer and bounds on the device of the hits. Windows of inner layer m are
+    first[m] to first[m + 1] of outer (n,) and bounds (n, 8, 2).
     """
     device = hits.position.device
     rows = hit_rows(hits, detector)
-    table = torch.from_numpy(bounds).to(device)
     found = [torch.empty(2, 0, dtype=torch.int64, device=device)]
-    for i, j, window in _pairs_in_windows(hits, rows, first, outer, table):
+    for i, j, window in _pairs_in_windows(hits, rows, *windows):
         if use_shape:
-            fits = _shape_fits(rows[i], rows[j], table[window])
+            fits = _shape_fits(rows[i], rows[j], windows[2][window])
             i, j = i[fits], j[fits]
         found.append(torch.stack([i, j]))
     edges = torch.cat(found, dim=1)
@@ -56,24 +50,22 @@ def search_windows(
 def search_scored(
     hits: Hits,
     detector: Detector,
-    barrel: Array,
-    windows: tuple[Array, ...],
+    barrel: Tensor,
+    windows: tuple[Tensor, ...],
     cut: float,
 ) -> tuple[Tensor, Tensor]:
     """Edges and scores of scored.ScoredBuilder.search, ordered by inner and then by outer hit.
 
-    windows: first, outer and bounds as above, then base, low, scale and table as in
-    scored_search.search_scored.
+    barrel (n_layers,) bool; windows: first, outer and bounds as above, then base, low, scale and
+    table as in scored_search.search_scored; all on the device of the hits.
     """
     device = hits.position.device
-    first, outer, *rest = windows
-    bounds, base, low, scale, table = (torch.from_numpy(array).to(device) for array in rest)
-    in_barrel = torch.from_numpy(barrel).to(device)[hits.layer]
+    base, low, scale, table = windows[3:]
     rows = hit_rows(hits, detector)
-    along = torch.where(in_barrel, rows[:, Z], rows[:, R])
+    along = torch.where(barrel[hits.layer], rows[:, Z], rows[:, R])
     found = [torch.empty(2, 0, dtype=torch.int64, device=device)]
     scores = [torch.empty(0, device=device)]
-    for i, j, window in _pairs_in_windows(hits, rows, first, outer, bounds):
+    for i, j, window in _pairs_in_windows(hits, rows, *windows[:3]):
         apart = hits.module[i] != hits.module[j]
         i, j, window = i[apart], j[apart], window[apart]
         score = base[window]
@@ -91,13 +83,12 @@ def search_scored(
 def _pairs_in_windows(
     hits: Hits,
     rows: Tensor,
-    first: Array,
-    outer: Array,
+    begins: Tensor,
+    layers: Tensor,
     bounds: Tensor,
 ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     """Inner hit, outer hit and window of the pairs that pass the windows of geometry."""
-    n, device = len(hits), rows.device
-    begins, layers = (torch.from_numpy(array).to(device) for array in (first, outer))
+    n = len(hits)
     phi = torch.atan2(rows[:, Y], rows[:, X]).double()
     far = squared_distance(hits.position)
     start_of_layer = hits.layer.double() * _TURN

@@ -18,13 +18,13 @@ def for_host(tensor: Tensor) -> bool:
 
 
 @contextmanager
-def torch_only() -> Iterator[None]:
-    """Inside it torch computes everything in this process, on the CPU too.
+def torch_only(wanted: bool = True) -> Iterator[None]:
+    """Inside it torch computes everything in this process, on the CPU too (or no longer).
 
     For tests, which so take the way of a GPU on a machine without one.
     """
     global _torch_only
-    before, _torch_only = _torch_only, True
+    before, _torch_only = _torch_only, wanted
     try:
         yield
     finally:

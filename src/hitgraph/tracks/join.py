@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from hitgraph.errors import SettingsError
 from hitgraph.graph.hits import Hits
-from hitgraph.graph.networks import Standardise, mlp
+from hitgraph.graph.networks import Standardise, logits_of, mlp
 from hitgraph.kernels.choice import for_host
 from hitgraph.tracks import on_device
 from hitgraph.tracks.checks import check_min_hits, check_score
@@ -50,8 +50,7 @@ class JoinNetwork(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """(n_pairs, n_features) -> (n_pairs,)."""
-        logits: Tensor = self.layers(self.standardise(features)).squeeze(-1)
-        return logits
+        return logits_of(self.layers, self.standardise(features))
 
 
 def join_tracks(
