@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -55,6 +55,18 @@ def assert_close(fused: Tensor, expected: Tensor) -> None:
     shared=st.booleans(),
     seed=st.integers(0, 1000),
 )
+@example(
+    n_hits=1, n_edges=0, hidden=4, mlp_hidden=5, steps=2, residual=True, gated=True, shared=False,
+    seed=0,
+)  # fmt: skip
+@example(
+    n_hits=1, n_edges=7, hidden=4, mlp_hidden=5, steps=2, residual=True, gated=True, shared=False,
+    seed=0,
+)  # fmt: skip
+@example(
+    n_hits=300, n_edges=2, hidden=4, mlp_hidden=5, steps=2, residual=True, gated=True,
+    shared=False, seed=0,
+)  # fmt: skip
 def test_same_logits_as_the_modules(
     n_hits: int, n_edges: int, hidden: int, mlp_hidden: int, steps: int, residual: bool,
     gated: bool, shared: bool, seed: int,

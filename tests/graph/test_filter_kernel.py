@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -14,6 +14,7 @@ from hitgraph.graph.filter import FilterNetwork, FilterSettings, runs_fused, sco
 from hitgraph.graph.filter_kernel import score_pairs
 from hitgraph.graph.hits import FEATURES, POSITION_FEATURES, Hits, hits_from_event
 from hitgraph.graph.pairs import pair_feature_names, pair_features
+from hitgraph.kernels.choice import torch_only
 
 N_MODULES = 9
 
@@ -87,6 +88,14 @@ def assert_close(fused: Tensor, expected: Tensor) -> None:
     small=st.booleans(),
     seed=st.integers(0, 1000),
 )
+@example(
+    n_hits=1, n_edges=0, hidden=5, layers=2, inputs="both", clusters=True, n_extra=1, small=True,
+    seed=0,
+)  # fmt: skip
+@example(
+    n_hits=2, n_edges=1, hidden=5, layers=2, inputs="both", clusters=False, n_extra=0, small=False,
+    seed=0,
+)  # fmt: skip
 def test_same_logits_as_the_network_in_torch(
     n_hits: int, n_edges: int, hidden: int, layers: int, inputs: str, clusters: bool, n_extra: int,
     small: bool, seed: int,
@@ -112,6 +121,19 @@ def test_pairs_at_one_place_are_no_number_in_both(tiny_event: Event) -> None:
     fused = score_pairs(net, hits, edges, tiny_event.detector)
     assert fused.isnan().tolist() == [True, False, True, False]
     assert_close(fused, plain(net, hits, edges, None, tiny_event.detector))
+
+
+def test_hits_that_fill_one_place_or_one_line_are_scored_alike() -> None:
+    """Degenerate pairs: the same hits, one straight line from the origin, equal radii."""
+    hits = some_hits(12, True, torch.Generator().manual_seed(0))
+    line = torch.arange(1, 5)[:, None] * torch.tensor([3.0, 4.0, 0.0])
+    ring = torch.tensor([[3.0, 4, 1], [4, 3, 2], [-5, 0, 3], [0, -5, 4]])
+    hits.position[:] = torch.cat([torch.ones(4, 3), line, ring])
+    edges = torch.combinations(torch.arange(12)).T
+    net = network(16, 2, "both", hits, 0, 0)
+    with torch_only():
+        away = score_candidates(net, hits, edges, DETECTOR)
+    assert_close(score_pairs(net, hits, edges, DETECTOR), away)
 
 
 @pytest.mark.parametrize("threads", [1, 2])

@@ -13,7 +13,13 @@ both_backends = pytest.mark.parametrize("convert", [edge_pairs, edge_pairs_torch
 
 def slow(edge_index: Tensor) -> list[list[int]]:
     """Every edge against every other."""
-    return (edge_index[1][:, None] == edge_index[0][None]).nonzero().tolist()
+    edges = edge_index.T.tolist()
+    return [
+        [first, second]
+        for first, (_, middle) in enumerate(edges)
+        for second, (start, _) in enumerate(edges)
+        if middle == start
+    ]
 
 
 @both_backends
@@ -48,3 +54,18 @@ def test_a_track_of_n_hits_has_n_minus_two_triplets(convert) -> None:  # type: i
 @both_backends
 def test_edges_that_only_start_or_only_end_at_a_hit_make_none(convert) -> None:  # type: ignore[no-untyped-def]
     assert convert(torch.tensor([[0, 0, 1], [2, 3, 3]]), 4).shape == (2, 0)
+
+
+@both_backends
+@pytest.mark.parametrize("n_hits", [0, 1, 5])
+def test_no_edges_make_no_triplets(convert, n_hits: int) -> None:  # type: ignore[no-untyped-def]
+    assert convert(torch.empty(2, 0, dtype=torch.int64), n_hits).shape == (2, 0)
+
+
+@both_backends
+def test_a_hit_where_everything_ends_and_starts_makes_all_pairs(convert) -> None:  # type: ignore[no-untyped-def]
+    """Nothing is lost at a hub, and edges that stand twice count twice."""
+    inward = torch.tensor([[1, 2, 2], [0, 0, 0]])
+    edges = torch.cat([inward, inward.flip(0)], dim=1)
+    assert convert(edges, 3).T.tolist() == slow(edges)
+    assert convert(torch.zeros(2, 4, dtype=torch.int64), 1).shape == (2, 16)

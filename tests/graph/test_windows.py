@@ -228,46 +228,57 @@ def test_chunks_change_nothing_on_a_device(monkeypatch: pytest.MonkeyPatch) -> N
         assert torch.equal(builder.build_on_device(hits), whole)
 
 
-def test_the_seam_at_pi_is_no_border() -> None:
+on_host_and_device = pytest.mark.parametrize("build", ["build", "build_on_device"])
+
+
+@on_host_and_device
+def test_the_seam_at_pi_is_no_border(build: str) -> None:
     """Also for hits exactly on it, from either side."""
     y = np.array([0.0, -0.0, 1e-6, -1e-6, 5.0, -5.0])
     position = np.concatenate(
         [np.stack([np.full(6, -x), y, np.zeros(6)], axis=1) for x in (30.0, 70.0)]
     )
     hits = hits_at(position, np.repeat([0, 2], 6))
-    found = as_set(WindowBuilder(wide_windows(0, 1), DETECTOR).build(hits))
+    found = as_set(getattr(WindowBuilder(wide_windows(0, 1), DETECTOR), build)(hits))
     assert found == {(a, b) for a in range(6) for b in range(6, 12)}
 
 
+@on_host_and_device
 @pytest.mark.parametrize("sine", [1.0, 1.00001, np.inf])
-def test_a_window_that_reaches_the_right_angle_holds_all_that_is_nearer(sine: float) -> None:
+def test_a_window_that_reaches_the_right_angle_holds_all_that_is_nearer(
+    sine: float, build: str
+) -> None:
     phi = np.linspace(-1.5, 1.5, 21)
     ring = np.stack([70 * np.cos(phi), 70 * np.sin(phi), 0 * phi], axis=1)
     hits = hits_at(np.concatenate([[[30.0, 0.0, 0.0]], ring]), np.array([0] + [2] * 21))
-    found = as_set(WindowBuilder(wide_windows(0, 1, sine), DETECTOR).build(hits))
+    found = as_set(getattr(WindowBuilder(wide_windows(0, 1, sine), DETECTOR), build)(hits))
     assert found == {(0, b) for b in range(1, 22)}
 
 
-def test_pairs_beyond_a_right_angle_are_no_candidates() -> None:
+@on_host_and_device
+def test_pairs_beyond_a_right_angle_are_no_candidates(build: str) -> None:
     phi = np.array([1.6, 2.5, 3.1, -3.1, -2.0, -1.6])
     ring = np.stack([70 * np.cos(phi), 70 * np.sin(phi), 0 * phi], axis=1)
     hits = hits_at(np.concatenate([[[30.0, 0.0, 0.0]], ring]), np.array([0] + [2] * 6))
-    assert as_set(WindowBuilder(wide_windows(0, 1, 0.9999), DETECTOR).build(hits)) == set()
+    builder = WindowBuilder(wide_windows(0, 1, 0.9999), DETECTOR)
+    assert as_set(getattr(builder, build)(hits)) == set()
 
 
-def test_hits_crowded_in_one_cell_are_all_looked_at() -> None:
+@on_host_and_device
+def test_hits_crowded_in_one_cell_are_all_looked_at(build: str) -> None:
     n = 3000
     random = np.random.default_rng(0)
     crowd = np.stack([np.full(n, 70.0), random.uniform(0, 0.5, n), np.zeros(n)], axis=1)
     hits = hits_at(np.concatenate([[[30.0, 0.0, 0.0]] * 2, crowd]), np.array([0, 0] + [2] * n))
-    found = as_set(WindowBuilder(wide_windows(0, 1), DETECTOR).build(hits))
+    found = as_set(getattr(WindowBuilder(wide_windows(0, 1), DETECTOR), build)(hits))
     assert found == {(a, b) for a in (0, 1) for b in range(2, n + 2)}
 
 
-def test_equal_radius_is_outside_every_window_of_z0() -> None:
+@on_host_and_device
+def test_equal_radius_is_outside_every_window_of_z0(build: str) -> None:
     """Such a pair points to nowhere on the beam line."""
     hits = hits_at(np.array([[30.0, 40, 0], [40, 30, 1], [30, 40, 2], [3, 4, 0]]), np.zeros(4, int))
-    found = as_set(WindowBuilder(wide_windows(0, 0), DETECTOR).build(hits))
+    found = as_set(getattr(WindowBuilder(wide_windows(0, 0), DETECTOR), build)(hits))
     assert found == {(3, 0), (3, 1), (3, 2)}
 
 
@@ -485,6 +496,7 @@ def test_windows_cannot_be_learnt_without_true_edges() -> None:
 def test_no_or_one_hit_has_no_edge(n_hits: int, threads: int) -> None:
     hits = random_hits(np.random.default_rng(0), n_hits, wrapped=False)
     for layers in ((0, 0), (0, 1)):
-        edges = WindowBuilder(wide_windows(*layers), DETECTOR, threads).build(hits)
-        assert edges.shape == (2, 0)
-        assert edges.dtype == torch.int64
+        builder = WindowBuilder(wide_windows(*layers), DETECTOR, threads)
+        for edges in (builder.build(hits), builder.build_on_device(hits)):
+            assert edges.shape == (2, 0)
+            assert edges.dtype == torch.int64

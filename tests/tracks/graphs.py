@@ -54,6 +54,22 @@ def graphs(draw: st.DrawFn) -> tuple[Hits, list[Edge]]:
     return make_hits(n_hits, modules), edges
 
 
+@st.composite
+def wild_graphs(draw: st.DrawFn) -> tuple[Hits, list[Edge]]:
+    """Graphs with loops, edges that stand twice or in both directions, equal scores and scores
+    that are no number; also no edges, all hits on one module, or every hit joined to every other.
+    """
+    n_hits = draw(st.integers(1, 16))
+    hit = st.integers(0, n_hits - 1)
+    score = st.sampled_from([0.0, 0.3, 0.5, 0.9, 1.0, float("nan")])
+    edges = draw(st.lists(st.tuples(hit, hit, score), max_size=40))
+    if draw(st.booleans()):
+        edges += [(i, j, 0.9) for i in range(n_hits) for j in range(n_hits)]
+    n_modules = draw(st.sampled_from([1, 3, 100]))
+    modules = draw(st.lists(st.integers(0, n_modules), min_size=n_hits, max_size=n_hits))
+    return make_hits(n_hits, modules), edges
+
+
 def shuffled(hits: Hits, edges: list[Edge], seed: int) -> tuple[Hits, list[Edge], list[int]]:
     """The same graph with hits and edges in another order; new row r was row order[r]."""
     random = np.random.default_rng(seed)

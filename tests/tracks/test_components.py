@@ -1,5 +1,6 @@
 """Connected components of the edges above a cut."""
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -8,9 +9,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components as scipy_components
-from tests.tracks.graphs import Edge, graphs, make_edges, make_hits, partition, sets
+from tests.tracks.graphs import (
+    Edge,
+    graphs,
+    make_edges,
+    make_hits,
+    partition,
+    sets,
+    wild_graphs,
+)
 
 from hitgraph.graph.hits import Hits
+from hitgraph.kernels.choice import torch_only
 from hitgraph.tracks import ComponentsSettings, connected_components
 
 
@@ -27,8 +37,15 @@ def test_direction_repetition_and_loops_do_not_matter() -> None:
 
 
 @settings(max_examples=60, deadline=None)
-@given(graph=graphs(), cut=st.floats(0, 1), min_hits=st.integers(1, 4))
-def test_agrees_with_scipy(graph: tuple[Hits, list[Edge]], cut: float, min_hits: int) -> None:
+@given(
+    graph=graphs() | wild_graphs(),
+    cut=st.floats(0, 1),
+    min_hits=st.integers(1, 4),
+    host=st.booleans(),
+)
+def test_agrees_with_scipy(
+    graph: tuple[Hits, list[Edge]], cut: float, min_hits: int, host: bool
+) -> None:
     hits, edges = graph
     n_hits = len(hits)
     index, scores = make_edges(edges)
@@ -36,7 +53,8 @@ def test_agrees_with_scipy(graph: tuple[Hits, list[Edge]], cut: float, min_hits:
     matrix = coo_array((np.ones(kept.shape[1]), (kept[0], kept[1])), shape=(n_hits, n_hits))
     reference = scipy_components(matrix, directed=False)[1] if n_hits else np.zeros(0)
     expected = {t for t in partition(torch.from_numpy(reference)) if len(t) >= min_hits}
-    labels = connected_components(hits, index, scores, ComponentsSettings(cut, min_hits))
+    with nullcontext() if host else torch_only():
+        labels = connected_components(hits, index, scores, ComponentsSettings(cut, min_hits))
     assert partition(labels) == expected
 
 
