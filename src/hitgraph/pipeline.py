@@ -196,13 +196,13 @@ class Pipeline:
     def filter_logits(self, hits: Hits, edges: Tensor) -> Tensor:
         """Logits (n_edges,) of candidate edges, each judged by itself."""
         assert self.filter is not None
-        with self._mixed_precision():
+        with self.mixed_precision():
             return score_candidates(self.filter, hits, edges, self.detector)
 
     def triplet_logits(self, hits: Hits, edges: Tensor, logits: Tensor) -> tuple[Tensor, Tensor]:
         """Edges with logits (n_edges,) judged by those that continue them, and their support."""
         assert self.triplets is not None
-        with self._mixed_precision():
+        with self.mixed_precision():
             return judge_edges(self.triplets, hits, edges, logits)
 
     def graph_inputs(
@@ -217,7 +217,7 @@ class Pipeline:
 
     def gnn_logits(self, x: Tensor, edges: Tensor, edge_attr: Tensor) -> Tensor:
         """Logits (n_edges,) of edges, from what `graph_inputs` gives."""
-        with self._mixed_precision():
+        with self.mixed_precision():
             logits: Tensor = self.gnn(x, edges, edge_attr)
         return logits.float()
 
@@ -234,7 +234,7 @@ class Pipeline:
         assert self.recipe.join is not None
         settings = self.recipe.join.network
         pairs = part_pairs(hits, labels, settings.max_hits)
-        with self._mixed_precision():
+        with self.mixed_precision():
             scores = torch.sigmoid(self.join(pairs.features))
         return join_tracks(hits, labels, pairs, scores, settings)
 
@@ -251,7 +251,8 @@ class Pipeline:
             return ScoredBuilder(self.windows, self.detector)
         return WindowBuilder(self.windows, self.detector)
 
-    def _mixed_precision(self) -> AbstractContextManager[object]:
+    def mixed_precision(self) -> AbstractContextManager[object]:
+        """Inside it networks compute in the pipeline's precision."""
         if self.precision == torch.float32:
             return nullcontext()
         return torch.autocast(self.device.type, self.precision)

@@ -170,7 +170,11 @@ def test_layouts_use_the_cores_there_are() -> None:
     assert [layout.cores for layout in cpu_layouts(1)] == [1, 1]
     assert all(layout.cores <= 2 for layout in cpu_layouts(2))
     assert {layout.processes for layout in cpu_layouts(2)} == {1, 2}
-    assert {layout.in_flight for layout in gpu_layouts()} > {1, 2}
+    for n in (1, 2, 16):
+        layouts = gpu_layouts(n)
+        assert {layout.in_flight for layout in layouts} > {1, 2}
+        assert all(layout.cores <= n for layout in layouts)
+        assert len({layout.name for layout in layouts}) == len(layouts)
 
 
 def test_the_reference_sizes_are_those_of_the_recipe() -> None:

@@ -14,7 +14,7 @@ from typing import Any
 from hitgraph._version import __version__
 from hitgraph.benchmark.apart import Tell, run_apart, threads_environment
 from hitgraph.benchmark.growth import measure_growth
-from hitgraph.benchmark.machine import describe, load
+from hitgraph.benchmark.machine import cores, describe, load
 from hitgraph.benchmark.reference import ReferenceJob, measure_reference
 from hitgraph.benchmark.stages import StageJob, measure_stages
 from hitgraph.benchmark.startup import measure_startup
@@ -36,6 +36,7 @@ class Order:
     pipeline: str
     sources: tuple[EventSource, ...]
     device: str = "auto"  # auto: the CPU, and a GPU where there is one
+    precision: str = "auto"  # of the networks on a GPU
     threads: tuple[int, ...] = (1, 2)
     repeats: int = 5
     startup: bool = True
@@ -73,6 +74,7 @@ def run_benchmark(
         "events": [source.name for source in order.sources],
         "bytes": [source.size for source in order.sources],
         "repeats": order.repeats,
+        "precision": order.precision,
     }
     saved = read_run(path) if resume and path is not None and path.is_file() else None
     _require_same(saved, run, path)
@@ -105,7 +107,8 @@ def _measurements(order: Order, gpu: bool) -> Iterator[Measurement]:
     ]
 
     def job(device: str, threads: int) -> StageJob:
-        return StageJob(order.pipeline, order.sources, device, threads, order.repeats)
+        precision = "auto" if device == "cpu" else order.precision
+        return StageJob(order.pipeline, order.sources, device, threads, order.repeats, precision)
 
     for device, threads in settings:
         one = job(device, threads)
@@ -119,7 +122,7 @@ def _measurements(order: Order, gpu: bool) -> Iterator[Measurement]:
             take = partial(measure_growth, job(device, threads), order.growth)
             yield Measurement(f"growth, {_place(device, threads)}", threads, take)
     for device in devices if order.throughput else []:
-        layouts = cpu_layouts(max(order.threads)) if device == "cpu" else gpu_layouts()
+        layouts = cpu_layouts(max(order.threads)) if device == "cpu" else gpu_layouts(len(cores()))
         for layout in layouts:
             one = job(device, layout.threads)
             take = partial(measure_throughput, one, layout, seconds=order.seconds)
@@ -140,7 +143,7 @@ def look(order: Order, _tell: Tell, _line: Connection) -> dict[str, Any]:
 
     from hitgraph.pipeline import Pipeline, find_pipeline
 
-    Pipeline.load(order.pipeline, order.device)
+    Pipeline.load(order.pipeline, order.device, order.precision)
     if order.ckf:
         import_module("hitgraph.baseline.ckf")  # before any work: its extra may be missing
     weights = (find_pipeline(order.pipeline) / "weights.safetensors").read_bytes()

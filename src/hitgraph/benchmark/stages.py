@@ -32,6 +32,7 @@ class StageJob:
     device: str
     threads: int
     repeats: int
+    precision: str = "auto"  # of the networks on a GPU
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +103,7 @@ def load_apart(job: Any) -> tuple["Pipeline", float]:
     from hitgraph.threads import set_threads
 
     set_threads(job.threads)
-    pipeline = Pipeline.load(job.pipeline, job.device)
+    pipeline = Pipeline.load(job.pipeline, job.device, job.precision)
     return pipeline, perf_counter() - start
 
 

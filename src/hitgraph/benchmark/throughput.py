@@ -5,7 +5,7 @@ import os
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from time import perf_counter, process_time
@@ -67,10 +67,14 @@ def cpu_layouts(n_cores: int) -> list[Layout]:
     return [*layouts, Layout(n_cores, 1, share=REGION)]
 
 
-def gpu_layouts() -> list[Layout]:
-    """One GPU fed by one process with more and more events in flight; regions."""
-    flights = [Layout(1, 1, in_flight=n) for n in (1, 2, 4)]
-    return [*flights, Layout(1, 1, in_flight=4, share=REGION)]
+def gpu_layouts(n_cores: int) -> list[Layout]:
+    """One GPU fed by one process with more and more events in flight, and by several processes.
+
+    Threads of a process share Python's lock, processes share the GPU by turns; regions.
+    """
+    flights = [Layout(1, n_cores, in_flight=n) for n in (1, 2, 4)]
+    processes = [Layout(n, n_cores // n) for n in (2, 4) if n <= n_cores]
+    return [*flights, *processes, replace((flights + processes)[-1], share=REGION)]
 
 
 def measure_throughput(
@@ -120,12 +124,12 @@ def keep_going(job: ThroughputJob, _tell: Tell, line: Connection) -> dict[str, A
     """Reconstruct the events in a circle until the time is over; the last ones are completed."""
     if job.own_cores:
         os.sched_setaffinity(0, job.own_cores)
-    pipelines = [load_apart(job.stages)[0] for _ in range(job.layout.in_flight)]
+    lanes = [_Lane(load_apart(job.stages)[0]) for _ in range(job.layout.in_flight)]
     start_at = job.number * len(job.stages.sources) // job.layout.processes
     sources = job.stages.sources[start_at:] + job.stages.sources[:start_at]
-    for pipeline in pipelines:  # each may keep buffers of its own
+    for lane in lanes:  # each may keep buffers of its own, a GPU keeps memory by stream
         for source in sources[:2]:
-            pipeline.run(_read(source, pipeline, job.layout.share))
+            lane.run(_read(source, lane.pipeline, job.layout.share))
     line.send((READY, None))
     line.recv()
     clock = StageClock()
@@ -133,9 +137,9 @@ def keep_going(job: ThroughputJob, _tell: Tell, line: Connection) -> dict[str, A
     with clock("all"):
         start, start_cpu = perf_counter(), process_time()
         deadline = start + job.seconds
-        feed = _Feed(sources, pipelines[0], job.layout, deadline)
+        feed = _Feed(sources, lanes[0].pipeline, job.layout, deadline)
         with ThreadPoolExecutor(job.layout.in_flight) as pool:
-            for found in pool.map(lambda one: _consume(one, feed), pipelines):
+            for found in pool.map(lambda lane: lane.consume(feed), lanes):
                 counts += found
         wall, cpu = perf_counter() - start, process_time() - start_cpu
     return {
@@ -148,7 +152,7 @@ def keep_going(job: ThroughputJob, _tell: Tell, line: Connection) -> dict[str, A
 
 
 class _Feed:
-    """Events of a circle of sources, read by one thread ahead of those who ask, until a time."""
+    """Events of a circle of sources, read ahead of those who ask, until a time."""
 
     def __init__(
         self,
@@ -159,7 +163,7 @@ class _Feed:
     ) -> None:
         self.deadline = deadline
         self.lock = threading.Lock()
-        self.reader = ThreadPoolExecutor(1)
+        self.reader = ThreadPoolExecutor(layout.in_flight)
         self.waiting: Iterator[Future[Event]] = self._ahead(sources, pipeline, layout)
 
     def _ahead(
@@ -181,23 +185,36 @@ class _Feed:
         return future.result()
 
 
-def _consume(pipeline: "Pipeline", feed: _Feed) -> list[int]:
-    """Number of hits of every event that this pipeline did."""
-    counts: list[int] = []
-    with _own_stream(pipeline):
+class _Lane:
+    """One event in flight: a pipeline, and on a GPU a stream of its own.
+
+    Work of different streams may overlap, so events do not wait for each other.
+    """
+
+    def __init__(self, pipeline: "Pipeline") -> None:
+        self.pipeline = pipeline
+        self.stream: Any = None
+        if pipeline.device.type == "cuda":
+            import torch
+
+            self.stream = torch.cuda.Stream(pipeline.device)  # type: ignore[no-untyped-call]
+
+    def run(self, event: Event) -> None:
+        if self.stream is None:
+            self.pipeline.run(event)
+            return
+        import torch
+
+        with torch.cuda.stream(self.stream):
+            self.pipeline.run(event)
+
+    def consume(self, feed: _Feed) -> list[int]:
+        """Number of hits of every event that this lane did."""
+        counts: list[int] = []
         while (event := feed.next()) is not None:
-            pipeline.run(event)
+            self.run(event)
             counts.append(event.n_hits)
-    return counts
-
-
-def _own_stream(pipeline: "Pipeline") -> Any:
-    """On a GPU, a queue of its own, so that events in flight do not wait for each other."""
-    if pipeline.device.type != "cuda":
-        return nullcontext()
-    import torch
-
-    return torch.cuda.stream(torch.cuda.Stream(pipeline.device))  # type: ignore[no-untyped-call]
+        return counts
 
 
 def _read(source: EventSource, pipeline: "Pipeline", share: float) -> Event:

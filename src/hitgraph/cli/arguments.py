@@ -88,6 +88,15 @@ def add_device(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=positive, metavar="N", help="CPU threads (default all)")
 
 
+def add_precision(parser: argparse.ArgumentParser) -> None:
+    """--precision."""
+    parser.add_argument(
+        "--precision",
+        default="auto",
+        help="of the networks on a GPU: float32, float16 or bfloat16 (default auto: float16)",
+    )
+
+
 def positive(text: str) -> int:
     """A whole number from 1."""
     number = int(text) if text.isdigit() else 0

@@ -19,6 +19,7 @@ from hitgraph.cli.arguments import (
     DEFAULT_PIPELINE,
     add_events,
     add_json,
+    add_precision,
     add_verbosity,
     positive,
     set_verbosity,
@@ -50,6 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="auto",
         help="cpu, cuda, cuda:N, or auto: the CPU and a GPU if there is one (default auto)",
     )
+    add_precision(parser)
     parser.add_argument(
         "--threads",
         type=numbers,
@@ -178,6 +180,7 @@ def make_order(args: argparse.Namespace) -> "Order":
         pipeline=args.pipeline,
         sources=tuple(sources),
         device=args.device,
+        precision=args.precision,
         threads=args.threads or tuple(range(1, min(2, len(cores())) + 1)),
         repeats=args.repeats,
         startup=not args.no_startup,

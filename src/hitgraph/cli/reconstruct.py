@@ -17,6 +17,7 @@ from hitgraph.cli.arguments import (
     add_events,
     add_json,
     add_output,
+    add_precision,
     add_verbosity,
     set_verbosity,
 )
@@ -48,6 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_output(parser, "folder for the track files")
     parser.add_argument("--format", choices=("csv", "parquet"), default="csv")
     add_device(parser)
+    add_precision(parser)
     add_json(parser)
     add_verbosity(parser)
 
@@ -64,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
     sources = list_events(args.paths, args.detectors, args.events)
     require_different_names(sources)
     set_threads(args.threads)
-    pipeline = Pipeline.load(args.pipeline, args.device)
+    pipeline = Pipeline.load(args.pipeline, args.device, args.precision)
     signature = Signature(args.pipeline, fingerprint_of_folder(find_pipeline(args.pipeline)))
     claim(args.out, signature, [source.name for source in sources], args.resume)
     with progress(args.quiet) as bar:
