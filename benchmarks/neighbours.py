@@ -1,5 +1,7 @@
 """Time of the fixed-radius search beside scipy's kd-tree: python benchmarks/neighbours.py
 
+and its growth with the number of points: python benchmarks/neighbours.py --growth
+
 The points lie as hits do in a learnt space: tracks of ten hits close together, spread over a
 curved surface of three dimensions. Times are CPU seconds on one thread, the best of a few runs;
 the same code varies between runs by up to 1.5, so compare the ratios of one run.
@@ -21,6 +23,7 @@ from hitgraph.benchmark.reference import latent_points, radius_for
 from hitgraph.graph.neighbours import BACKENDS, radius_pairs
 
 BRUTE_FORCE_LIMIT = 20_000  # points; the reference computes every distance
+GROWTH = (10_000, 30_000, 100_000, 300_000)  # points
 
 
 def scipy_pairs(points: NDArray[np.float32], radius: float) -> NDArray[np.int64]:
@@ -39,26 +42,24 @@ def best_time(work: Callable[[], object], repeat: int) -> float:
     return min(times)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--points", type=int, default=100_000)
-    parser.add_argument("--repeat", type=int, default=3)
-    arguments = parser.parse_args()
-    torch.set_num_threads(1)
-    backends = [
-        name for name in BACKENDS if name != "torch" or arguments.points <= BRUTE_FORCE_LIMIT
-    ]
-    table = Table(title=f"{arguments.points:,} points, CPU seconds (times faster than cKDTree)")
+def backends_for(n_points: int) -> list[str]:
+    return [name for name in BACKENDS if name != "reference" or n_points <= BRUTE_FORCE_LIMIT]
+
+
+def compare(n_points: int, repeat: int) -> Table:
+    """Every backend beside scipy's kd-tree, in 4, 8 and 12 dimensions, few and many neighbours."""
+    backends = backends_for(n_points)
+    table = Table(title=f"{n_points:,} points, CPU seconds (times faster than cKDTree)")
     for column in ("dimensions", "pairs", "cKDTree", *backends):
         table.add_column(column, justify="right")
     for dimensions in (4, 8, 12):
-        points = latent_points(arguments.points, dimensions, seed=0)
+        points = latent_points(n_points, dimensions, seed=0)
         tensor = torch.from_numpy(points)
         for neighbours in (20, 100):
             radius = radius_for(points, neighbours)
-            scipy_time = best_time(partial(scipy_pairs, points, radius), arguments.repeat)
+            scipy_time = best_time(partial(scipy_pairs, points, radius), repeat)
             times = [
-                best_time(partial(radius_pairs, tensor, radius, backend=name), arguments.repeat)
+                best_time(partial(radius_pairs, tensor, radius, backend=name), repeat)
                 for name in backends
             ]
             n_pairs = radius_pairs(tensor, radius).shape[1]
@@ -68,7 +69,51 @@ def main() -> None:
                 f"{scipy_time:.2f}",
                 *(f"{seconds:.2f} ({scipy_time / seconds:.1f})" for seconds in times),
             )
-    Console().print(table)
+    return table
+
+
+def growth(repeat: int) -> Table:
+    """Time against the number of points at a fixed number of neighbours, in 8 dimensions."""
+    table = Table(title="20 neighbours in 8 dimensions, CPU seconds (over numba)")
+    for column in ("points", "pairs", *BACKENDS):
+        table.add_column(column, justify="right")
+    times: dict[str, list[float]] = {name: [] for name in BACKENDS}
+    for n_points in GROWTH:
+        points = latent_points(n_points, 8, seed=0)
+        tensor, radius = torch.from_numpy(points), radius_for(points, 20)
+        for name in backends_for(n_points):
+            times[name].append(
+                best_time(partial(radius_pairs, tensor, radius, backend=name), repeat)
+            )
+        n_pairs = radius_pairs(tensor, radius).shape[1]
+        row = [
+            f"{times[name][-1]:.3f} ({times[name][-1] / times['numba'][-1]:.1f})"
+            if name in backends_for(n_points)
+            else "-"
+            for name in BACKENDS
+        ]
+        table.add_row(f"{n_points:,}", f"{n_pairs / 1e6:.2f} M", *row)
+    exponents = [
+        f"n^{np.polyfit(np.log(GROWTH), np.log(times[name]), 1)[0]:.2f}"
+        if len(times[name]) == len(GROWTH)
+        else "n^2"
+        for name in BACKENDS
+    ]
+    table.add_row("growth", "", *exponents)
+    return table
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--points", type=int, default=100_000)
+    parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--growth", action="store_true", help="time against the number of points")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    if arguments.growth:
+        Console().print(growth(arguments.repeat))
+    else:
+        Console().print(compare(arguments.points, arguments.repeat))
 
 
 if __name__ == "__main__":

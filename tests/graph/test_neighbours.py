@@ -24,7 +24,7 @@ backends = pytest.mark.parametrize("backend", sorted(BACKENDS))
 
 
 def as_set(pairs: Tensor) -> set[tuple[int, int]]:
-    found = [(int(a), int(b)) for a, b in pairs.T]
+    found = [(a, b) for a, b in pairs.T.tolist()]
     assert len(found) == len(set(found)), "a pair was found twice"
     return set(found)
 
@@ -46,7 +46,7 @@ def square(radius: float) -> np.float32:
 
 def brute_force(points: Tensor, radius: float) -> set[tuple[int, int]]:
     near = np.triu(plain_distances(points, points) <= square(radius), 1)
-    return {(int(i), int(j)) for i, j in zip(*near.nonzero(), strict=True)}
+    return {(i, j) for i, j in np.argwhere(near).tolist()}
 
 
 def nearest_of_either(points: Tensor, radius: float, most: int) -> set[tuple[int, int]]:
@@ -86,7 +86,7 @@ def clouds(draw: st.DrawFn) -> tuple[Tensor, float]:
 dtypes = st.sampled_from([torch.int32, torch.int64])
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     cloud=clouds(),
     most=st.none() | st.integers(1, 6) | st.just(10**9),
@@ -131,17 +131,17 @@ def test_pieces_of_any_size_change_nothing(
             assert as_set(radius_pairs(points, radius, most, backend)) == expected, backend
 
 
-@backends
+@pytest.mark.parametrize("backend", ["numba", "torch"])
 def test_many_points_have_the_pairs_of_brute_force(backend: str) -> None:
     """Enough points for lists of neighbours that are cut short more than once."""
     random = np.random.default_rng(3)
-    points = torch.from_numpy(random.normal(size=(1500, 3)).round(1).astype(np.float32))
+    points = torch.from_numpy(random.normal(size=(1000, 3)).round(1).astype(np.float32))
     for most in (None, 2, 9):
         expected = as_set(radius_pairs(points, 0.4, most, "reference"))
         assert as_set(radius_pairs(points, 0.4, most, backend)) == expected
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(cloud=clouds(), n_queries=st.integers(0, 40), moved=st.booleans())
 def test_queries_find_the_points_around_them(
     cloud: tuple[Tensor, float], n_queries: int, moved: bool
@@ -152,7 +152,7 @@ def test_queries_find_the_points_around_them(
         queries = (queries + queries.flip(0)) / 2
         queries = queries[torch.isfinite(queries).all(dim=1)]
     near = plain_distances(queries, points) <= square(radius)
-    expected = {(int(i), int(j)) for i, j in zip(*near.nonzero(), strict=True)}
+    expected = {(i, j) for i, j in np.argwhere(near).tolist()}
     for backend in BACKENDS:
         assert as_set(radius_neighbours(queries, points, radius, backend)) == expected, backend
 

@@ -73,11 +73,11 @@ def neighbour_keys(squared_distance: Tensor, row: Tensor) -> Tensor:
 
 
 def sum_of_squares(differences: Iterable[Tensor]) -> Tensor:
-    """Sum of the squares, in the order given and rounded at each step."""
+    """Sum of the squares, in the order given and rounded at each step; overwrites them."""
     total: Tensor | None = None
     for difference in differences:
-        square = difference * difference
-        total = square if total is None else total + square
+        square = difference.mul_(difference)
+        total = square if total is None else total.add_(square)
     assert total is not None
     return total
 
@@ -140,7 +140,8 @@ def _near_pairs(
         for begin in range(0, len(place), batch):
             a, b = place[begin : begin + batch], leaf[begin : begin + batch]
             distance = sum_of_squares(
-                x[a][:, None] - y[b] for x, y in zip(asking.axes.flatten(1), tree.axes, strict=True)
+                y[b].sub_(x[a][:, None])
+                for x, y in zip(asking.axes.flatten(1), tree.axes, strict=True)
             )
             near, lane = (distance <= squared_radius).nonzero(as_tuple=True)
             distance, a, b = distance[near, lane], a[near], b[near] * size + lane
@@ -209,4 +210,4 @@ def _gap(
     distance is below the computed gap, so leaving out what has a wide gap loses no pair.
     """
     sides = zip(low, high, other_low, other_high, strict=True)
-    return sum_of_squares(torch.maximum(c - b, a - d).clamp_min(0) for a, b, c, d in sides)
+    return sum_of_squares(torch.maximum(c - b, a - d).clamp_min_(0) for a, b, c, d in sides)
