@@ -33,19 +33,17 @@ def _keep_thread_number() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", params=["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
-def device(request: pytest.FixtureRequest) -> Iterator[str]:
-    """Where to try what runs on a GPU: torch's operations on the CPU, and on a GPU if there is one.
+def device(request: pytest.FixtureRequest) -> str:
+    """Where to try torch's operations: on the CPU, and on a GPU if there is one.
 
-    `pytest -m gpu` takes the GPU alone.
+    `pytest -m gpu` takes the GPU alone. The CPU needs hitgraph.kernels.choice.torch_only besides.
     """
     import torch
 
-    from hitgraph.kernels.choice import torch_only
-
-    if request.param == "cuda" and not torch.cuda.is_available():
+    place: str = request.param
+    if place == "cuda" and not torch.cuda.is_available():
         pytest.skip("no CUDA device")
-    with torch_only():
-        yield request.param
+    return place
 
 
 @pytest.fixture(scope="session")

@@ -63,6 +63,12 @@ def watch(stage: str) -> AbstractContextManager[object]:
     return nullcontext() if stage == "features" else nothing_on_the_host()
 
 
+@pytest.fixture(autouse=True)
+def _torch_only() -> Iterator[None]:
+    with torch_only():
+        yield
+
+
 @pytest.fixture(scope="module")
 def slice_of_event() -> Event:
     event = wedge(read_event(Path(str(files("hitgraph"))) / "demo_event"), 1 / 32)

@@ -191,7 +191,9 @@ def reference(scored: ScoredWindows, hits: Hits, detector: Detector) -> dict[int
     n_hits=st.integers(0, 40),
     n_variables=st.sampled_from([N_GEOMETRY, len(SCORE_VARIABLES)]),
 )
-def test_search_agrees_with_testing_every_pair(seed: int, n_hits: int, n_variables: int) -> None:
+def test_search_agrees_with_testing_every_pair(
+    device: str, seed: int, n_hits: int, n_variables: int
+) -> None:
     rng = np.random.default_rng(seed)
     detector = barrel_and_disk()
     hits = hits_on(detector, rng, n_hits)
@@ -199,7 +201,7 @@ def test_search_agrees_with_testing_every_pair(seed: int, n_hits: int, n_variabl
     wanted = reference(scored, hits, detector)
     unsure = {key for key, score in wanted.items() if np.isnan(score)}
     builder = ScoredBuilder(scored, detector, threads=1)
-    for edges, scores in (builder.search(hits), builder.search_on_device(hits)):
+    for edges, scores in (builder.search(hits), builder.search_on_device(hits.to(device))):
         assert edges.dtype == torch.int64
         assert edges.shape == (2, len(scores))
         keys = (edges[0] * max(n_hits, 1) + edges[1]).tolist()

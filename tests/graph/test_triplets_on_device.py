@@ -63,7 +63,7 @@ def some_network(seed: int, chosen: TripletSettings = FAR) -> TripletFilter:
 
 
 def close(one: Tensor, other: Tensor) -> bool:
-    return torch.allclose(one, other, rtol=TOLERANCE, atol=TOLERANCE)
+    return torch.allclose(one.cpu(), other, rtol=TOLERANCE, atol=TOLERANCE)
 
 
 @settings(max_examples=40, deadline=None)
@@ -75,7 +75,7 @@ def close(one: Tensor, other: Tensor) -> bool:
     seed=st.integers(0, 10**6),
 )
 def test_logits_and_support_are_those_of_the_kernels(
-    n_hits: int, n_edges: int, n_hubs: int, lattice: float, seed: int
+    device: str, n_hits: int, n_edges: int, n_hubs: int, lattice: float, seed: int
 ) -> None:
     hits = some_hits(n_hits, seed, lattice)
     edges = some_edges(hits, n_edges, seed, min(n_hubs, n_hits))
@@ -84,7 +84,8 @@ def test_logits_and_support_are_those_of_the_kernels(
     with torch.no_grad():
         expected = judge_edges(network, hits, edges, logits)
         with torch_only():
-            found = judge_edges(network, hits, edges, logits)
+            given = hits.to(device), edges.to(device), logits.to(device)
+            found = judge_edges(network.to(device), *given)
     for one, other in zip(found, expected, strict=True):
         assert one.shape == other.shape
         assert torch.isfinite(one).all()
@@ -94,22 +95,23 @@ def test_logits_and_support_are_those_of_the_kernels(
 
 @settings(max_examples=25, deadline=None)
 @given(n_edges=st.integers(1, 100), seed=st.integers(0, 10**6))
-def test_inputs_are_those_of_the_kernels(n_edges: int, seed: int) -> None:
+def test_inputs_are_those_of_the_kernels(device: str, n_edges: int, seed: int) -> None:
     hits = some_hits(30, seed)
     edges = some_edges(hits, n_edges, seed)
     logits = torch.randn(edges.shape[1], generator=torch.Generator().manual_seed(seed))
     doublets = order_doublets(hits, edges, logits)
-    rows = triplets_on_device.edge_rows(hits, edges, logits)
+    there, on_it = hits.to(device), edges.to(device)
+    rows = triplets_on_device.edge_rows(there, on_it, logits.to(device))
     assert close(rows, torch.from_numpy(doublets.rows))
     pairs, expected = find_triplets(FAR, doublets)
-    e, f = torch.from_numpy(pairs).long().T
-    source, target = edges
+    e, f = torch.from_numpy(pairs).long().to(device).T
+    source, target = on_it
     inputs = triplets_on_device.triplet_inputs(
-        hits.position, source[e], target[e], target[f], rows[e], rows[f]
+        there.position, source[e], target[e], target[f], rows[e], rows[f]
     )
     assert close(inputs, torch.from_numpy(expected))
     support = edge_support(some_network(seed), doublets)
-    found = triplets_on_device.edge_inputs(hits.position, edges, rows, support.tensor())
+    found = triplets_on_device.edge_inputs(there.position, on_it, rows, support.tensor().to(device))
     assert close(found, torch.from_numpy(edge_inputs(doublets, support)))
 
 

@@ -177,7 +177,7 @@ def test_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     min_hits=st.integers(1, 4),
 )
 def test_torch_joins_what_the_kernel_joins(
-    n_tracks: int, seed: int, max_hits: int, min_hits: int
+    device: str, n_tracks: int, seed: int, max_hits: int, min_hits: int
 ) -> None:
     """The given tracks may be longer than allowed, and have two hits on a module."""
     hits, labels = random_parts(n_tracks, seed)
@@ -185,8 +185,13 @@ def test_torch_joins_what_the_kernel_joins(
     scores = torch.rand(len(pairs.inner), generator=torch.Generator().manual_seed(seed))
     chosen = JoinSettings(score_cut=0.2, max_hits=max_hits, min_hits=min_hits)
     expected = join_tracks(hits, labels, pairs, scores, chosen)
+    there, labels = hits.to(device), labels.to(device)
+    again = part_pairs(there, labels, 30)
+    for one, other in zip(again, pairs, strict=True):
+        torch.testing.assert_close(one.cpu(), other, atol=1e-4, rtol=1e-4)
     with torch_only():
-        assert torch.equal(join_tracks(hits, labels, pairs, scores, chosen), expected)
+        found = join_tracks(there, labels, again, scores.to(device), chosen)
+    assert torch.equal(found.cpu(), expected)
 
 
 def test_without_tracks_nothing_happens() -> None:

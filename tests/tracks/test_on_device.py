@@ -1,9 +1,13 @@
 """Track builders in torch give the tracks of the kernels for the CPU, number by number."""
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.tracks.graphs import Edge, graphs, make_edges, make_hits, shuffled
+from torch import Tensor
 
 from hitgraph.graph.hits import Hits
 from hitgraph.kernels.choice import torch_only
@@ -18,15 +22,26 @@ from hitgraph.tracks import (
 )
 
 
+def check(
+    device: str,
+    build: Callable[..., Tensor],
+    hits: Hits,
+    index: Tensor,
+    scores: Tensor,
+    chosen: Any,
+) -> None:
+    expected = build(hits, index, scores, chosen)
+    with torch_only():
+        found = build(hits.to(device), index.to(device), scores.to(device), chosen)
+    assert found.device.type == device
+    assert found.tolist() == expected.tolist()
+
+
 @settings(max_examples=100, deadline=None)
 @given(graph=graphs(), cut=st.sampled_from([0.0, 0.3, 0.8]), min_hits=st.integers(1, 4))
-def test_components(graph: tuple[Hits, list[Edge]], cut: float, min_hits: int) -> None:
+def test_components(device: str, graph: tuple[Hits, list[Edge]], cut: float, min_hits: int) -> None:
     hits, edges = graph
-    index, scores = make_edges(edges)
-    expected = connected_components(hits, index, scores, ComponentsSettings(cut, min_hits))
-    ends = on_device.best_first(index, scores, cut)
-    labels = on_device.number_sets(on_device.connect(len(hits), *ends), min_hits)
-    assert labels.tolist() == expected.tolist()
+    check(device, connected_components, hits, *make_edges(edges), ComponentsSettings(cut, min_hits))
 
 
 @settings(max_examples=150, deadline=None)
@@ -38,17 +53,25 @@ def test_components(graph: tuple[Hits, list[Edge]], cut: float, min_hits: int) -
     ties=st.booleans(),
 )
 def test_merge(
-    graph: tuple[Hits, list[Edge]], cut: float, min_hits: int, longer: int, ties: bool
+    device: str,
+    graph: tuple[Hits, list[Edge]],
+    cut: float,
+    min_hits: int,
+    longer: int,
+    ties: bool,
 ) -> None:
     hits, edges = graph
     index, scores = make_edges(edges)
     if ties:
         scores = (4 * scores).round() / 4
-    chosen = MergeSettings(cut, min_hits, min_hits + longer)
-    expected = merge_exclusive(hits, index, scores, chosen)
-    ends = on_device.best_first(index, scores, cut)
-    group = on_device.merge(*ends, hits.module, chosen.max_hits)
-    assert on_device.number_sets(group, min_hits).tolist() == expected.tolist()
+    check(
+        device,
+        merge_exclusive,
+        hits,
+        index,
+        scores,
+        MergeSettings(cut, min_hits, min_hits + longer),
+    )
 
 
 @settings(max_examples=200, deadline=None)
@@ -61,6 +84,7 @@ def test_merge(
     steps=st.sampled_from([0, 3]),
 )
 def test_walkthrough(
+    device: str,
     graph: tuple[Hits, list[Edge]],
     cuts: tuple[float, float, float],
     min_hits: int,
@@ -75,10 +99,7 @@ def test_walkthrough(
         scores = (steps * scores).round() / steps
     if twice:
         index, scores = torch.cat([index, index], dim=1), torch.cat([scores, scores.flip(0)])
-    chosen = WalkthroughSettings(*cuts, min_hits)
-    expected = walk_through(hits, index, scores, chosen)
-    with torch_only():
-        assert walk_through(hits, index, scores, chosen).tolist() == expected.tolist()
+    check(device, walk_through, hits, index, scores, WalkthroughSettings(*cuts, min_hits))
 
 
 def test_a_long_chain_in_any_order_is_one_component() -> None:
