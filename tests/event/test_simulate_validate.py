@@ -13,7 +13,13 @@ from hitgraph.event.event import Event
 from hitgraph.event.rows import select_hits
 from hitgraph.event.simulate.validate import ENOUGH_EVENTS, Row, Sample, compare, read_sample
 from hitgraph.event.source import read_event
-from hitgraph.event.store import read_dataset_info, write_detectors, write_event
+from hitgraph.event.store import (
+    preset_of,
+    read_dataset_info,
+    write_dataset_info,
+    write_detectors,
+    write_event,
+)
 from hitgraph.event.truth import particle_rows
 
 REAL = "trackml_sample/event000000001"
@@ -170,3 +176,14 @@ def test_bad_event_is_listed_and_the_others_count(real: Event, tmp_path: Path) -
     _, title, failed = read_sample([tmp_path])
     assert "1 event)" in title
     assert list(failed) == [str(tmp_path / "event000000002")]
+
+
+def test_presets_of_several_folders(tmp_path: Path) -> None:
+    for name in ("b", "a", "a2", "none"):
+        (tmp_path / name).mkdir()
+        preset = {"b": "trackml-like", "none": None}.get(name, "plain")
+        write_dataset_info(tmp_path / name, {"preset": preset} if preset else {})
+    events = [tmp_path / name / "event000000001" for name in ("b", "a", "a2", "none")]
+    assert preset_of(events) == "plain and trackml-like"
+    assert preset_of(events[1:3]) == "plain"
+    assert preset_of(events[3:]) is None

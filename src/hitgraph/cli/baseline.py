@@ -46,6 +46,7 @@ def run(args: argparse.Namespace) -> int:
 
     from hitgraph.baseline.ckf import Ckf
     from hitgraph.cli.reconstruct import finish
+    from hitgraph.event.store import preset_of
     from hitgraph.fingerprint import fingerprint_of_settings
     from hitgraph.reconstruct import Signature, claim, reconstruct
 
@@ -62,4 +63,4 @@ def run(args: argparse.Namespace) -> int:
             resume=args.resume,
             advance=lambda: bar.advance(task),
         )
-    return finish(result, signature, args)
+    return finish(result, signature, preset_of(source.path for source in sources), args)

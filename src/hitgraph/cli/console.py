@@ -28,3 +28,8 @@ def progress(quiet: bool = False) -> Progress:
         console=terminal,
         disable=quiet or not terminal.is_terminal,
     )
+
+
+def titled(title: str, preset: str | None) -> str:
+    """The title of a table about events that were simulated with a preset."""
+    return f"{title} (preset {preset})" if preset else title

@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
     out = console(args.quiet)
     out.print(summary_table(comparison))
     if comparison.fits:
-        out.print(fit_table(comparison.fits))
+        out.print(fit_table(comparison.fits, comparison.preset))
     if args.json is not None:
         with atomic_write(args.json) as path:
             text = json.dumps(comparison.to_dict(), indent=1, allow_nan=False)

@@ -52,6 +52,7 @@ def run(args: argparse.Namespace) -> int:
     from hitgraph.evaluation.comparison import find_tracks
     from hitgraph.evaluation.fit_quality import combine_fits
     from hitgraph.event.source import list_events, require_different_names
+    from hitgraph.event.store import preset_of
     from hitgraph.files import atomic_write
 
     set_verbosity(args)
@@ -74,7 +75,8 @@ def run(args: argparse.Namespace) -> int:
     known = [part for part in parts if part is not None]
     together = {args.tracks.name: combine_fits(known)} if known else {}
     if together:
-        out.print(fit_table(together))
+        preset = preset_of(source.path for source in sources)
+        out.print(fit_table(together, preset))
     out.print(
         f"{len(parts)} events fitted in {args.tracks}, {len(failed)} failed",
         markup=False,
@@ -89,13 +91,16 @@ def run(args: argparse.Namespace) -> int:
     return SOME_FAILED if failed else OK
 
 
-def fit_table(columns: "Mapping[str, FitQuality]") -> "Table":
+def fit_table(columns: "Mapping[str, FitQuality]", preset: str | None) -> "Table":
     """Resolution and pulls for the terminal, one column a folder."""
     from rich.table import Table
 
+    from hitgraph.cli.console import titled
     from hitgraph.evaluation.fit_tables import fit_rows
 
-    table = Table(title="Fitted tracks that match a primary particle", title_justify="left")
+    table = Table(
+        title=titled("Fitted tracks that match a primary particle", preset), title_justify="left"
+    )
     table.add_column()
     for name in columns:
         table.add_column(name, justify="right")

@@ -57,6 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from hitgraph.cli.console import progress
     from hitgraph.event.source import list_events, require_different_names
+    from hitgraph.event.store import preset_of
     from hitgraph.fingerprint import fingerprint_of_folder
     from hitgraph.pipeline import Pipeline, find_pipeline
     from hitgraph.reconstruct import Signature, claim, reconstruct
@@ -80,10 +81,12 @@ def run(args: argparse.Namespace) -> int:
             resume=args.resume,
             advance=lambda: bar.advance(task),
         )
-    return finish(result, signature, args)
+    return finish(result, signature, preset_of(source.path for source in sources), args)
 
 
-def finish(result: "Run", signature: "Signature", args: argparse.Namespace) -> int:
+def finish(
+    result: "Run", signature: "Signature", preset: str | None, args: argparse.Namespace
+) -> int:
     """Write the summary of a run, say how it went; the exit status."""
     import json
     import sys
@@ -98,7 +101,7 @@ def finish(result: "Run", signature: "Signature", args: argparse.Namespace) -> i
             temporary.write_text(json.dumps(json.loads(summary.read_text())), encoding="utf-8")
     out = console(args.quiet)
     if result.done:
-        out.print(stage_table(result))
+        out.print(stage_table(result, preset))
     shared = [one.shared_fraction for one in result.done if one.shared_fraction is not None]
     if shared:
         out.print(f"hits that several tracks claimed: {sum(shared) / len(shared):.2%}")
@@ -115,15 +118,17 @@ def finish(result: "Run", signature: "Signature", args: argparse.Namespace) -> i
     return SOME_FAILED if result.failed else OK
 
 
-def stage_table(result: "Run") -> "Table":
+def stage_table(result: "Run", preset: str | None) -> "Table":
     """The stages side by side: time, and what is known of the edges that are left."""
     from rich.table import Table
 
+    from hitgraph.cli.console import titled
     from hitgraph.reconstruct import stage_means
 
     hits = sum(entry.n_hits for entry in result.done) / len(result.done)
     rows = stage_means(result)
-    table = Table(title=f"Stages, mean of {len(result.done)} events of {hits:,.0f} hits")
+    title = f"Stages, mean of {len(result.done)} events of {hits:,.0f} hits"
+    table = Table(title=titled(title, preset))
     table.add_column("stage")
     shown = {
         key: column

@@ -126,7 +126,7 @@ def run(args: argparse.Namespace) -> int:
             temporary.write_bytes(paths[0].read_bytes())
     out = console(args.quiet)
     for table in result.tables:
-        out.print(_rich(table))
+        out.print(_rich(table, plan.settings["preset"]))
     out.print(f"written: {', '.join(str(path) for path in paths)}", markup=False, soft_wrap=True)
     for key, why in measured.failed.items():
         sys.stderr.write(f"failed {key}: {why}\n")
@@ -188,11 +188,13 @@ def _plan(args: argparse.Namespace, sources: "list[EventSource]") -> "Plan":
             return samples.plan(args.study, *common)
 
 
-def _rich(table: "Table") -> "RichTable":
+def _rich(table: "Table", preset: str | None) -> "RichTable":
     from rich.markup import escape
     from rich.table import Table as RichTable
 
-    rich = RichTable(title=escape(table.title), title_justify="left")
+    from hitgraph.cli.console import titled
+
+    rich = RichTable(title=escape(titled(table.title, preset)), title_justify="left")
     for k, name in enumerate(table.columns):
         rich.add_column(escape(name), justify="left" if k == 0 else "right")
     for row in table.rows:

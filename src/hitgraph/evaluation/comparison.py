@@ -16,7 +16,7 @@ from hitgraph.evaluation.fits import fits_path, read_fits
 from hitgraph.evaluation.metrics import MIN_TRACK_HITS, Metrics, combine, evaluate
 from hitgraph.event.event import Event, number_of
 from hitgraph.event.source import EventSource, require_different_names
-from hitgraph.event.store import read_dataset_info
+from hitgraph.event.store import preset_of
 from hitgraph.event.trackml import read_tracks
 
 SUFFIXES = ("-tracks.csv", "-tracks.csv.gz", "-tracks.parquet")
@@ -108,7 +108,7 @@ def compare(
         metrics={name: combine(found) for name, found in metrics.items()},
         problems=tuple(problems),
         min_track_hits=min_track_hits,
-        preset=_preset(sources),
+        preset=preset_of(source.path for source in sources),
         fits={name: combine_fits(found) for name, found in fits.items() if found},
     )
 
@@ -234,10 +234,3 @@ def _some(names: set[str], most: int = 3) -> str:
     if len(listed) <= most:
         return ", ".join(listed)
     return f"{', '.join(listed[:most])} and {len(listed) - most} more"
-
-
-def _preset(sources: Sequence[EventSource]) -> str | None:
-    folders = {source.path.parent for source in sources}
-    presets = {read_dataset_info(folder).get("preset") for folder in folders}
-    known = sorted(str(preset) for preset in presets if preset is not None)
-    return " and ".join(known) or None

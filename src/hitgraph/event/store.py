@@ -3,6 +3,7 @@
 import contextlib
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,14 @@ def read_dataset_info(folder: str | Path) -> dict[str, Any]:
             f"{place}: holds {type(info).__name__} where an object {{...}} is expected"
         )
     return info
+
+
+def preset_of(events: Iterable[Path]) -> str | None:
+    """With which presets the events at these paths were simulated, in words, where they tell."""
+    folders = {path.parent for path in events}
+    presets = {read_dataset_info(folder).get("preset") for folder in folders}
+    known = sorted(str(preset) for preset in presets if preset is not None)
+    return " and ".join(known) or None
 
 
 def _made(folder: Path) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from hitgraph.evaluation.comparison import name_columns
 from hitgraph.event.source import EventSource
+from hitgraph.event.store import preset_of
 from hitgraph.fingerprint import fingerprint_of_folder
 from hitgraph.pipeline import Pipeline, find_pipeline
 from hitgraph.studies.output import Result
@@ -35,4 +36,5 @@ def common_settings(names: Sequence[str], sources: Sequence[EventSource]) -> dic
     return {
         "pipelines": {name: fingerprint_of_folder(find_pipeline(name)) for name in names},
         "events": [str(source.path) for source in sources],
+        "preset": preset_of(source.path for source in sources),
     }

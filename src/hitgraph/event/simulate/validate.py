@@ -20,7 +20,7 @@ from hitgraph.errors import InputError
 from hitgraph.event.event import Event
 from hitgraph.event.simulate.digitise import DRIFT, PIXEL_VOLUMES
 from hitgraph.event.source import list_events
-from hitgraph.event.store import read_dataset_info
+from hitgraph.event.store import preset_of
 from hitgraph.event.truth import particle_rows, require_particles, require_truth
 
 Float64 = NDArray[np.float64]
@@ -216,10 +216,10 @@ def read_sample(
         advance()
     if len(failed) == len(sources):
         raise InputError(next(iter(failed.values())))
-    presets = {str(read_dataset_info(s.path.parent).get("preset", "")) for s in sources} - {""}
-    preset = f"preset {', '.join(sorted(presets))}, " if presets else ""
+    preset = preset_of(source.path for source in sources)
     n = len(sources) - len(failed)
-    return sample, f"{paths[0]} ({preset}{n} event{'s' * (n != 1)})", failed
+    made = f"preset {preset}, " if preset else ""
+    return sample, f"{paths[0]} ({made}{n} event{'s' * (n != 1)})", failed
 
 
 def compare(real: Sample, simulated: Sample) -> list[Row]:
