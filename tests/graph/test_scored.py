@@ -27,7 +27,7 @@ from hitgraph.graph.scored import (
     learn_scored_windows,
 )
 from hitgraph.graph.scored_learning import fit_tables, scores_of
-from hitgraph.graph.scored_search import N_BINS, N_GEOMETRY, SCORE_VARIABLES, score_values
+from hitgraph.graph.scored_values import N_BINS, N_GEOMETRY, SCORE_VARIABLES, score_values
 from hitgraph.graph.window_search import VARIABLES, pair_values
 from hitgraph.graph.windows import LayerWindows, along_is_z
 from hitgraph.pipeline import Pipeline

@@ -1,6 +1,6 @@
 """Rows of hits and features of pairs in torch, for hits that lie on a GPU.
 
-The formulas of pair_geometry, pair_block and scored_search, one operation on all pairs at a time.
+The formulas of pair_geometry, pair_block and scored_values, one operation on all pairs at a time.
 """
 
 from functools import lru_cache

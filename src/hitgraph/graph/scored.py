@@ -25,10 +25,11 @@ from hitgraph.event.truth import FAKE, TRUE, edge_labels
 from hitgraph.files import atomic_write
 from hitgraph.graph import scored_learning as learning
 from hitgraph.graph import scored_search as search
+from hitgraph.graph import scored_values as variables
 from hitgraph.graph.direction import squared_distance
 from hitgraph.graph.hits import FEATURES, Hits
 from hitgraph.graph.pair_geometry import ETA, PER_U, SIZE_U, SIZE_V, R, X, Y, Z, hit_rows
-from hitgraph.graph.scored_search import N_BINS, N_GEOMETRY, SCORE_VARIABLES
+from hitgraph.graph.scored_values import N_BINS, N_GEOMETRY, SCORE_VARIABLES
 from hitgraph.graph.window_search import VARIABLES, sort_into_cells
 from hitgraph.graph.windows import (
     LayerWindows,
@@ -172,19 +173,19 @@ class ScoredBuilder:
         order = np.lexsort((outer, inner))
         highest = scored.table[order].max(axis=2).astype(np.float32)
         outer_most = highest[:, N_GEOMETRY + 3 :].sum(axis=1)
-        rest = np.stack([outer_most, highest[:, N_GEOMETRY:].sum(axis=1)], axis=1)
+        bounds = np.ascontiguousarray(scored.windows.bounds[order])
         self._windows = (
             np.searchsorted(inner[order], np.arange(detector.n_layers + 1)),
             outer[order],
-            np.ascontiguousarray(scored.windows.bounds[order]),
+            bounds,
             scored.base[order],
             np.ascontiguousarray(scored.low[order]),
             np.ascontiguousarray(scored.scale[order]),
             np.ascontiguousarray(scored.table[order]),
-            rest + np.float32(_ROUNDING),
-            np.float32(scored.cut),
         )
-        self._constants = Constants(self._barrel, *self._windows[:7])
+        self._constants = Constants(self._barrel, *self._windows)
+        self._reaches = search.window_reach(bounds)
+        self._best = outer_most + np.float32(_ROUNDING)
 
     def build(self, hits: Hits) -> Tensor:
         """(2, n_edges) int64 candidate edges, inner hit first, without duplicates.
@@ -207,11 +208,14 @@ class ScoredBuilder:
             return self.search_on_device(hits)
         columns = hit_columns(hits, self.detector, self._barrel)
         layer = hits.layer.numpy()
-        rows = np.ascontiguousarray(columns[: search.ETA_].T)
+        rows = np.ascontiguousarray(columns[: variables.ETA_].T)
         order, starts, span = sort_into_cells(rows, layer, self._barrel, self.detector.n_layers)
-        padding = np.zeros((len(columns), int(search.LANES)), np.float32)
+        columns = columns[:, order]
+        n_fields = variables.ETA_ + 1
+        padding = np.zeros((n_fields, search.LANES), np.float32)
         hits_of = (
-            np.concatenate([columns[:, order], padding], axis=1),
+            np.concatenate([columns[:n_fields], padding], axis=1),
+            *search.hit_tables(columns),
             squared_distance(hits.position).numpy()[order],
             order,
             layer[order],
@@ -220,11 +224,16 @@ class ScoredBuilder:
             span,
             self._barrel,
         )
+        first, outer, bounds, base, low, scale, table = self._windows
+        windows = (
+            first, outer, bounds, self._reaches, base, low, scale,
+            table.reshape(len(table), -1), self._best, np.float32(self.scored.cut),
+        )  # fmt: skip
 
         def task(begin: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
             end = min(begin + _BLOCK, len(order))
             found: tuple[NDArray[np.int32], NDArray[np.float32]] = search.search_scored(
-                begin, end, *hits_of, *self._windows
+                begin, end, *hits_of, *windows
             )
             return found
 
@@ -241,21 +250,21 @@ class ScoredBuilder:
 
 
 def hit_columns(hits: Hits, detector: Detector, barrel: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """(18, n_hits) float32: the hits as the kernels of scored_search want them.
+    """(18, n_hits) float32: the hits as scored_values reads them.
 
     A particle that crosses L channels lights L + 1 of them on average, so sizes count from one.
     """
     rows = hit_rows(hits, detector)
-    columns = np.empty((search.N_COLUMNS, len(hits)), np.float32)
-    columns[: search.CHARGE_] = rows[:, [X, Y, Z, R, ETA]].T
-    columns[search.CHARGE_] = (
+    columns = np.empty((variables.N_COLUMNS, len(hits)), np.float32)
+    columns[: variables.CHARGE_] = rows[:, [X, Y, Z, R, ETA]].T
+    columns[variables.CHARGE_] = (
         hits.features[:, FEATURES.index("charge")].cpu().numpy() if hits.has_clusters else 0.0
     )
     in_barrel = barrel[hits.layer.cpu().numpy()]
-    columns[search.ALONG_] = np.where(in_barrel, rows[:, Z], rows[:, R])
-    columns[search.SIZE_U_] = rows[:, SIZE_U] - 1.0
-    columns[search.SIZE_V_] = rows[:, SIZE_V] - 1.0
-    columns[search.FRAME_ :] = rows[:, PER_U:].T
+    columns[variables.ALONG_] = np.where(in_barrel, rows[:, Z], rows[:, R])
+    columns[variables.SIZE_U_] = rows[:, SIZE_U] - 1.0
+    columns[variables.SIZE_V_] = rows[:, SIZE_V] - 1.0
+    columns[variables.FRAME_ :] = rows[:, PER_U:].T
     return columns
 
 
@@ -365,7 +374,7 @@ class _Scorer:
                 "cluster_shape is true, but the hits have no cluster features: give events "
                 "with cells, or set graph.cluster_shape to false"
             )
-        values: NDArray[np.float32] = search.score_values(
+        values: NDArray[np.float32] = variables.score_values(
             hit_columns(hits, self.detector, self.barrel),
             *edges,
             len(SCORE_VARIABLES) if self.cluster_shape else N_GEOMETRY,

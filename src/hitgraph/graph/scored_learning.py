@@ -11,7 +11,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from hitgraph.graph.scored_search import N_BINS
+from hitgraph.graph.scored_values import N_BINS
 
 PASSES = 12
 _STEP = 0.6  # of a Newton step

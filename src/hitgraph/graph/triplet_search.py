@@ -10,15 +10,18 @@ length, without trigonometry, and free of the short baseline that makes the curv
 overlapping modules meaningless. Along z the miss is that of the straight line through i and k at
 the share |ij| / (|ij| + |jk|) of the way, times the cosine of its slope.
 
-Work is dealt out by middle hit: all that is written belongs to the edges of that hit alone. What
-passes is gathered LANES triplets at a time, whose inputs and logits are computed side by side.
+Work is dealt out by middle hit: all that is written belongs to the edges of that hit alone. The
+outer hits of a middle hit are tested side by side; what passes is listed, and the inputs and
+logits of LANES triplets at a time are computed side by side. Points are rows x, y, z, x^2 + y^2.
 """
 
 import numpy as np
 from numba import njit
 
 from hitgraph.graph.pair_geometry import FAST, circle_through
-from hitgraph.kernels.tiles import COLUMNS, ROWS, relu_tile
+from hitgraph.kernels.lanes import LANES as VECTOR
+from hitgraph.kernels.lanes import take_rows_4, take_rows_8
+from hitgraph.kernels.tiles import COLUMNS, ROWS, add_scaled, relu_tile
 
 N_TRIPLET_INPUTS = 15
 N_EDGE_INPUTS = 13
@@ -26,8 +29,9 @@ LANES = 64  # triplets or edges judged at a time
 NO_TRIPLET = np.float32(-12.0)  # logit of an edge's best triplet where it has none
 SUM_FLOOR = np.float32(1e-5)  # added to the sum of odds before its logarithm
 
-# Columns of an edge row.
+# Columns of an edge row of EDGE_WIDTH.
 CURVATURE, SLOPE, Z0, LENGTH, SAME_LAYER, LOGIT = range(6)
+EDGE_WIDTH = 8
 
 _CURVATURE_UNIT = np.float32(0.1)  # 1/m
 _SLOPE_UNIT = np.float32(0.02)
@@ -40,10 +44,12 @@ _ONE, _ZERO = np.float32(1.0), np.float32(0.0)
 _TINY = np.float32(1e-3)  # mm
 _PER_METRE = np.float32(1e-3)
 
-# Rows of what is known of a triplet within reach, before its inputs are computed.
-_MISS, _SIZE, _MISS_Z, _STRETCH, _CROSS, _RISE, _CHORD, _RADII, _R, _Z = range(10)
-_E, _F = 10, 16  # the edge rows of both edges
-_N_KNOWN = 22
+# Runs of LANES numbers in the scratch: what is known of a batch of triplets, then their inputs.
+_I, _J, _K = 0, 4 * LANES, 8 * LANES  # points of the three hits
+_E, _F = 12 * LANES, 20 * LANES  # rows of the two edges
+_INPUTS = 28 * LANES
+_SCRATCH = _INPUTS + N_TRIPLET_INPUTS * LANES
+_OUTER = 64  # outer hits tested at a time
 
 
 @njit(fastmath=FAST, cache=True, error_model="numpy", nogil=True)
@@ -88,159 +94,208 @@ def fill_edge_rows(lo, hi, source, target, position, layer, logit, rows):  # typ
         rows[e, LOGIT] = logit[e]
 
 
+@njit(fastmath=FAST, cache=True, error_model="numpy", nogil=True)
+def triplets_within_reach(  # type: ignore[no-untyped-def]
+    first_hit, last_hit, source, target, into_start, into, from_start, out_of,
+    points, reach_phi, reach_z,
+):  # fmt: skip
+    """Triplets with middle hits in [first_hit, last_hit): edges (n + LANES,) uint32 each, and n.
+
+    Behind the last triplet the first one (or edge 0) fills a batch.
+    """
+    capacity, n = 1 << 12, 0
+    first_edges, second_edges = np.empty(capacity, np.uint32), np.empty(capacity, np.uint32)
+    ends = np.zeros(_OUTER, np.uint32)  # hits k
+    chosen = np.empty(_OUTER, np.uint32)
+    s = np.empty(5 * _OUTER, np.float32)  # their points, and how far they are
+    mask = np.empty(_OUTER, np.bool_)
+    for j in range(first_hit, last_hit):
+        xj, yj, zj, rj = points[j, 0], points[j, 1], points[j, 2], points[j, 3]
+        for begin in range(from_start[j], from_start[j + 1], _OUTER):
+            n_outer = min(_OUTER, from_start[j + 1] - begin)
+            whole = (n_outer + VECTOR - 1) // VECTOR * VECTOR
+            for k in range(n_outer):
+                ends[k] = target[out_of[begin + k]]
+            take_rows_4(s, 0, _OUTER, points, ends, 0, whole)
+            for k in range(whole):
+                dx, dy = s[k] - xj, s[_OUTER + k] - yj
+                s[4 * _OUTER + k] = np.sqrt(dx * dx + dy * dy)
+            for p in range(into_start[j], into_start[j + 1]):
+                e = into[p]
+                i = source[e]
+                xi, yi, zi, ri = points[i, 0], points[i, 1], points[i, 2], points[i, 3]
+                inner = np.sqrt((xj - xi) * (xj - xi) + (yj - yi) * (yj - yi))
+                for k in range(whole):
+                    xk, yk, zk = s[k], s[_OUTER + k], s[2 * _OUTER + k]
+                    rk, outer = s[3 * _OUTER + k], s[4 * _OUTER + k]
+                    _, miss, size = _off_circle(xi, yi, ri, xj, yj, rj, xk, yk, rk)
+                    miss_z, stretch = _off_line(zi, zj, zk, inner, outer)
+                    mask[k] = (miss * miss <= reach_phi * reach_phi * size) & (
+                        miss_z * miss_z <= reach_z * reach_z * stretch
+                    )
+                n_chosen = 0
+                for k in range(n_outer):
+                    chosen[n_chosen] = k
+                    n_chosen += mask[k]
+                if n + n_chosen + LANES > capacity:
+                    capacity *= 2
+                    first_before, second_before = first_edges, second_edges
+                    first_edges = np.empty(capacity, np.uint32)
+                    second_edges = np.empty(capacity, np.uint32)
+                    first_edges[:n], second_edges[:n] = first_before[:n], second_before[:n]
+                for k in range(n_chosen):
+                    first_edges[n + k] = e
+                    second_edges[n + k] = out_of[begin + chosen[k]]
+                n += n_chosen
+    for k in range(n, n + LANES):
+        first_edges[k] = first_edges[0] if n else 0
+        second_edges[k] = second_edges[0] if n else 0
+    return first_edges, second_edges, n
+
+
 @njit(fastmath=FAST, inline="always", error_model="numpy")
-def _within_reach(  # type: ignore[no-untyped-def]
-    i, j, k, e, f, position, edge_rows, reach_phi, reach_z, known, lane
-):
-    """Whether a triplet is within reach; if so, what is known of it goes to known[:, lane]."""
-    xi, yi, zi = position[i, 0], position[i, 1], position[i, 2]
-    xj, yj, zj = position[j, 0], position[j, 1], position[j, 2]
-    xk, yk, zk = position[k, 0], position[k, 1], position[k, 2]
-    ri, rj, rk = xi * xi + yi * yi, xj * xj + yj * yj, xk * xk + yk * yk
+def _off_circle(xi, yi, ri, xj, yj, rj, xk, yk, rk):  # type: ignore[no-untyped-def]
+    """The product c, and the miss of the circle as miss / sqrt(size); r is x^2 + y^2."""
     c = xi * yk - xk * yi
     a = ri * yk - rk * yi
     b = xi * rk - xk * ri
-    miss = rj * c - a * xj - b * yj
-    size = a * a + b * b + _TINY  # hits one behind the other along z are on no circle
-    if miss * miss > reach_phi * reach_phi * size:
-        return False
-    first = np.sqrt((xj - xi) * (xj - xi) + (yj - yi) * (yj - yi))
-    second = np.sqrt((xk - xj) * (xk - xj) + (yk - yj) * (yk - yj))
-    way = first + second + _TINY
-    rise = zk - zi
-    miss_z = (zj - zi) * way - rise * first
-    stretch = way * way + rise * rise
-    if miss_z * miss_z > reach_z * reach_z * stretch:
-        return False
-    known[_MISS, lane], known[_SIZE, lane] = miss, size
-    known[_MISS_Z, lane], known[_STRETCH, lane] = miss_z, stretch
-    known[_CROSS, lane], known[_RISE, lane] = c, rise
-    known[_CHORD, lane] = (xk - xi) * (xk - xi) + (yk - yi) * (yk - yi)
-    known[_RADII, lane] = ri * rk
-    known[_R, lane], known[_Z, lane] = rj, zj
-    for column in range(6):
-        known[_E + column, lane] = edge_rows[e, column]
-        known[_F + column, lane] = edge_rows[f, column]
-    return True
+    # hits one behind the other along z are on no circle
+    return c, rj * c - a * xj - b * yj, a * a + b * b + _TINY
 
 
 @njit(fastmath=FAST, inline="always", error_model="numpy")
-def _fill_inputs(known, out):  # type: ignore[no-untyped-def]
-    """The network's inputs, out (15, LANES).
+def _off_line(zi, zj, zk, inner, outer):  # type: ignore[no-untyped-def]
+    """The miss along z as miss / sqrt(stretch); inner, outer are the edges' transverse lengths."""
+    way = inner + outer + _TINY
+    rise = zk - zi
+    return (zj - zi) * way - rise * inner, way * way + rise * rise
+
+
+@njit(fastmath=FAST, cache=True, error_model="numpy", nogil=True)
+def _fill_inputs(s, hits, first_edges, second_edges, begin, source, target, points, edge_rows):  # type: ignore[no-untyped-def]
+    """The network's inputs of LANES triplets from `begin` on, to s[_INPUTS:], (15, LANES).
 
     Signs are taken relative to the turn of the track and to its direction along z, so that
-    mirror images of a triplet look the same.
+    mirror images of a triplet look the same. hits (3 LANES,) uint32 is scratch.
     """
     for k in range(LANES):
-        turn = _ONE if known[_CROSS, k] >= 0 else -_ONE
-        miss = _PER_MISS * known[_MISS, k] / np.sqrt(known[_SIZE, k])
+        e, f = first_edges[begin + k], second_edges[begin + k]
+        hits[k], hits[LANES + k], hits[2 * LANES + k] = source[e], target[e], target[f]
+    take_rows_4(s, _I, LANES, points, hits, 0, LANES)
+    take_rows_4(s, _J, LANES, points, hits, LANES, LANES)
+    take_rows_4(s, _K, LANES, points, hits, 2 * LANES, LANES)
+    take_rows_8(s, _E, LANES, edge_rows, first_edges, begin, LANES)
+    take_rows_8(s, _F, LANES, edge_rows, second_edges, begin, LANES)
+    out = _INPUTS
+    for k in range(LANES):
+        xi, yi, ri = s[_I + k], s[_I + LANES + k], s[_I + 3 * LANES + k]
+        xj, yj, rj = s[_J + k], s[_J + LANES + k], s[_J + 3 * LANES + k]
+        xk, yk, rk = s[_K + k], s[_K + LANES + k], s[_K + 3 * LANES + k]
+        zi, zj, zk = s[_I + 2 * LANES + k], s[_J + 2 * LANES + k], s[_K + 2 * LANES + k]
+        cross, miss, size = _off_circle(xi, yi, ri, xj, yj, rj, xk, yk, rk)
+        inner = np.sqrt((xj - xi) * (xj - xi) + (yj - yi) * (yj - yi))
+        outer = np.sqrt((xk - xj) * (xk - xj) + (yk - yj) * (yk - yj))
+        miss_z, stretch = _off_line(zi, zj, zk, inner, outer)
+        turn = _ONE if cross >= 0 else -_ONE
+        up = _ONE if zk - zi >= 0 else -_ONE
+        miss = _PER_MISS * miss / np.sqrt(size)
         root = np.sqrt(abs(miss))
-        out[0, k] = turn * (root if miss > 0 else -root)
-        apart = known[_F + CURVATURE, k] - known[_E + CURVATURE, k]
-        out[2, k] = turn * apart / (abs(apart) + _CURVATURE_UNIT)
-    for k in range(LANES):
-        up = _ONE if known[_RISE, k] >= 0 else -_ONE
-        miss = _PER_MISS * known[_MISS_Z, k] / np.sqrt(known[_STRETCH, k])
-        root = np.sqrt(abs(miss))
-        out[1, k] = up * (root if miss > 0 else -root)
-        apart = known[_F + SLOPE, k] - known[_E + SLOPE, k]
-        out[3, k] = up * apart / (abs(apart) + _SLOPE_UNIT)
-        apart = known[_F + Z0, k] - known[_E + Z0, k]
-        out[4, k] = up * apart / (abs(apart) + _Z0_UNIT)
-    for k in range(LANES):
-        chord = np.sqrt(known[_CHORD, k]) + _TINY
-        cross = np.float32(2000.0) * abs(known[_CROSS, k])
-        out[5, k] = cross / (np.sqrt(known[_RADII, k]) * chord)
-        out[6, k] = np.float32(0.5) * abs(known[_E + SLOPE, k] + known[_F + SLOPE, k])
-        out[7, k] = known[_E + LOGIT, k]
-        out[8, k] = known[_F + LOGIT, k]
-        out[9, k] = _PER_METRE * np.sqrt(known[_R, k])
-        out[10, k] = _PER_METRE * abs(known[_Z, k])
-    for k in range(LANES):
-        out[11, k] = known[_E + LENGTH, k]
-        out[12, k] = known[_F + LENGTH, k]
-        out[13, k] = known[_E + SAME_LAYER, k]
-        out[14, k] = known[_F + SAME_LAYER, k]
+        s[out + k] = turn * (root if miss > 0 else -root)
+        miss_z = _PER_MISS * miss_z / np.sqrt(stretch)
+        root = np.sqrt(abs(miss_z))
+        s[out + LANES + k] = up * (root if miss_z > 0 else -root)
+        apart = s[_F + CURVATURE * LANES + k] - s[_E + CURVATURE * LANES + k]
+        s[out + 2 * LANES + k] = turn * apart / (abs(apart) + _CURVATURE_UNIT)
+        apart = s[_F + SLOPE * LANES + k] - s[_E + SLOPE * LANES + k]
+        s[out + 3 * LANES + k] = up * apart / (abs(apart) + _SLOPE_UNIT)
+        apart = s[_F + Z0 * LANES + k] - s[_E + Z0 * LANES + k]
+        s[out + 4 * LANES + k] = up * apart / (abs(apart) + _Z0_UNIT)
+        chord = np.sqrt((xk - xi) * (xk - xi) + (yk - yi) * (yk - yi)) + _TINY
+        s[out + 5 * LANES + k] = np.float32(2000.0) * abs(cross) / (np.sqrt(ri * rk) * chord)
+        s[out + 6 * LANES + k] = np.float32(0.5) * abs(
+            s[_E + SLOPE * LANES + k] + s[_F + SLOPE * LANES + k]
+        )
+        s[out + 7 * LANES + k] = s[_E + LOGIT * LANES + k]
+        s[out + 8 * LANES + k] = s[_F + LOGIT * LANES + k]
+        s[out + 9 * LANES + k] = _PER_METRE * np.sqrt(rj)
+        s[out + 10 * LANES + k] = _PER_METRE * abs(zj)
+        s[out + 11 * LANES + k] = s[_E + LENGTH * LANES + k]
+        s[out + 12 * LANES + k] = s[_F + LENGTH * LANES + k]
+        s[out + 13 * LANES + k] = s[_E + SAME_LAYER * LANES + k]
+        s[out + 14 * LANES + k] = s[_F + SAME_LAYER * LANES + k]
 
 
 @njit(fastmath=FAST, cache=True, error_model="numpy", nogil=True)
 def list_triplets(  # type: ignore[no-untyped-def]
     first_hit, last_hit, source, target, into_start, into, from_start, out_of,
-    position, edge_rows, reach_phi, reach_z,
+    points, edge_rows, reach_phi, reach_z,
 ):  # fmt: skip
     """Triplets with middle hits in [first_hit, last_hit): (n, 2) edges e, f and (n, 15) inputs."""
-    known = np.zeros((_N_KNOWN, LANES), np.float32)
-    out = np.empty((N_TRIPLET_INPUTS, LANES), np.float32)
-    capacity, n, lane = 1 << 12, 0, 0
-    edges = np.empty((capacity, 2), np.int32)
-    inputs = np.empty((capacity, N_TRIPLET_INPUTS), np.float32)
-    for j in range(first_hit, last_hit + 1):
-        ends = j == last_hit  # one more turn, to write what is left
-        for p in range(0 if ends else into_start[j], 1 if ends else into_start[j + 1]):
-            for q in range(0 if ends else from_start[j], 1 if ends else from_start[j + 1]):
-                if not ends:
-                    e, f = into[p], out_of[q]
-                    if not _within_reach(
-                        source[e], j, target[f], e, f,
-                        position, edge_rows, reach_phi, reach_z, known, lane,
-                    ):  # fmt: skip
-                        continue
-                    if n + lane == capacity:
-                        more_edges = np.empty((2 * capacity, 2), np.int32)
-                        more_inputs = np.empty((2 * capacity, N_TRIPLET_INPUTS), np.float32)
-                        more_edges[:capacity], more_inputs[:capacity] = edges, inputs
-                        edges, inputs, capacity = more_edges, more_inputs, 2 * capacity
-                    edges[n + lane, 0], edges[n + lane, 1] = e, f
-                    lane += 1
-                if lane == LANES or ends:
-                    _fill_inputs(known, out)
-                    for row in range(lane):
-                        for column in range(N_TRIPLET_INPUTS):
-                            inputs[n + row, column] = out[column, row]
-                    n += lane
-                    lane = 0
-    return edges[:n].copy(), inputs[:n].copy()
+    first_edges, second_edges, n = triplets_within_reach(
+        first_hit, last_hit, source, target, into_start, into, from_start, out_of,
+        points, reach_phi, reach_z,
+    )  # fmt: skip
+    scratch, hits = np.empty(_SCRATCH, np.float32), np.empty(3 * LANES, np.uint32)
+    edges = np.empty((n, 2), np.int32)
+    inputs = np.empty((n, N_TRIPLET_INPUTS), np.float32)
+    for begin in range(0, n, LANES):
+        _fill_inputs(
+            scratch, hits, first_edges, second_edges, begin, source, target, points, edge_rows
+        )
+        for k in range(min(LANES, n - begin)):
+            edges[begin + k, 0], edges[begin + k, 1] = (
+                first_edges[begin + k], second_edges[begin + k],
+            )  # fmt: skip
+            for column in range(N_TRIPLET_INPUTS):
+                inputs[begin + k, column] = scratch[_INPUTS + column * LANES + k]
+    return edges, inputs
 
 
 @njit(fastmath=FAST, inline="always", error_model="numpy")
 def _network(  # type: ignore[no-untyped-def]
-    inputs, mean, per_std, w1, b1, w2, b2, last, last_bias, zeros, same_row, layers, logit
+    inputs, at, mean, per_std, w1, b1, w2, b2, last, last_bias, rows, zeros, same_row, layers, logit
 ):
-    """Logits (LANES,) of rows of inputs (n_inputs, LANES), which are standardised in place.
+    """Logits (LANES,) of inputs[at:], (n_inputs, LANES), which are standardised in place.
 
-    Weights are transposed and padded to whole tiles; zeros and layers are scratch of such widths.
+    Neurons are the rows of a tile and triplets or edges its columns; rows, zeros, same_row and
+    layers are scratch (`_scratch`).
     """
     for column in range(len(mean)):
+        shift, scale = mean[column], per_std[column]
         for lane in range(LANES):
-            value = (inputs[column, lane] - mean[column]) * per_std[column]
-            inputs[column, lane] = min(max(value, -_LIMIT), _LIMIT)
-    width, after = len(zeros), ROWS * len(zeros)
-    for top in range(0, LANES, ROWS):
-        for j in range(0, len(b1), COLUMNS):
+            value = (inputs[at + column * LANES + lane] - shift) * scale
+            value = value if value > -_LIMIT else -_LIMIT  # min, max keep loops from vectors
+            inputs[at + column * LANES + lane] = value if value < _LIMIT else _LIMIT
+    after = len(w1) * LANES
+    for top in range(0, LANES, COLUMNS):
+        for j in range(0, len(w1), ROWS):
+            for r in range(ROWS):
+                rows[r] = (j + r) * COLUMNS
             relu_tile(
-                layers, j, width, b1, same_row, zeros, same_row, j,
-                inputs, top, 1, LANES, w1, j, len(b1), len(mean),
+                layers, j * LANES + top, LANES, b1, rows, zeros, same_row, 0,
+                w1, j * len(mean), len(mean), 1, inputs, at + top, LANES, len(mean),
             )  # fmt: skip
-        for j in range(0, len(b2), COLUMNS):
+        for j in range(0, len(w2), ROWS):
+            for r in range(ROWS):
+                rows[r] = (j + r) * COLUMNS
             relu_tile(
-                layers, after + j, width, b2, same_row, zeros, same_row, j,
-                layers, 0, width, 1, w2, j, len(b2), len(b1),
+                layers, after + j * LANES + top, LANES, b2, rows, zeros, same_row, 0,
+                w2, j * len(w1), len(w1), 1, layers, top, LANES, len(w1),
             )  # fmt: skip
-        for row in range(ROWS):
-            total = last_bias
-            for j in range(len(b2)):
-                total += layers[after + row * width + j] * last[j]
-            logit[top + row] = total
+    for lane in range(LANES):
+        logit[lane] = last_bias
+    for j in range(len(w2)):
+        add_scaled(logit, 0, last[j], layers, after + j * LANES, LANES)
 
 
 @njit(error_model="numpy")
-def _scratch(b1, b2):  # type: ignore[no-untyped-def]
-    """What `_network` works in: zeros, same_row, layers and the logits."""
-    width = max(len(b1), len(b2))
+def _scratch(w1, w2):  # type: ignore[no-untyped-def]
+    """What `_network` works in: rows, zeros, same_row, layers and the logits."""
     return (
-        np.zeros(width, np.float32),
         np.zeros(ROWS, np.intp),
-        np.empty(2 * ROWS * width, np.float32),
+        np.zeros(COLUMNS, np.float32),
+        np.zeros(ROWS, np.intp),
+        np.empty((len(w1) + len(w2)) * LANES, np.float32),
         np.empty(LANES, np.float32),
     )
 
@@ -248,48 +303,37 @@ def _scratch(b1, b2):  # type: ignore[no-untyped-def]
 @njit(fastmath=FAST, cache=True, error_model="numpy", nogil=True)
 def support_edges(  # type: ignore[no-untyped-def]
     first_hit, last_hit, source, target, into_start, into, from_start, out_of,
-    position, edge_rows, reach_phi, reach_z,
+    points, edge_rows, reach_phi, reach_z,
     mean, per_std, w1, b1, w2, b2, last, last_bias, inner, outer,
 ):  # fmt: skip
-    """The triplets of `list_triplets`, judged by a network as they are found.
+    """The triplets of `list_triplets`, judged by a network.
 
     inner, outer (n_edges, 2): the best logit and the sum of odds over the triplets that lead from
     inside into an edge, and over those that lead on from it outward.
     """
-    known = np.zeros((_N_KNOWN, LANES), np.float32)
-    inputs = np.empty((N_TRIPLET_INPUTS, LANES), np.float32)
-    pairs = np.empty((LANES, 2), np.int32)
-    zeros, same_row, layers, logit = _scratch(b1, b2)
-    lane = 0
-    for j in range(first_hit, last_hit + 1):
-        ends = j == last_hit  # one more turn, to judge what is left
-        for p in range(0 if ends else into_start[j], 1 if ends else into_start[j + 1]):
-            for q in range(0 if ends else from_start[j], 1 if ends else from_start[j + 1]):
-                if not ends:
-                    e, f = into[p], out_of[q]
-                    if not _within_reach(
-                        source[e], j, target[f], e, f,
-                        position, edge_rows, reach_phi, reach_z, known, lane,
-                    ):  # fmt: skip
-                        continue
-                    pairs[lane, 0], pairs[lane, 1] = e, f
-                    lane += 1
-                if lane < LANES and not ends:
-                    continue
-                _fill_inputs(known, inputs)
-                _network(
-                    inputs, mean, per_std, w1, b1, w2, b2, last, last_bias,
-                    zeros, same_row, layers, logit,
-                )  # fmt: skip
-                for k in range(lane):
-                    value = logit[k]
-                    odds = np.exp(min(value, _LIMIT))
-                    e, f = pairs[k, 0], pairs[k, 1]
-                    outer[e, 0] = max(outer[e, 0], value)
-                    outer[e, 1] += odds
-                    inner[f, 0] = max(inner[f, 0], value)
-                    inner[f, 1] += odds
-                lane = 0
+    first_edges, second_edges, n = triplets_within_reach(
+        first_hit, last_hit, source, target, into_start, into, from_start, out_of,
+        points, reach_phi, reach_z,
+    )  # fmt: skip
+    scratch, hits = np.empty(_SCRATCH, np.float32), np.empty(3 * LANES, np.uint32)
+    rows, zeros, same_row, layers, logit = _scratch(w1, w2)
+    odds = np.empty(LANES, np.float32)
+    for begin in range(0, n, LANES):
+        _fill_inputs(
+            scratch, hits, first_edges, second_edges, begin, source, target, points, edge_rows
+        )
+        _network(
+            scratch, _INPUTS, mean, per_std, w1, b1, w2, b2, last, last_bias,
+            rows, zeros, same_row, layers, logit,
+        )  # fmt: skip
+        for k in range(LANES):
+            odds[k] = np.exp(logit[k] if logit[k] < _LIMIT else _LIMIT)
+        for k in range(min(LANES, n - begin)):
+            e, f = first_edges[begin + k], second_edges[begin + k]
+            outer[e, 0] = max(outer[e, 0], logit[k])
+            outer[e, 1] += odds[k]
+            inner[f, 0] = max(inner[f, 0], logit[k])
+            inner[f, 1] += odds[k]
 
 
 @njit(fastmath=FAST, cache=True, error_model="numpy", nogil=True)
@@ -317,13 +361,15 @@ def judge_edges(  # type: ignore[no-untyped-def]
     mean, per_std, w1, b1, w2, b2, last, last_bias, judged,
 ):  # fmt: skip
     """New logits judged[lo:hi]: the old ones and what the edge network adds to them."""
-    inputs = np.zeros((N_EDGE_INPUTS, LANES), np.float32)
-    zeros, same_row, layers, logit = _scratch(b1, b2)
+    flat = np.zeros(N_EDGE_INPUTS * LANES, np.float32)
+    inputs = flat.reshape(N_EDGE_INPUTS, LANES)
+    rows, zeros, same_row, layers, logit = _scratch(w1, w2)
     for begin in range(lo, hi, LANES):
         end = min(begin + LANES, hi)
         fill_edge_inputs(begin, end, source, target, position, edge_rows, inner, outer, inputs)
         _network(
-            inputs, mean, per_std, w1, b1, w2, b2, last, last_bias, zeros, same_row, layers, logit
-        )
+            flat, 0, mean, per_std, w1, b1, w2, b2, last, last_bias,
+            rows, zeros, same_row, layers, logit,
+        )  # fmt: skip
         for e in range(begin, end):
             judged[e] = edge_rows[e, LOGIT] + logit[e - begin]

@@ -24,7 +24,7 @@ from hitgraph.graph import triplets_on_device
 from hitgraph.graph.hits import Hits
 from hitgraph.graph.networks import Standardise, logits_of, mlp
 from hitgraph.kernels.choice import for_host
-from hitgraph.kernels.tiles import pad, padded
+from hitgraph.kernels.tiles import COLUMNS, pad, whole_rows
 
 Float32 = NDArray[np.float32]
 
@@ -84,8 +84,8 @@ class Doublets(NamedTuple):
     into: NDArray[np.int32]  # (n_edges,) edges by outer hit
     from_start: NDArray[np.int64]  # (n_hits + 1,)
     out_of: NDArray[np.int32]  # (n_edges,) edges by inner hit
-    position: Float32  # (n_hits, 3) mm
-    rows: Float32  # (n_edges, 6) columns of triplet_search
+    position: Float32  # (n_hits, 4) x, y, z in mm, and x^2 + y^2
+    rows: Float32  # (n_edges, 8) columns of triplet_search
 
 
 class Support(NamedTuple):
@@ -174,9 +174,11 @@ def find_triplets(
 def order_doublets(hits: Hits, edge_index: Tensor, logits: Tensor) -> Doublets:
     """Edges (2, n_edges), inner hit first, with logits (n_edges,), as the search wants them."""
     source, target = (ends.astype(np.int32) for ends in edge_index.cpu().numpy())
-    position = np.ascontiguousarray(hits.position.cpu().numpy(), dtype=np.float32)
+    position = np.empty((len(hits), 4), np.float32)
+    position[:, :3] = hits.position.cpu().numpy()
+    position[:, 3] = position[:, 0] ** 2 + position[:, 1] ** 2
     layer, logit = hits.layer.cpu().numpy(), logits.detach().cpu().numpy()
-    rows = np.empty((len(source), 6), np.float32)
+    rows = np.zeros((len(source), search.EDGE_WIDTH), np.float32)
 
     def task(begin: int, end: int) -> None:
         search.fill_edge_rows(begin, end, source, target, position, layer, logit, rows)
@@ -188,16 +190,16 @@ def order_doublets(hits: Hits, edge_index: Tensor, logits: Tensor) -> Doublets:
 
 
 def _weights(network: RowNetwork) -> tuple[Float32 | np.float32, ...]:
-    """As the kernels want them: transposed and padded to whole tiles."""
+    """As the kernels want them: whole rows of tiles, and each bias as a row of equal numbers."""
     first, second, last = (layer for layer in network.layers if isinstance(layer, nn.Linear))
-    widths = padded(first.out_features), padded(second.out_features)
+    widths = whole_rows(first.out_features), whole_rows(second.out_features)
     return (
         _numpy(network.standardise.mean),
         _numpy(1.0 / network.standardise.std),
-        pad(_numpy(first.weight).T, first.in_features, widths[0]),
-        pad(_numpy(first.bias), widths[0]),
-        pad(_numpy(second.weight).T, *widths),
-        pad(_numpy(second.bias), widths[1]),
+        pad(_numpy(first.weight), widths[0], first.in_features),
+        pad(_numpy(first.bias), widths[0])[:, None].repeat(COLUMNS, axis=1),
+        pad(_numpy(second.weight), *widths[::-1]),
+        pad(_numpy(second.bias), widths[1])[:, None].repeat(COLUMNS, axis=1),
         pad(_numpy(last.weight)[0], widths[1]),
         np.float32(last.bias.item()),
     )

@@ -154,7 +154,9 @@ def search_block(  # type: ignore[no-untyped-def]
             curvature_hi = bounds[window, CURVATURE, 1] * np.float32(0.5)
             eta_lo = eta + bounds[window, DETA, 0]
             eta_hi = eta + bounds[window, DETA, 1]
-            low, high = reach(zi, ri, z0_lo, z0_hi, eta_lo, eta_hi, span, m, along_is_z[m])
+            low, high = reach(
+                zi, ri, z0_lo, z0_hi, np.sinh(eta_lo), np.sinh(eta_hi), span, m, along_is_z[m]
+            )
             if low > high:
                 continue
             along_lo = along_bin(low, span, m, along_is_z[m])
@@ -236,13 +238,14 @@ def shape_fits(a, b, bounds):  # type: ignore[no-untyped-def]
 
 
 @njit(error_model="numpy")
-def reach(zi, ri, z0_lo, z0_hi, eta_lo, eta_hi, span, m, is_z):  # type: ignore[no-untyped-def]
+def reach(zi, ri, z0_lo, z0_hi, steep_lo, steep_hi, span, m, is_z):  # type: ignore[no-untyped-def]
     """Lowest and highest z (barrel) or r (disk) in layer m that the z0 and eta windows allow.
+
+    steep is z / r, the sinh of eta.
 
     Never excludes a hit that passes both windows; a small margin covers rounding.
     """
     r_lo, r_hi, z_lo, z_hi = span[m, 0], span[m, 1], span[m, 2], span[m, 3]
-    steep_lo, steep_hi = np.sinh(eta_lo), np.sinh(eta_hi)
     if is_z:
         low = min(r_lo * steep_lo, r_hi * steep_lo)
         high = max(r_lo * steep_hi, r_hi * steep_hi)

@@ -16,7 +16,7 @@ from hitgraph.graph.direction import squared_distance
 from hitgraph.graph.hits import FEATURES, Hits
 from hitgraph.graph.pair_geometry import ETA, SIZE_U, SIZE_V, R, X, Y, Z
 from hitgraph.graph.pairs_on_device import circle, crossing, hit_rows
-from hitgraph.graph.scored_search import N_BINS, N_GEOMETRY
+from hitgraph.graph.scored_values import N_BINS, N_GEOMETRY
 from hitgraph.graph.window_search import CURVATURE, DETA, INNER_U, OUTER_U, SIN_DPHI, Z0
 from hitgraph.kernels.ranges import expand, expand_in_parts
 
@@ -138,7 +138,7 @@ def _shape_fits(a: Tensor, b: Tensor, bounds: Tensor) -> Tensor:
 def _score_values(
     hits: Hits, rows: Tensor, along: Tensor, i: Tensor, j: Tensor, n_variables: int
 ) -> Iterator[Tensor]:
-    """Values of SCORE_VARIABLES, one after the other; see scored_search.score_values."""
+    """Values of SCORE_VARIABLES, one after the other; see scored_values.score_values."""
     a, b = rows[i], rows[j]
     bent = circle(a, b)
     dr, dz = b[:, R] - a[:, R], b[:, Z] - a[:, Z]

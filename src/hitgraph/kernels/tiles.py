@@ -32,6 +32,11 @@ def padded(width: int) -> int:
     return -(-width // COLUMNS) * COLUMNS
 
 
+def whole_rows(width: int) -> int:
+    """The next multiple of ROWS: the width of a layer whose neurons are the rows of a tile."""
+    return -(-width // ROWS) * ROWS
+
+
 def pad(array: Float32, *shape: int) -> Float32:
     """The array in a corner of zeros of the given shape: padding that adds nothing to a sum."""
     larger = np.zeros(shape, np.float32)

@@ -1,0 +1,115 @@
+"""The score of the partners of a hit, a block at a time, for the search of the scored windows.
+
+A block lies in `scratch`, one run of BLOCK numbers after the other, as in pair_block: places that
+are known constants let the compiler use vector registers. What is picked by number, a partner's
+row or a table's entry, comes from hitgraph.kernels.lanes. First comes what geometry and the inner
+cluster say, then the outer clusters, only of the pairs that the best of them could lift above the
+cut. (Geometry alone settles too few of the pairs that pass the windows.)
+"""
+
+from numba import njit
+
+from hitgraph.graph.pair_geometry import FAST
+from hitgraph.graph.scored_values import N_BINS, N_GEOMETRY, cluster_values, geometry_values
+from hitgraph.kernels.lanes import LANES, add_entries, keep_above, take_rows_8, take_rows_16
+
+BLOCK = 128  # pairs
+
+# Columns of a row of places (8 float32) and of a row of clusters (16): mm, channels
+X, Y, Z, R, ETA = range(5)
+AT_X, AT_Y, AT_R, CHARGE, SIZE_U, SIZE_V, FRAME = range(7)
+PLACE_WIDTH, CLUSTER_WIDTH = 8, 16
+
+# Runs of the scratch; the first 16 hold rows of the partners, one column a run.
+_COT, _COS_I, _SIN_I, _COS_J, _SIN_J, _SCORE, _VALUE = range(16 * BLOCK, 23 * BLOCK, BLOCK)
+SCRATCH = _VALUE + 4 * BLOCK
+SCORE_AT = _SCORE  # where the scores begin
+
+
+@njit(fastmath=FAST, cache=True, error_model="numpy", nogil=True)
+def score_block(  # type: ignore[no-untyped-def]
+    s, partners, n, i, places, clusters, along, base, low, scale, table, best, cut
+):
+    """Keep of the first n partners (at most BLOCK) of hit i those above the cut; how many.
+
+    partners (BLOCK,) uint32 are rows of places and clusters; the kept ones come to its front,
+    their scores to that of s[SCORE_AT:], s (SCRATCH,) float32. `along` is the column of places
+    that runs along the partners' layer, base the score before it is looked at, best what the
+    tables of the outer cluster can add at most; low, scale (n_variables,) and table (n_variables
+    N_BINS,) are those of the layer pair.
+    """
+    whole = (n + LANES - 1) // LANES * LANES
+    for k in range(n, whole):
+        partners[k] = i
+    xi, yi, zi, ri, eta = places[i, X], places[i, Y], places[i, Z], places[i, R], places[i, ETA]
+    take_rows_8(s, 0, BLOCK, places, partners, 0, whole)
+    for k in range(whole):
+        curvature, vertex, impact, cot, cos_i, sin_i, cos_j, sin_j = geometry_values(
+            xi, yi, zi, ri,
+            s[X * BLOCK + k], s[Y * BLOCK + k], s[Z * BLOCK + k], s[R * BLOCK + k],
+        )  # fmt: skip
+        s[_COT + k] = cot
+        s[_COS_I + k], s[_SIN_I + k] = cos_i, sin_i
+        s[_COS_J + k], s[_SIN_J + k] = cos_j, sin_j
+        s[_VALUE + k] = curvature
+        s[_VALUE + BLOCK + k] = s[ETA * BLOCK + k] - eta
+        s[_VALUE + 2 * BLOCK + k] = vertex
+        s[_VALUE + 3 * BLOCK + k] = impact
+    for k in range(whole):
+        s[_SCORE + k] = base
+    add_entries(s, _SCORE, s, along * BLOCK, low[1], scale[1], table, N_BINS, whole)
+    for v in range(4):
+        add_entries(
+            s, _SCORE, s, _VALUE + v * BLOCK, low[v + 2], scale[v + 2],
+            table, (v + 2) * N_BINS, whole,
+        )  # fmt: skip
+    if len(low) == N_GEOMETRY:
+        return _keep(s, partners, n, cut)
+    x, y, r, charge = clusters[i, AT_X], clusters[i, AT_Y], clusters[i, AT_R], clusters[i, CHARGE]
+    size_u, size_v = clusters[i, SIZE_U], clusters[i, SIZE_V]
+    u0, u1, u2 = clusters[i, FRAME], clusters[i, FRAME + 1], clusters[i, FRAME + 2]
+    v0, v1, v2 = clusters[i, FRAME + 3], clusters[i, FRAME + 4], clusters[i, FRAME + 5]
+    w0, w1, w2 = clusters[i, FRAME + 6], clusters[i, FRAME + 7], clusters[i, FRAME + 8]
+    for k in range(whole):
+        u, v, path = cluster_values(
+            x, y, r, charge, size_u, size_v, u0, u1, u2, v0, v1, v2, w0, w1, w2,
+            s[_COS_I + k], s[_SIN_I + k], s[_COT + k],
+        )  # fmt: skip
+        s[_VALUE + k], s[_VALUE + BLOCK + k], s[_VALUE + 2 * BLOCK + k] = u, v, path
+    _add_cluster(s, low, scale, table, N_GEOMETRY, whole)
+    n = _keep(s, partners, n, cut - best)
+    whole = (n + LANES - 1) // LANES * LANES
+    for k in range(n, whole):
+        partners[k] = i
+    take_rows_16(s, 0, BLOCK, clusters, partners, 0, whole)
+    for k in range(whole):
+        u, v, path = cluster_values(
+            s[AT_X * BLOCK + k], s[AT_Y * BLOCK + k], s[AT_R * BLOCK + k], s[CHARGE * BLOCK + k],
+            s[SIZE_U * BLOCK + k], s[SIZE_V * BLOCK + k], s[FRAME * BLOCK + k],
+            s[(FRAME + 1) * BLOCK + k], s[(FRAME + 2) * BLOCK + k], s[(FRAME + 3) * BLOCK + k],
+            s[(FRAME + 4) * BLOCK + k], s[(FRAME + 5) * BLOCK + k], s[(FRAME + 6) * BLOCK + k],
+            s[(FRAME + 7) * BLOCK + k], s[(FRAME + 8) * BLOCK + k],
+            s[_COS_J + k], s[_SIN_J + k], s[_COT + k],
+        )  # fmt: skip
+        s[_VALUE + k], s[_VALUE + BLOCK + k], s[_VALUE + 2 * BLOCK + k] = u, v, path
+    _add_cluster(s, low, scale, table, N_GEOMETRY + 3, whole)
+    return _keep(s, partners, n, cut)
+
+
+@njit(inline="always")
+def _add_cluster(s, low, scale, table, first, whole):  # type: ignore[no-untyped-def]
+    """Add what the tables of variables first to first + 2 say of the values."""
+    for v in range(3):
+        add_entries(
+            s, _SCORE, s, _VALUE + v * BLOCK, low[first + v], scale[first + v],
+            table, (first + v) * N_BINS, whole,
+        )  # fmt: skip
+
+
+@njit(inline="always")
+def _keep(s, partners, n, cut):  # type: ignore[no-untyped-def]
+    """Move the pairs with a score of at least `cut` to the front; how many there are."""
+    keep_above(partners, 0, s, _SCORE, cut, n)
+    for run in (_COT, _COS_J, _SIN_J):
+        keep_above(s, run, s, _SCORE, cut, n)
+    return keep_above(s, _SCORE, s, _SCORE, cut, n)
