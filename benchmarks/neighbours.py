@@ -2,6 +2,9 @@
 
 and its growth with the number of points: python benchmarks/neighbours.py --growth
 
+and one event in a space of the size that recipes/reference.yaml asks for, with seeded weights:
+python benchmarks/neighbours.py --event data/pu200-test/event000001000
+
 The points lie as hits do in a learnt space: tracks of ten hits close together, spread over a
 curved surface of three dimensions. Times are CPU seconds on one thread, the best of a few runs;
 the same code varies between runs by up to 1.5, so compare the ratios of one run.
@@ -19,8 +22,15 @@ from rich.console import Console
 from rich.table import Table
 from scipy.spatial import cKDTree
 
+from hitgraph.benchmark.clock import StageClock
 from hitgraph.benchmark.reference import latent_points, radius_for
+from hitgraph.event.event import Event
+from hitgraph.event.source import read_event
+from hitgraph.graph.direction import squared_distance
+from hitgraph.graph.embedding import BATCH, EmbeddingNetwork, EmbeddingSettings, RadiusBuilder
+from hitgraph.graph.hits import FEATURES, Hits, hits_from_event
 from hitgraph.graph.neighbours import BACKENDS, radius_pairs
+from hitgraph.pipeline import find_device
 
 BRUTE_FORCE_LIMIT = 20_000  # points; the reference computes every distance
 GROWTH = (10_000, 30_000, 100_000, 300_000)  # points
@@ -40,6 +50,65 @@ def best_time(work: Callable[[], object], repeat: int) -> float:
         work()
         times.append(time.process_time() - start)
     return min(times)
+
+
+def reference_embedding(event: Event, device: torch.device) -> tuple[Hits, RadiusBuilder]:
+    """Hits of an event, and the builder of the recipe `reference` with seeded weights.
+
+    Its radius gives as many pairs as the paper's graphs have at this step, 45 a hit.
+    """
+    if event.detector is None:
+        raise SystemExit(f"{event.name}: there is no detectors table beside it")
+    hits = hits_from_event(event, event.detector, device=device)
+    torch.manual_seed(1)
+    settings = EmbeddingSettings(hidden=512, layers=6, dimensions=8)
+    network = EmbeddingNetwork(settings, len(FEATURES)).eval().to(device)
+    network.learn_inputs(hits.features)
+    latents = network(hits.features[:: max(1, len(hits) // 20_000)]).cpu().numpy()
+    density = len(latents) / len(hits)
+    return hits, RadiusBuilder(network, radius_for(latents, 90 * density))
+
+
+def full_event(event: Event, device: torch.device) -> Table:
+    """Time and memory of the search on one event, at both precisions of index and with a cap.
+
+    The memory is that of the whole process, or of the tensors on a GPU.
+    """
+    hits, builder = reference_embedding(event, device)
+    latents = torch.cat([builder.network(part) for part in hits.features.split(BATCH)])
+    key = squared_distance(hits.position)
+    table = Table(title=f"{event.name}: {len(hits):,} hits, radius {builder.radius:.3g}")
+    for column in ("backend", "index", "cap", "pairs", "wall [s]", "CPU [s]", "peak [GB]"):
+        table.add_column(column, justify="right")
+
+    def add(name: str, index: str, cap: int | None, work: Callable[[], torch.Tensor]) -> None:
+        clock = StageClock(device)
+        with clock(name):
+            n_pairs = work().shape[1]
+        reading = clock.readings[name]
+        peak = reading.peak if reading.gpu_peak is None else reading.gpu_peak
+        table.add_row(
+            name,
+            index,
+            str(cap or "-"),
+            f"{n_pairs / 1e6:.2f} M",
+            f"{reading.wall:.2f}",
+            f"{reading.cpu:.2f}",
+            "?" if peak is None else f"{peak / 1e9:.2f}",
+        )
+
+    names = ["torch"] if device.type == "cuda" else ["numba", "torch"]
+    for name in names:
+        for dtype in (torch.int32, torch.int64):
+            for cap in (None, 10):
+                search = partial(
+                    radius_pairs, latents, builder.radius, cap, name, key=key, dtype=dtype
+                )
+                radius_pairs(latents[:1000], 0.0, cap, name, key[:1000], dtype)  # compiles
+                add(name, str(dtype).removeprefix("torch."), cap, search)
+    del latents
+    add("embedding and search", "int64", None, partial(builder.build, hits))
+    return table
 
 
 def backends_for(n_points: int) -> list[str]:
@@ -108,9 +177,14 @@ def main() -> None:
     parser.add_argument("--points", type=int, default=100_000)
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--growth", action="store_true", help="time against the number of points")
+    parser.add_argument("--event", help="search in one event, in the space of a seeded network")
+    parser.add_argument("--device", default="cpu", help="of --event: cpu or cuda")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    if arguments.growth:
+    if arguments.event:
+        with torch.inference_mode():
+            Console().print(full_event(read_event(arguments.event), find_device(arguments.device)))
+    elif arguments.growth:
         Console().print(growth(arguments.repeat))
     else:
         Console().print(compare(arguments.points, arguments.repeat))

@@ -17,8 +17,6 @@ from hitgraph.graph.hits import Hits, hits_from_event
 from hitgraph.graph.hits_on_device import cluster_shape
 from hitgraph.kernels.choice import torch_only
 
-CPU = torch.device("cpu")
-
 
 def modules(event: Event) -> torch.Tensor:
     return torch.from_numpy(event.hits.module_id.astype(np.int64) - 1)
@@ -68,13 +66,14 @@ def test_no_hit_no_cell_and_one_cell() -> None:
 
 
 @pytest.mark.parametrize("clusters", [True, False])
-def test_hits_of_an_event(make_event: Callable[..., Event], clusters: bool) -> None:
+def test_hits_of_an_event(make_event: Callable[..., Event], clusters: bool, device: str) -> None:
     event = make_event(n_particles=30, n_noise=20, seed=3)
     detector = event.detector
     assert detector is not None
     with torch_only():
-        made = hits_from_event(event, detector, clusters, CPU)
-    assert_same_hits(made, hits_from_event(event, detector, clusters))
+        made = hits_from_event(event, detector, clusters, torch.device(device))
+    assert made.features.device.type == device
+    assert_same_hits(made.to("cpu"), hits_from_event(event, detector, clusters))
 
 
 def test_columns_that_cannot_be_written_are_copied(tiny_event: Event) -> None:

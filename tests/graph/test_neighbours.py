@@ -169,12 +169,18 @@ def test_edges_run_from_the_inner_hit_to_the_outer(backend: str) -> None:
     assert as_set(torch.stack([inner, outer]).sort(dim=0).values) == as_set(pairs)
 
 
-def test_torch_computes_what_the_host_would_on_another_device() -> None:
-    points = torch.randn(80, 4, generator=torch.Generator().manual_seed(5))
-    for most in (None, 3):
-        with torch_only():
-            away = radius_pairs(points, 1.0, most)
-        assert torch.equal(away, radius_pairs(points, 1.0, most, "torch"))
+def test_the_search_on_a_device_is_that_of_the_host(device: str) -> None:
+    random = torch.Generator().manual_seed(5)
+    points, queries = torch.randn(800, 4, generator=random), torch.randn(50, 4, generator=random)
+    key = torch.randn(800, generator=random)
+    there = points.to(device), queries.to(device), key.to(device)
+    with torch_only():
+        for most in (None, 3):
+            away = radius_pairs(there[0], 0.5, most, key=there[2], dtype=torch.int32)
+            assert away.device.type == device
+            assert as_set(away) == as_set(radius_pairs(points, 0.5, most, "numba", key))
+        near = radius_neighbours(there[1], there[0], 0.5)
+    assert as_set(near) == as_set(radius_neighbours(queries, points, 0.5, "numba"))
 
 
 @backends
