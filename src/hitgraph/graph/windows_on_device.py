@@ -102,7 +102,12 @@ def _pairs_in_windows(
     low = torch.searchsorted(keys, middle + reach[:, 0] - 1e-5)
     high = torch.searchsorted(keys, middle + reach[:, 1] + 1e-5, right=True)
     high = torch.maximum(low, high)
+    # One variable first, which few pass: the others then look at an eighth of the pairs.
+    eta = rows[hit_at, ETA]
+    lowest, highest = (rows[i, ETA] + bounds[window, DETA, side] for side in (0, 1))
     for row, place in expand_in_parts(low, high, CHUNK):
+        near = (eta[place] >= lowest[row]) & (eta[place] <= highest[row])
+        row, place = row[near], place[near]
         a, b, w = i[row], hit_at[place], window[row]
         passes = _passes(rows[a], rows[b], bounds[w])
         a, b, w = a[passes], b[passes], w[passes]
@@ -111,7 +116,7 @@ def _pairs_in_windows(
 
 
 def _passes(a: Tensor, b: Tensor, bounds: Tensor) -> Tensor:
-    """Whether pairs of rows pass the four windows of geometry, less than a right angle apart."""
+    """Whether pairs of rows pass three windows of geometry, less than a right angle apart."""
     dx, dy = b[:, X] - a[:, X], b[:, Y] - a[:, Y]
     sine = (a[:, X] * dy - a[:, Y] * dx) / (a[:, R] * b[:, R])
     bend = sine / torch.sqrt(dx * dx + dy * dy)
@@ -119,8 +124,7 @@ def _passes(a: Tensor, b: Tensor, bounds: Tensor) -> Tensor:
     passes = a[:, X] * b[:, X] + a[:, Y] * b[:, Y] >= 0
     for k, value in ((SIN_DPHI, sine), (Z0, z0), (CURVATURE, 2 * bend)):
         passes &= (value >= bounds[:, k, 0]) & (value <= bounds[:, k, 1])
-    low, high = a[:, ETA] + bounds[:, DETA, 0], a[:, ETA] + bounds[:, DETA, 1]
-    return passes & (b[:, ETA] >= low) & (b[:, ETA] <= high)
+    return passes
 
 
 def _shape_fits(a: Tensor, b: Tensor, bounds: Tensor) -> Tensor:
