@@ -206,16 +206,10 @@ class ScoredBuilder:
             )
         if not for_host(hits.position):
             return self.search_on_device(hits)
-        columns = hit_columns(hits, self.detector, self._barrel)
-        layer = hits.layer.numpy()
-        rows = np.ascontiguousarray(columns[: variables.ETA_].T)
+        rows, layer = hit_rows(hits, self.detector), hits.layer.numpy()
         order, starts, span = sort_into_cells(rows, layer, self._barrel, self.detector.n_layers)
-        columns = columns[:, order]
-        n_fields = variables.ETA_ + 1
-        padding = np.zeros((n_fields, search.LANES), np.float32)
         hits_of = (
-            np.concatenate([columns[:n_fields], padding], axis=1),
-            *search.hit_tables(columns),
+            *search.hit_tables(rows[order], _charge(hits)[order]),
             squared_distance(hits.position).numpy()[order],
             order,
             layer[order],
@@ -257,15 +251,21 @@ def hit_columns(hits: Hits, detector: Detector, barrel: NDArray[np.bool_]) -> ND
     rows = hit_rows(hits, detector)
     columns = np.empty((variables.N_COLUMNS, len(hits)), np.float32)
     columns[: variables.CHARGE_] = rows[:, [X, Y, Z, R, ETA]].T
-    columns[variables.CHARGE_] = (
-        hits.features[:, FEATURES.index("charge")].cpu().numpy() if hits.has_clusters else 0.0
-    )
+    columns[variables.CHARGE_] = _charge(hits)
     in_barrel = barrel[hits.layer.cpu().numpy()]
     columns[variables.ALONG_] = np.where(in_barrel, rows[:, Z], rows[:, R])
     columns[variables.SIZE_U_] = rows[:, SIZE_U] - 1.0
     columns[variables.SIZE_V_] = rows[:, SIZE_V] - 1.0
     columns[variables.FRAME_ :] = rows[:, PER_U:].T
     return columns
+
+
+def _charge(hits: Hits) -> NDArray[np.float32]:
+    """(n_hits,), zero without clusters."""
+    if not hits.has_clusters:
+        return np.zeros(len(hits), np.float32)
+    charge: NDArray[np.float32] = hits.features[:, FEATURES.index("charge")].cpu().numpy()
+    return charge
 
 
 # ---------------------------------------------------------------- learning

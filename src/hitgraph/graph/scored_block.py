@@ -9,16 +9,17 @@ cut. (Geometry alone settles too few of the pairs that pass the windows.)
 
 from numba import njit
 
-from hitgraph.graph.pair_geometry import FAST
+from hitgraph.graph.pair_geometry import ETA, FAST, SIZE_U, SIZE_V, R, X, Y, Z
+from hitgraph.graph.pair_geometry import PER_U as FRAME
 from hitgraph.graph.scored_values import N_BINS, N_GEOMETRY, cluster_values, geometry_values
 from hitgraph.kernels.lanes import LANES, add_entries, keep_above, take_rows_8, take_rows_16
 
 BLOCK = 128  # pairs
 
-# Columns of a row of places (8 float32) and of a row of clusters (16): mm, channels
-X, Y, Z, R, ETA = range(5)
-AT_X, AT_Y, AT_R, CHARGE, SIZE_U, SIZE_V, FRAME = range(7)
-PLACE_WIDTH, CLUSTER_WIDTH = 8, 16
+# Rows of clusters are those of hit_rows, with the charge for eta and sizes that count from zero;
+# rows of places are the first PLACE_WIDTH columns of hit_rows.
+CHARGE = ETA
+PLACE_WIDTH = 8
 
 # Runs of the scratch; the first 16 hold rows of the partners, one column a run.
 _COT, _COS_I, _SIN_I, _COS_J, _SIN_J, _SCORE, _VALUE = range(16 * BLOCK, 23 * BLOCK, BLOCK)
@@ -65,7 +66,7 @@ def score_block(  # type: ignore[no-untyped-def]
         )  # fmt: skip
     if len(low) == N_GEOMETRY:
         return _keep(s, partners, n, cut)
-    x, y, r, charge = clusters[i, AT_X], clusters[i, AT_Y], clusters[i, AT_R], clusters[i, CHARGE]
+    x, y, r, charge = clusters[i, X], clusters[i, Y], clusters[i, R], clusters[i, CHARGE]
     size_u, size_v = clusters[i, SIZE_U], clusters[i, SIZE_V]
     u0, u1, u2 = clusters[i, FRAME], clusters[i, FRAME + 1], clusters[i, FRAME + 2]
     v0, v1, v2 = clusters[i, FRAME + 3], clusters[i, FRAME + 4], clusters[i, FRAME + 5]
@@ -84,7 +85,7 @@ def score_block(  # type: ignore[no-untyped-def]
     take_rows_16(s, 0, BLOCK, clusters, partners, 0, whole)
     for k in range(whole):
         u, v, path = cluster_values(
-            s[AT_X * BLOCK + k], s[AT_Y * BLOCK + k], s[AT_R * BLOCK + k], s[CHARGE * BLOCK + k],
+            s[X * BLOCK + k], s[Y * BLOCK + k], s[R * BLOCK + k], s[CHARGE * BLOCK + k],
             s[SIZE_U * BLOCK + k], s[SIZE_V * BLOCK + k], s[FRAME * BLOCK + k],
             s[(FRAME + 1) * BLOCK + k], s[(FRAME + 2) * BLOCK + k], s[(FRAME + 3) * BLOCK + k],
             s[(FRAME + 4) * BLOCK + k], s[(FRAME + 5) * BLOCK + k], s[(FRAME + 6) * BLOCK + k],

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from hitgraph.graph import scored_block as block
 from hitgraph.graph import scored_values as values
-from hitgraph.graph.pair_geometry import FAST
-from hitgraph.graph.scored_block import BLOCK, CLUSTER_WIDTH, PLACE_WIDTH, SCORE_AT, SCRATCH
+from hitgraph.graph.pair_geometry import ETA, FAST, SIZE_U, SIZE_V, R, Z
+from hitgraph.graph.scored_block import BLOCK, PLACE_WIDTH, SCORE_AT, SCRATCH
 from hitgraph.graph.window_search import (
     ALONG_BINS,
     CURVATURE,
@@ -43,17 +43,17 @@ def window_reach(bounds: Float32) -> NDArray[np.float64]:
     return np.concatenate([turn, np.cosh(deta), np.sinh(deta)], axis=1)
 
 
-def hit_tables(columns: Float32) -> tuple[Float32, Float32]:
-    """Rows of places (n_hits, 8) and of clusters (n_hits, 16) as scored_block reads them."""
-    places = np.zeros((columns.shape[1], PLACE_WIDTH), np.float32)
-    clusters = np.zeros((columns.shape[1], CLUSTER_WIDTH), np.float32)
-    for column, row in enumerate((values.X_, values.Y_, values.Z_, values.R_, values.ETA_)):
-        places[:, column] = columns[row]
-    wanted = (values.X_, values.Y_, values.R_, values.CHARGE_, values.SIZE_U_, values.SIZE_V_)
-    for column, row in enumerate(wanted):
-        clusters[:, column] = columns[row]
-    clusters[:, block.FRAME : block.FRAME + 9] = columns[values.FRAME_ :].T
-    return places, clusters
+def hit_tables(rows: Float32, charge: Float32) -> tuple[Float32, Float32, Float32]:
+    """Columns (5, n_hits + LANES), places (n_hits, 8), clusters (n_hits, 16) for `search_scored`.
+
+    rows (n_hits, 16) of hit_rows, which become the clusters, and charge (n_hits,).
+    """
+    columns = np.zeros((ETA + 1, len(rows) + LANES), np.float32)
+    columns[:, : len(rows)] = rows[:, : ETA + 1].T
+    places = np.ascontiguousarray(rows[:, :PLACE_WIDTH])
+    rows[:, block.CHARGE] = charge
+    rows[:, [SIZE_U, SIZE_V]] -= 1.0
+    return columns, places, rows
 
 
 @njit(fastmath=FAST, cache=True, error_model="numpy", nogil=True)
@@ -147,7 +147,7 @@ def search_scored(  # type: ignore[no-untyped-def]
                 base[window]
                 + table[window, values.table_bin(place, low[window, 0], scale[window, 0])]
             )
-            partners_along = block.Z if along_is_z[m] else block.R
+            partners_along = Z if along_is_z[m] else R
             for first in range(0, n_chosen, BLOCK):
                 n = min(BLOCK, n_chosen - first)
                 partners[:n] = chosen[first : first + n]
