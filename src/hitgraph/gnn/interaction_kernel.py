@@ -1,52 +1,34 @@
 """The interaction network on a CPU, for inference: one pass over the edges a round.
 
-A tile of edges goes through both layers of the edge network, its gate and its messages without
-leaving the first-level cache; states are updated in place, so a round reads and writes each once
-and allocates nothing. The last round ends in the logits: its messages would reach no edge. Hits
-are updated in the same way, and the parts p, q of the split first layer of the next round with
-them.
+A tile of edges goes through both layers of the edge network and its gate without leaving the
+first-level cache; states are updated in place, so a round reads and writes each once and allocates
+nothing. Messages are never stored: a hit sums the states of its edges, weighed by their gates, when
+it is updated, and with it the parts p, q of the split first layer of the next round. The last
+round ends in the logits: its messages would reach no edge.
 """
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import torch
 from numba import njit
-from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
-from hitgraph.kernels.tiles import (
-    COLUMNS,
-    ROWS,
-    add_scaled,
-    pad,
-    padded,
-    relu_tile,
-    sum_tile,
-)
+from hitgraph.gnn.interaction_weights import as_numpy, round_weights, two_layers
+from hitgraph.graph.triplet_search import group_by_hit
+from hitgraph.kernels.tiles import COLUMNS, ROWS, add_scaled, pad, padded, relu_tile, sum_tile
 
 if TYPE_CHECKING:
     from hitgraph.gnn.interaction import InteractionNetwork, Round
 
-Float32 = NDArray[np.float32]
-
 BLOCK = 64  # edges whose gates are computed together
-SPAN = 64  # hits of which a part of the edges remembers that it touched one
-PARTS = 4  # the edges are cut into as many parts, summed apart: the same sums for any thread count
+EDGES = 128 * BLOCK  # a task
+HITS = 2048  # a task; both of whole tiles
 _LIMIT = np.float32(8.0)  # of standardised inputs, as in hitgraph.graph.networks.Standardise
 _ONE, _ZERO = np.float32(1.0), np.float32(0.0)
 _EPSILON = np.float32(1e-5)  # of torch's layer norm
-
-
-class Two(NamedTuple):
-    """A two-layer network, transposed and padded to whole tiles: a -> relu(a V + c) W + d."""
-
-    first: Float32  # (n_inputs, m)
-    first_bias: Float32  # (m,)
-    second: Float32  # (m, w)
-    second_bias: Float32  # (w,)
 
 
 def score_edges(
@@ -60,133 +42,61 @@ def score_edges(
     n_hits, n_edges = len(x), edge_index.shape[1]
     width, inner = padded(settings.hidden), padded(settings.mlp_hidden)
     first, second = (np.ascontiguousarray(ends) for ends in edge_index.numpy())
-    spans = -(-n_hits // SPAN)
-    hits = np.zeros((spans * SPAN, width), np.float32)
+    from_start, out_of = group_by_hit(first, n_hits)
+    into_start, into = group_by_hit(second, n_hits)
+    hits = np.zeros((padded(n_hits), width), np.float32)  # whole tiles
     hits[:n_hits, : settings.hidden] = network.encode_hits(network.standardise_hits(x)).numpy()
-    edges = np.empty((padded(n_edges), width), np.float32)  # whole tiles
-    parts = np.zeros((2, len(hits), inner), np.float32)
-    messages = np.zeros((2, PARTS, len(hits), width), np.float32)
-    touched = np.zeros((2, PARTS, spans), np.bool_)
+    edges = np.empty((padded(n_edges), width), np.float32)
+    parts = np.empty((2, len(hits), inner), np.float32)
+    gates = np.ones(n_edges, np.float32)
     logits = np.empty(n_edges, np.float32)
 
-    bounds = [n_edges * part // PARTS // ROWS * ROWS for part in range(PARTS)] + [n_edges]
     rounds = [
-        _round(cast("Round", network.rounds[k % len(network.rounds)]))
+        round_weights(cast("Round", network.rounds[k % len(network.rounds)]))
         for k in range(settings.steps)
     ]
-    encoder = _two(network.encode_edges, inner, width)
-    classifier = _two(network.classify, inner, width)
+    encoder = two_layers(network.encode_edges, inner, width)
+    classifier = two_layers(network.classify, inner, width)
     classify = pad(classifier.first, width, inner)
     last = np.ascontiguousarray(classifier.second[:, 0])
     scaling = network.standardise_edges
-    mean, per_std = _numpy(scaling.mean), np.float32(1.0) / _numpy(scaling.std)
+    mean, per_std = as_numpy(scaling.mean), np.float32(1.0) / as_numpy(scaling.std)
     attributes = np.ascontiguousarray(edge_attr.numpy())
 
-    ends = [spans * part // PARTS * SPAN for part in range(PARTS + 1)]
-    with ThreadPoolExecutor(min(PARTS, torch.get_num_threads())) as pool:
+    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
 
-        def over_edges(task: Callable[[int, int, int], None]) -> None:
-            list(pool.map(task, range(PARTS), bounds[:-1], bounds[1:]))
+        def in_blocks(task: Callable[[int, int], None], n: int, size: int) -> None:
+            begins = range(0, n, size)
+            list(pool.map(task, begins, (min(begin + size, n) for begin in begins)))
 
-        def over_hits(task: Callable[[int, int], None]) -> None:
-            list(pool.map(task, ends[:-1], ends[1:]))
-
-        def start(part: int, lo: int, hi: int) -> None:
+        def start(lo: int, hi: int) -> None:
             _encode(lo, hi, attributes, mean, per_std, *encoder, edges)
-            _touch(lo, hi, first, second, touched[:, part])
 
         def project(lo: int, hi: int) -> None:
             _project(lo, hi, hits, *rounds[0].of_hits, *parts)
 
-        def update_edges(part: int, lo: int, hi: int) -> None:
+        def update_edges(lo: int, hi: int) -> None:
             _update_edges(
                 lo, hi, first, second, *parts, edges, *now.of_edges, now.gate, now.gate_bias,
-                settings.residual, settings.gated, is_last, *messages[:, part],
+                settings.residual, settings.gated, is_last, gates,
                 classify, classifier.first_bias, last, classifier.second_bias[0], logits,
             )  # fmt: skip
 
         def update_hits(lo: int, hi: int) -> None:
             _update_hits(
-                lo, hi, hits, settings.hidden, *messages, *touched, *now.of_nodes,
-                settings.residual, *following.of_hits, *parts,
+                lo, hi, hits, settings.hidden, edges, gates, from_start, out_of, into_start, into,
+                *now.of_nodes, settings.residual, *following.of_hits, *parts,
             )  # fmt: skip
 
-        over_edges(start)
-        over_hits(project)
+        in_blocks(start, n_edges, EDGES)
+        in_blocks(project, len(hits), HITS)
         for step, now in enumerate(rounds):  # noqa: B007  (the tasks read it)
             is_last = step == len(rounds) - 1
-            over_edges(update_edges)
+            in_blocks(update_edges, n_edges, EDGES)
             if not is_last:
                 following = rounds[step + 1]
-                over_hits(update_hits)
+                in_blocks(update_hits, len(hits), HITS)
     return torch.from_numpy(logits)
-
-
-class _Weights(NamedTuple):
-    """Of one round."""
-
-    of_edges: tuple[Float32, Float32, Float32]  # W_1, W_2 and the bias b_2
-    gate: Float32  # (w,)
-    gate_bias: np.float32
-    of_hits: tuple[Float32, Float32, Float32]  # both hit parts of the first layer, b_1
-    of_nodes: Two  # of the normalised hit state and message sums, 3 w inputs
-
-
-def _round(module: "Round") -> _Weights:
-    hidden, inner = module.edge_out.weight.shape
-    width, m = padded(hidden), padded(inner)
-    gate, gate_bias = np.zeros(width, np.float32), np.float32(0.0)
-    if module.gate is not None:
-        gate = pad(_numpy(module.gate.weight)[0], width)
-        gate_bias = np.float32(module.gate.bias.item())
-    node = _two(module.node, m, width)
-    # The scale and shift of the layer norm go into the layer after it.
-    scale, shift = (_numpy(value) for value in (module.normalise.weight, module.normalise.bias))
-    bias = pad(shift @ node.first + node.first_bias, m)
-    spread = np.zeros((3 * width, m), np.float32)
-    for part in range(3):
-        rows = slice(part * hidden, (part + 1) * hidden)
-        spread[part * width : part * width + hidden] = scale[rows, None] * node.first[rows]
-    return _Weights(
-        (
-            pad(_numpy(module.edge_part.weight).T, width, m),
-            pad(_numpy(module.edge_out.weight).T, m, width),
-            pad(_numpy(module.edge_out.bias), width),
-        ),
-        gate,
-        gate_bias,
-        (
-            pad(_numpy(module.source_part.weight).T, width, m),
-            pad(_numpy(module.target_part.weight).T, width, m),
-            pad(_numpy(module.edge_part.bias), m),
-        ),
-        Two(spread, bias, node.second, node.second_bias),
-    )
-
-
-def _two(network: nn.Sequential, inner: int, width: int) -> Two:
-    one, _, other = network
-    assert isinstance(one, nn.Linear)
-    assert isinstance(other, nn.Linear)
-    return Two(
-        pad(_numpy(one.weight).T, one.in_features, inner),
-        pad(_numpy(one.bias), inner),
-        pad(_numpy(other.weight).T, inner, width),
-        pad(_numpy(other.bias), width),
-    )
-
-
-def _numpy(tensor: Tensor) -> Float32:
-    array: Float32 = tensor.detach().numpy()
-    return array
-
-
-@njit(cache=True, nogil=True)
-def _touch(lo, hi, first, second, touched):  # type: ignore[no-untyped-def]
-    """Mark the spans of hits that the edges lo to hi send a message to."""
-    for edge in range(lo, hi):
-        touched[0, first[edge] // SPAN] = True
-        touched[1, second[edge] // SPAN] = True
 
 
 @njit(fastmath={"contract"}, cache=True, nogil=True, error_model="numpy")
@@ -238,12 +148,11 @@ def _project(lo, hi, hits, source, target, bias, p, q):  # type: ignore[no-untyp
 )  # fmt: skip
 def _update_edges(  # type: ignore[no-untyped-def]
     lo, hi, first, second, p, q, edges, edge_part, edge_out, edge_bias, gate, gate_bias,
-    residual, gated, is_last, outgoing, incoming,
+    residual, gated, is_last, gates,
     classify, classify_bias, last, last_bias, logits,
 ):  # fmt: skip
     m, width = edge_out.shape
     hidden = np.empty(ROWS * m, np.float32)
-    weight = np.empty(BLOCK, np.float32)
     p_rows, q_rows, e_rows, same_row = (
         np.zeros(ROWS, np.intp),
         np.zeros(ROWS, np.intp),
@@ -290,23 +199,34 @@ def _update_edges(  # type: ignore[no-untyped-def]
                     for j in range(m):
                         total += hidden[r * m + j] * last[j]
                     logits[top + r] = total
-        if is_last:
+        if is_last or not gated:
             continue
-        if gated:
-            for k in range(end - begin):
-                total = gate_bias
-                for j in range(width):
-                    total += gate[j] * edges[begin + k, j]
-                weight[k] = total
-            for k in range(end - begin):
-                weight[k] = _ONE / (_ONE + np.exp(-weight[k]))
-        else:
-            weight[:] = _ONE
-        for k in range(end - begin):
-            edge = begin + k
-            row = edge * width
-            add_scaled(outgoing, first[edge] * width, weight[k], edges, row, width)
-            add_scaled(incoming, second[edge] * width, weight[k], edges, row, width)
+        for k in range(begin, end):
+            total = gate_bias
+            for j in range(width):
+                total += gate[j] * edges[k, j]
+            gates[k] = total
+        for k in range(begin, end):
+            gates[k] = _ONE / (_ONE + np.exp(-gates[k]))
+
+
+@njit(
+    fastmath={"contract", "reassoc", "nsz", "arcp", "afn"}, cache=True, nogil=True,
+    error_model="numpy",
+)  # fmt: skip
+def _normalise(rows, at, n, n_real):  # type: ignore[no-untyped-def]
+    """Layer norm of the n numbers from `at` on; those beyond the real ones are zero."""
+    total = _ZERO
+    for j in range(n):
+        total += rows[at + j]
+    mean = total / np.float32(n_real)
+    square = _ZERO
+    for j in range(n):
+        square += (rows[at + j] - mean) * (rows[at + j] - mean)
+    square -= np.float32(n - n_real) * mean * mean
+    per_deviation = _ONE / np.sqrt(square / np.float32(n_real) + _EPSILON)
+    for j in range(n):
+        rows[at + j] = (rows[at + j] - mean) * per_deviation
 
 
 @njit(
@@ -314,44 +234,31 @@ def _update_edges(  # type: ignore[no-untyped-def]
     error_model="numpy",
 )  # fmt: skip
 def _update_hits(  # type: ignore[no-untyped-def]
-    lo, hi, hits, n_real, outgoing, incoming, touched_out, touched_in,
+    lo, hi, hits, n_real, edges, gates, from_start, out_of, into_start, into,
     first, first_bias, second, second_bias, residual, source, target, bias, p, q,
 ):  # fmt: skip
-    """Hits lo to hi (whole spans) after their messages, which are set to zero again."""
+    """Hits lo to hi (whole tiles) after the messages of their edges."""
     m, width = second.shape
     rows = np.empty(ROWS * 3 * width, np.float32)
     hidden = np.empty(ROWS * m, np.float32)
     h_rows, same_row = np.zeros(ROWS, np.intp), np.zeros(ROWS, np.intp)
     zeros = np.zeros(max(m, width), np.float32)
-    count = np.float32(3 * n_real)
+    n_hits = len(from_start) - 1
     for top in range(lo, hi, ROWS):
-        span = top // SPAN
         for r in range(ROWS):
-            at = r * 3 * width
+            hit, at = top + r, r * 3 * width
             for j in range(width):
-                rows[at + j] = hits[top + r, j]
+                rows[at + j] = hits[hit, j]
                 rows[at + width + j] = _ZERO
                 rows[at + 2 * width + j] = _ZERO
-            for part in range(PARTS):
-                row = (part * len(hits) + top + r) * width
-                if touched_out[part, span]:
-                    add_scaled(rows, at + width, _ONE, outgoing, row, width)
-                    outgoing[part, top + r] = _ZERO
-                if touched_in[part, span]:
-                    add_scaled(rows, at + 2 * width, _ONE, incoming, row, width)
-                    incoming[part, top + r] = _ZERO
-            # Columns beyond the real ones are zero, so they count in the sums as nothing.
-            total = _ZERO
-            for j in range(3 * width):
-                total += rows[at + j]
-            mean = total / count
-            square = _ZERO
-            for j in range(3 * width):
-                square += (rows[at + j] - mean) * (rows[at + j] - mean)
-            square -= np.float32(3 * (width - n_real)) * mean * mean
-            per_deviation = _ONE / np.sqrt(square / count + _EPSILON)
-            for j in range(3 * width):
-                rows[at + j] = (rows[at + j] - mean) * per_deviation
+            if hit < n_hits:
+                for place in range(from_start[hit], from_start[hit + 1]):
+                    edge = out_of[place]
+                    add_scaled(rows, at + width, gates[edge], edges, edge * width, width)
+                for place in range(into_start[hit], into_start[hit + 1]):
+                    edge = into[place]
+                    add_scaled(rows, at + 2 * width, gates[edge], edges, edge * width, width)
+            _normalise(rows, at, 3 * width, 3 * n_real)
         for j in range(0, m, COLUMNS):
             relu_tile(
                 hidden, j, m, first_bias, same_row, zeros, same_row, j,
