@@ -31,7 +31,7 @@ from hitgraph.gnn.interaction import InteractionNetwork
 from hitgraph.graph.embedding import EmbeddingNetwork, RadiusBuilder
 from hitgraph.graph.filter import FilterNetwork, score_candidates
 from hitgraph.graph.hits import Hits, hits_from_event
-from hitgraph.graph.pairs import pair_features
+from hitgraph.graph.pairs import SHAPE_FEATURES, pair_features
 from hitgraph.graph.scored import ScoredBuilder, ScoredSettings, ScoredWindows
 from hitgraph.graph.triplets import TripletFilter, judge_edges
 from hitgraph.graph.windows import LayerWindows, WindowBuilder
@@ -157,7 +157,7 @@ class Pipeline:
             if self.filter is not None:
                 with log.stage("filter") as done:
                     scored, given = edges, self.filter_logits(hits, edges)
-                    kept = given >= logit(self.working_points.filter_cut)
+                    kept = _at_least(given, self.working_points.filter_cut)
                     edges, logits = edges[:, kept], given[kept]
                     done(edges, scored, given)
             assert logits is not None
@@ -166,13 +166,13 @@ class Pipeline:
                 with log.stage("triplets") as done:
                     scored = edges
                     given, support = self.triplet_logits(hits, edges, logits)
-                    kept = given >= logit(self.working_points.triplet_cut)
+                    kept = _at_least(given, self.working_points.triplet_cut)
                     edges, logits, support = edges[:, kept], given[kept], support[kept]
                     done(edges, scored, given)
             with log.stage("gnn") as done:
                 x, edge_attr = self.graph_inputs(hits, edges, logits, support)
                 scored, logits = edges, self.gnn_logits(x, edges, edge_attr)
-                kept = logits >= logit(self.working_points.gnn_cut)
+                kept = _at_least(logits, self.working_points.gnn_cut)
                 edges, scores = edges[:, kept], torch.sigmoid(logits[kept])
                 done(edges, scored, logits)
             with log.stage("tracks") as done:
@@ -210,10 +210,10 @@ class Pipeline:
     ) -> tuple[Tensor, Tensor]:
         """What the graph network sees of hits and edges with logits and triplet support."""
         settings = self.recipe.gnn
-        pairs = pair_features(hits, edges, self.detector)
-        return hit_inputs(hits, settings.hit_inputs), edge_inputs(
-            hits, pairs, logits, support, settings.edge_inputs
-        )
+        shape = not set(settings.edge_inputs).isdisjoint(SHAPE_FEATURES)
+        pairs = pair_features(hits, edges, self.detector, shape=shape)
+        x = hit_inputs(hits, settings.hit_inputs)
+        return x, edge_inputs(pairs, logits, support, settings.edge_inputs)
 
     def gnn_logits(self, x: Tensor, edges: Tensor, edge_attr: Tensor) -> Tensor:
         """Logits (n_edges,) of edges, from what `graph_inputs` gives."""
@@ -504,6 +504,11 @@ class _StageLog:
         scores = torch.sigmoid(logits).cpu().numpy()
         histogram = score_histogram(self.truth, scored.cpu().numpy(), scores)
         return replace(stage, scores=histogram.to_dict())
+
+
+def _at_least(logits: Tensor, score: float) -> Tensor:
+    """(n_kept,) rows whose score, from 0 to 1, is not below the given one."""
+    return torch.nonzero(logits >= logit(score)).squeeze(1)
 
 
 def logit(score: float) -> float:

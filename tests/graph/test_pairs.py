@@ -149,9 +149,14 @@ def test_geometry_is_that_of_trigonometry(seed: int, n: int) -> None:
 
 
 @settings(max_examples=30, deadline=None)
-@given(seed=st.integers(0, 2**32 - 1), n=st.integers(1, 12), clusters=st.booleans())
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    n=st.integers(1, 12),
+    clusters=st.booleans(),
+    with_=st.booleans(),
+)
 def test_on_a_device_pairs_have_the_same_features(
-    device: str, seed: int, n: int, clusters: bool
+    device: str, seed: int, n: int, clusters: bool, with_: bool
 ) -> None:
     """The operations in torch, which run on any device, against the kernel."""
     random = np.random.default_rng(seed)
@@ -160,8 +165,9 @@ def test_on_a_device_pairs_have_the_same_features(
         shape = {name: random.uniform(0.01, 1, n) for name in ("cell_count", "charge", "lx", "ly")}
         hits = with_clusters(hits, **shape)
     edges = all_pairs(n)
-    expected = pair_features(hits, edges, DETECTOR, threads=1)
-    found = pairs_on_device.pair_features(hits.to(device), edges.to(device), DETECTOR).cpu()
+    expected = pair_features(hits, edges, DETECTOR, threads=1, shape=with_)
+    found = pairs_on_device.pair_features(hits.to(device), edges.to(device), DETECTOR, with_).cpu()
+    assert expected.shape[1] == len(PAIR_FEATURES if clusters and with_ else GEOMETRY_FEATURES)
     assert found.dtype == torch.float32
     assert found.shape == expected.shape
     dr = (hits.position[edges[1], :2].norm(dim=1) - hits.position[edges[0], :2].norm(dim=1)).abs()

@@ -17,7 +17,7 @@ class SearchPass:
     middle_radius: tuple[float, float] = (35.0, 150.0)  # of the middle hit of a seed
     max_impact: float = 3.0  # transverse distance of the seed from the beam line
     seeds_per_middle: int = 5
-    max_chi2: float = 30.0  # of a measurement that joins a track
+    max_chi2: float = 20.0  # of a measurement that joins a track
     max_outlier_chi2: float = 100.0  # of one that is noted as an outlier
     max_holes: int = 1  # in the pixels, and again in the strips
     min_measurements: int = 7
@@ -31,6 +31,8 @@ SOFT = SearchPass(min_pt=0.1, max_seed_step=150.0, middle_radius=(20.0, 190.0))
 # Seeds across the gap between barrel and endcaps too.
 GAPS = replace(SOFT, min_pt=0.3, seed_layers=PIXELS_AND_FIRST_STRIPS, max_seed_radius=300.0)
 # What is left: short tracks, tracks with holes, tracks that do not come from the beam line.
-LEFT = replace(GAPS, min_pt=0.1, max_impact=10.0, max_holes=2, min_measurements=6)
+LEFT = replace(
+    GAPS, min_pt=0.1, max_impact=40.0, seeds_per_middle=10, max_holes=2, min_measurements=6
+)
 
 CKF = (STIFF, GAPS, SOFT, LEFT)

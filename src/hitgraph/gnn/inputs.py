@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from hitgraph.graph.hits import FEATURES, Hits
-from hitgraph.graph.pairs import PAIR_FEATURES, pair_feature_names
+from hitgraph.graph.pairs import PAIR_FEATURES
 from hitgraph.graph.triplets import SUPPORT
 
 FILTER_LOGIT = "filter_logit"  # of the last stage before the network
@@ -20,14 +20,14 @@ def hit_inputs(hits: Hits, names: Sequence[str]) -> Tensor:
 
 
 def edge_inputs(
-    hits: Hits, pairs: Tensor, logits: Tensor, support: Tensor | None, names: Sequence[str]
+    pairs: Tensor, logits: Tensor, support: Tensor | None, names: Sequence[str]
 ) -> Tensor:
     """(n_edges, len(names)) out of what is known of the edges.
 
-    pairs (n_edges, n_pair_features), filter logits (n_edges,) and, behind a triplet filter, the
-    edges' support (n_edges, 4).
+    pairs (n_edges, n_pair_features), the first of PAIR_FEATURES, filter logits (n_edges,) and,
+    behind a triplet filter, the edges' support (n_edges, 4).
     """
-    columns = (*pair_feature_names(hits.has_clusters), FILTER_LOGIT)
+    columns = (*PAIR_FEATURES[: pairs.shape[1]], FILTER_LOGIT)
     values = torch.cat([pairs, logits[:, None]], dim=1)
     if support is not None:
         columns, values = (*columns, *SUPPORT), torch.cat([values, support], dim=1)

@@ -65,22 +65,28 @@ def pair_feature_names(clusters: bool) -> tuple[str, ...]:
 
 
 def pair_features(
-    hits: Hits, edge_index: Tensor, detector: Detector, threads: int | None = None
+    hits: Hits,
+    edge_index: Tensor,
+    detector: Detector,
+    threads: int | None = None,
+    shape: bool = True,
 ) -> Tensor:
     """(n_edges, n_features) float32, columns PAIR_FEATURES (GEOMETRY_FEATURES without clusters).
 
-    edge_index (2, n_edges) int64 is directed, inner hit first.
+    edge_index (2, n_edges) int64 is directed, inner hit first. Without `shape` the columns are
+    GEOMETRY_FEATURES in any case.
     """
     if not for_host(edge_index):
-        return pairs_on_device.pair_features(hits, edge_index, detector)
+        return pairs_on_device.pair_features(hits, edge_index, detector, shape)
     table = hit_table(hits, detector)
     first, second = (np.ascontiguousarray(ends) for ends in edge_index.numpy())
-    n_edges, n_columns = len(first), len(pair_feature_names(hits.has_clusters))
+    clusters = shape and hits.has_clusters
+    n_edges, n_columns = len(first), len(pair_feature_names(clusters))
     features = np.empty((n_edges, n_columns), np.float32)
 
     def task(begin: int) -> None:
         block = slice(begin, begin + _TASK)
-        _fill(table, first[block], second[block], hits.has_clusters, features[block])
+        _fill(table, first[block], second[block], clusters, features[block])
 
     threads = threads or torch.get_num_threads()
     with ThreadPoolExecutor(threads) as pool:

@@ -90,7 +90,7 @@ def crossing(rows: Tensor, tangent: tuple[Tensor, Tensor], cot: Tensor) -> list[
     ]
 
 
-def pair_features(hits: Hits, edge_index: Tensor, detector: Detector) -> Tensor:
+def pair_features(hits: Hits, edge_index: Tensor, detector: Detector, shape: bool) -> Tensor:
     """What pairs.pair_features gives, (n_edges, n_features) on the device of the hits."""
     first, second = edge_index.long()
     rows = hit_rows(hits, detector)
@@ -112,7 +112,7 @@ def pair_features(hits: Hits, edge_index: Tensor, detector: Detector) -> Tensor:
         *(0.001 * row[:, k] for row in (a, b) for k in (R, Z)),
         (hits.layer[first] == hits.layer[second]).float(),
     ]
-    if hits.has_clusters:
+    if shape and hits.has_clusters:
         cells = hits.features[:, FEATURES.index("cell_count")]
         charge = hits.features[:, FEATURES.index("charge")]
         for row, hit, tangent in ((a, first, bent.inner), (b, second, bent.outer)):
