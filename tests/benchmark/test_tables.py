@@ -93,8 +93,8 @@ def a_run() -> dict[str, Any]:
         "reference sizes, cpu, 1 thread": reference,
     }
     machine = {"cpu": "a processor", "cores": 2, "torch": "2.9", "gpu": None}
-    head = {"hitgraph": "1", "pipeline": "p", "weights": "abc", "repeats": 1, "machine": machine}
-    return head | {"parts": parts}
+    head = {"hitgraph": "1", "pipeline": "p", "weights": "abc", "repeats": 1, "preset": "plain"}
+    return head | {"machine": machine, "parts": parts}
 
 
 @pytest.fixture(scope="module")
@@ -124,6 +124,7 @@ def test_speed_and_quality_stand_in_one_table(tables: dict[str, Table]) -> None:
     assert "2.00 ± 0.00" in rows["GNN"]  # GB of GPU memory
     assert rows["TrackML score"].count("0.912") == 2
     assert rows["GNN"][1] == "5"
+    assert "preset plain" in tables["Stages"].notes[0]
 
 
 def test_the_ratio_to_the_kalman_filter_is_that_of_the_cpu_times(tables: dict[str, Table]) -> None:

@@ -22,6 +22,7 @@ from hitgraph.benchmark.throughput import SECONDS, cpu_layouts, gpu_layouts, mea
 from hitgraph.benchmark.traditional import KEY, measure_ckf
 from hitgraph.errors import InputError, SettingsError
 from hitgraph.event.source import EventSource
+from hitgraph.event.store import preset_of
 from hitgraph.files import atomic_write
 
 FORMAT = 1  # of the JSON file
@@ -73,6 +74,7 @@ def run_benchmark(
         "pipeline": order.pipeline,
         "events": [source.name for source in order.sources],
         "bytes": [source.size for source in order.sources],
+        "preset": preset_of(source.path for source in order.sources),
         "repeats": order.repeats,
         "precision": order.precision,
     }

@@ -60,9 +60,11 @@ def stage_table(run: Mapping[str, Any], parts: Mapping[str, Part]) -> Table:
             row += [_quality_rows(part)[what], *[""] * (len(_columns(part)) - 1)]
         rows.append(tuple(row))
     machine = run["machine"]
+    preset = f", preset {run['preset']}" if run["preset"] else ""
     notes = [
-        f"{len(first['events'])} events of {mean_hits(first):,.0f} hits (mean), {run['repeats']} "
-        "repeats after 2 warm-up events; median ± half the central 68 % over events and repeats.",
+        f"{len(first['events'])} events of {mean_hits(first):,.0f} hits (mean){preset}, "
+        f"{run['repeats']} repeats after 2 warm-up events; median ± half the central 68 % over "
+        "events and repeats.",
         f"{machine['cpu']}, {machine['cores']} cores; torch {machine['torch']}"
         + (f"; {machine['gpu']}" if machine["gpu"] else "; no GPU")
         + f"; hitgraph {run['hitgraph']}, pipeline {run['pipeline']} ({run['weights']}).",
