@@ -7,13 +7,13 @@ that a large matrix product of this machine takes for as many operations: the fl
 """
 
 import argparse
-import time
 from collections.abc import Callable
 from unittest.mock import patch
 
 import torch
 from rich.console import Console
 from rich.table import Table
+from timing import best_time
 from torch import Tensor
 
 from hitgraph.event.source import list_events
@@ -25,17 +25,6 @@ from hitgraph.graph.line_graph import edge_pairs, edge_pairs_torch
 from hitgraph.graph.pairs import pair_features
 from hitgraph.pipeline import Pipeline
 from hitgraph.threads import set_threads
-
-
-def best_time(work: Callable[[], object], repeat: int) -> float:
-    """CPU seconds of the fastest run, after one that compiles."""
-    work()
-    times = []
-    for _ in range(repeat):
-        start = time.process_time()
-        work()
-        times.append(time.process_time() - start)
-    return min(times)
 
 
 def main() -> None:

@@ -11,7 +11,6 @@ the same code varies between runs by up to 1.5, so compare the ratios of one run
 """
 
 import argparse
-import time
 from collections.abc import Callable
 from functools import partial
 
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 from scipy.spatial import cKDTree
+from timing import best_time
 
 from hitgraph.benchmark.clock import StageClock
 from hitgraph.benchmark.reference import latent_points, radius_for
@@ -39,17 +39,6 @@ GROWTH = (10_000, 30_000, 100_000, 300_000)  # points
 def scipy_pairs(points: NDArray[np.float32], radius: float) -> NDArray[np.int64]:
     pairs: NDArray[np.int64] = cKDTree(points).query_pairs(radius, output_type="ndarray")
     return pairs
-
-
-def best_time(work: Callable[[], object], repeat: int) -> float:
-    """CPU seconds of the fastest run, after one that compiles."""
-    work()
-    times = []
-    for _ in range(repeat):
-        start = time.process_time()
-        work()
-        times.append(time.process_time() - start)
-    return min(times)
 
 
 def reference_embedding(event: Event, device: torch.device) -> tuple[Hits, RadiusBuilder]:

@@ -97,6 +97,13 @@ def add_precision(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_field(parser: argparse.ArgumentParser) -> None:
+    """--field T, for the tools of ACTS."""
+    parser.add_argument(
+        "--field", type=float, default=2.0, metavar="T", help="Tesla along the beam (default 2)"
+    )
+
+
 def positive(text: str) -> int:
     """A whole number from 1."""
     number = int(text) if text.isdigit() else 0

@@ -13,6 +13,7 @@ import argparse
 
 from hitgraph.cli.arguments import (
     add_events,
+    add_field,
     add_json,
     add_output,
     add_verbosity,
@@ -25,9 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_events(parser)
     add_output(parser, "folder for the track files")
     parser.add_argument("--format", choices=("csv", "parquet"), default="csv")
-    parser.add_argument(
-        "--field", type=float, default=2.0, metavar="T", help="Tesla along the beam (default 2)"
-    )
+    add_field(parser)
     add_json(parser)
     add_verbosity(parser)
 
@@ -36,7 +35,6 @@ def run(args: argparse.Namespace) -> int:
     from importlib.metadata import version
 
     from hitgraph.acts.geometry import require_acts
-    from hitgraph.cli.console import progress
     from hitgraph.event.source import list_events, require_different_names
 
     set_verbosity(args)
@@ -45,22 +43,10 @@ def run(args: argparse.Namespace) -> int:
     require_different_names(sources)
 
     from hitgraph.baseline.ckf import Ckf
-    from hitgraph.cli.reconstruct import finish
-    from hitgraph.event.store import preset_of
+    from hitgraph.cli.reconstruct import find_all
     from hitgraph.fingerprint import fingerprint_of_settings
-    from hitgraph.reconstruct import Signature, claim, reconstruct
+    from hitgraph.reconstruct import Signature
 
     finder = Ckf(field=args.field)
     signature = Signature(args.method, fingerprint_of_settings(finder, version("pyacts")))
-    claim(args.out, signature, [source.name for source in sources], args.resume)
-    with progress(args.quiet) as bar:
-        task = bar.add_task("finding tracks", total=len(sources))
-        result = reconstruct(
-            finder,
-            sources,
-            args.out,
-            suffix=args.format,
-            resume=args.resume,
-            advance=lambda: bar.advance(task),
-        )
-    return finish(result, signature, preset_of(source.path for source in sources), args)
+    return find_all(finder, signature, sources, args)

@@ -15,7 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hitgraph.cli import OK, SOME_FAILED
-from hitgraph.cli.arguments import add_events, add_json, add_verbosity, set_verbosity
+from hitgraph.cli.arguments import (
+    add_events,
+    add_field,
+    add_json,
+    add_verbosity,
+    set_verbosity,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,9 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="TRACKS_DIR",
         help="a folder with EVENT-tracks.csv or .parquet files; the fits go there too",
     )
-    parser.add_argument(
-        "--field", type=float, default=2.0, metavar="T", help="Tesla along the beam (default 2)"
-    )
+    add_field(parser)
     parser.add_argument("--resume", action="store_true", help="skip the events that are fitted")
     add_json(parser)
     add_verbosity(parser)

@@ -23,9 +23,12 @@ from hitgraph.cli.arguments import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.table import Table
 
-    from hitgraph.reconstruct import Run, Signature
+    from hitgraph.event.source import EventSource
+    from hitgraph.reconstruct import Finder, Run, Signature
 
 
 # title and format of what is known of a stage
@@ -55,12 +58,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from hitgraph.cli.console import progress
     from hitgraph.event.source import list_events, require_different_names
-    from hitgraph.event.store import preset_of
     from hitgraph.fingerprint import fingerprint_of_folder
     from hitgraph.pipeline import Pipeline, find_pipeline
-    from hitgraph.reconstruct import Signature, claim, reconstruct
+    from hitgraph.reconstruct import Signature
     from hitgraph.threads import set_threads
 
     set_verbosity(args)
@@ -69,39 +70,44 @@ def run(args: argparse.Namespace) -> int:
     set_threads(args.threads)
     pipeline = Pipeline.load(args.pipeline, args.device, args.precision)
     signature = Signature(args.pipeline, fingerprint_of_folder(find_pipeline(args.pipeline)))
+    return find_all(pipeline, signature, sources, args, pipeline.recipe.clusters)
+
+
+def find_all(
+    finder: "Finder",
+    signature: "Signature",
+    sources: "Sequence[EventSource]",
+    args: argparse.Namespace,
+    cells: bool = True,
+) -> int:
+    """Write the tracks and the summary of a run, say how it went; the exit status."""
+    import json
+    import sys
+
+    from hitgraph.cli.console import console, progress
+    from hitgraph.event.store import preset_of
+    from hitgraph.files import atomic_write
+    from hitgraph.reconstruct import claim, reconstruct, write_summary
+
     claim(args.out, signature, [source.name for source in sources], args.resume)
     with progress(args.quiet) as bar:
-        task = bar.add_task("reconstructing", total=len(sources))
+        task = bar.add_task("finding tracks", total=len(sources))
         result = reconstruct(
-            pipeline,
+            finder,
             sources,
             args.out,
-            cells=pipeline.recipe.clusters,
+            cells=cells,
             suffix=args.format,
             resume=args.resume,
             advance=lambda: bar.advance(task),
         )
-    return finish(result, signature, preset_of(source.path for source in sources), args)
-
-
-def finish(
-    result: "Run", signature: "Signature", preset: str | None, args: argparse.Namespace
-) -> int:
-    """Write the summary of a run, say how it went; the exit status."""
-    import json
-    import sys
-
-    from hitgraph.cli.console import console
-    from hitgraph.files import atomic_write
-    from hitgraph.reconstruct import write_summary
-
     summary = write_summary(result, signature, args.out)
     if args.json is not None:
         with atomic_write(args.json) as temporary:
             temporary.write_text(json.dumps(json.loads(summary.read_text())), encoding="utf-8")
     out = console(args.quiet)
     if result.done:
-        out.print(stage_table(result, preset))
+        out.print(stage_table(result, preset_of(source.path for source in sources)))
     shared = [one.shared_fraction for one in result.done if one.shared_fraction is not None]
     if shared:
         out.print(f"hits that several tracks claimed: {sum(shared) / len(shared):.2%}")

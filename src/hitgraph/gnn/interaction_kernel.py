@@ -16,7 +16,8 @@ import torch
 from numba import njit
 from torch import Tensor
 
-from hitgraph.gnn.interaction_weights import as_numpy, round_weights, two_layers
+from hitgraph.gnn.interaction_weights import round_weights, two_layers
+from hitgraph.graph.networks import as_numpy
 from hitgraph.graph.triplet_search import group_by_hit
 from hitgraph.kernels.tiles import COLUMNS, ROWS, add_scaled, pad, padded, relu_tile, sum_tile
 

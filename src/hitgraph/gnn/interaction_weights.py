@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
+from hitgraph.graph.networks import as_numpy
 from hitgraph.kernels.tiles import pad, padded
 
 if TYPE_CHECKING:
@@ -75,8 +76,3 @@ def two_layers(network: nn.Sequential, inner: int, width: int) -> Two:
         pad(as_numpy(other.weight).T, inner, width),
         pad(as_numpy(other.bias), width),
     )
-
-
-def as_numpy(tensor: Tensor) -> Float32:
-    array: Float32 = tensor.detach().numpy()
-    return array

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from hitgraph.event.detector import Detector
 from hitgraph.graph.hits import Hits
+from hitgraph.graph.networks import as_numpy
 from hitgraph.graph.pair_block import BLOCK, FEATURES_AT, N_FEATURES, fill_block, hit_table
 from hitgraph.graph.pair_geometry import FAST
 from hitgraph.kernels.tiles import COLUMNS, ROWS, pad, padded, relu_tile
@@ -89,11 +90,11 @@ def _weights(network: "FilterNetwork") -> Weights:
     pair = np.zeros((0, width), np.float32)
     if network.use_pairs:
         scaling = network.standardise_pairs
-        mean, per_std = _numpy(scaling.mean), np.float32(1.0) / _numpy(scaling.std)
-        pair = pad(_numpy(network.pair.weight).T, len(mean), width)
-        bias = pad(_numpy(network.pair.bias), width)
-    hidden = [pad(_numpy(layer.weight).T, width, width) for layer in layers[:-1]]
-    biases = [pad(_numpy(layer.bias), width) for layer in layers[:-1]]
+        mean, per_std = as_numpy(scaling.mean), np.float32(1.0) / as_numpy(scaling.std)
+        pair = pad(as_numpy(network.pair.weight).T, len(mean), width)
+        bias = pad(as_numpy(network.pair.bias), width)
+    hidden = [pad(as_numpy(layer.weight).T, width, width) for layer in layers[:-1]]
+    biases = [pad(as_numpy(layer.bias), width) for layer in layers[:-1]]
     return Weights(
         mean,
         per_std,
@@ -101,14 +102,9 @@ def _weights(network: "FilterNetwork") -> Weights:
         bias,
         np.array(hidden, np.float32).reshape(-1, width, width),
         np.array(biases, np.float32).reshape(-1, width),
-        pad(_numpy(layers[-1].weight)[0], width),
+        pad(as_numpy(layers[-1].weight)[0], width),
         np.float32(layers[-1].bias.item()),
     )
-
-
-def _numpy(tensor: Tensor) -> Float32:
-    array: Float32 = tensor.detach().numpy()
-    return array
 
 
 @njit(fastmath=FAST, cache=True, error_model="numpy", nogil=True)

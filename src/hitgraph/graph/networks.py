@@ -2,7 +2,9 @@
 
 from itertools import pairwise
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 
@@ -49,3 +51,9 @@ def logits_of(layers: nn.Sequential, x: Tensor) -> Tensor:
     with torch.autocast(x.device.type, enabled=False):
         logits: Tensor = last(hidden.to(last.weight.dtype)).squeeze(-1)
     return logits
+
+
+def as_numpy(tensor: Tensor) -> NDArray[np.float32]:
+    """Weights as the kernels of the host read them."""
+    array: NDArray[np.float32] = tensor.detach().cpu().numpy()
+    return array

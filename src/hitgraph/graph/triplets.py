@@ -22,7 +22,7 @@ from hitgraph.errors import SettingsError
 from hitgraph.graph import triplet_search as search
 from hitgraph.graph import triplets_on_device
 from hitgraph.graph.hits import Hits
-from hitgraph.graph.networks import Standardise, logits_of, mlp
+from hitgraph.graph.networks import Standardise, as_numpy, logits_of, mlp
 from hitgraph.kernels.choice import for_host
 from hitgraph.kernels.tiles import COLUMNS, pad, whole_rows
 
@@ -194,20 +194,15 @@ def _weights(network: RowNetwork) -> tuple[Float32 | np.float32, ...]:
     first, second, last = (layer for layer in network.layers if isinstance(layer, nn.Linear))
     widths = whole_rows(first.out_features), whole_rows(second.out_features)
     return (
-        _numpy(network.standardise.mean),
-        _numpy(1.0 / network.standardise.std),
-        pad(_numpy(first.weight), widths[0], first.in_features),
-        pad(_numpy(first.bias), widths[0])[:, None].repeat(COLUMNS, axis=1),
-        pad(_numpy(second.weight), *widths[::-1]),
-        pad(_numpy(second.bias), widths[1])[:, None].repeat(COLUMNS, axis=1),
-        pad(_numpy(last.weight)[0], widths[1]),
+        as_numpy(network.standardise.mean),
+        as_numpy(1.0 / network.standardise.std),
+        pad(as_numpy(first.weight), widths[0], first.in_features),
+        pad(as_numpy(first.bias), widths[0])[:, None].repeat(COLUMNS, axis=1),
+        pad(as_numpy(second.weight), *widths[::-1]),
+        pad(as_numpy(second.bias), widths[1])[:, None].repeat(COLUMNS, axis=1),
+        pad(as_numpy(last.weight)[0], widths[1]),
         np.float32(last.bias.item()),
     )
-
-
-def _numpy(tensor: Tensor) -> Float32:
-    array: Float32 = tensor.detach().cpu().numpy()
-    return array
 
 
 def _reach(settings: TripletSettings) -> tuple[np.float32, np.float32]:

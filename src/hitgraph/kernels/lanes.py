@@ -15,6 +15,8 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from hitgraph.kernels.tiles import spread
+
 _FEATURES = llvm.get_host_cpu_features()
 _AVX512 = _FEATURES.get("avx512f", False)
 LANES = 16  # float32 in a vector
@@ -30,13 +32,6 @@ def _same(kind: Any, value: Any) -> Any:
 
 def _shuffle(builder: Any, a: Any, b: Any, places: list[int]) -> Any:
     return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(_INDEX, len(places)), places))
-
-
-def _spread(builder: Any, scalar: Any) -> Any:
-    """A vector of equal numbers."""
-    none = ir.Constant(ir.VectorType(scalar.type, LANES), ir.Undefined)
-    one = builder.insert_element(none, scalar, ir.Constant(_INDEX, 0))
-    return _shuffle(builder, one, none, [0] * LANES)
 
 
 def _memory(context: Any, builder: Any, signature: Any, arguments: Any) -> list[Any]:
@@ -131,7 +126,7 @@ def add_entries(
             context, builder, signature, arguments
         )
         zero, last = _same(_FLOATS, 0.0), _same(_FLOATS, ENTRIES - 1.0)
-        low, scale = _spread(builder, low), _spread(builder, scale)
+        low, scale = spread(builder, low, LANES), spread(builder, scale, LANES)
         table = builder.gep(table, [table_at])
         with cgutils.for_range_slice(builder, n.type(0), n, n.type(LANES)) as (k, _):
             values = _load(builder, builder.gep(value, [builder.add(value_at, k)]), _FLOATS)
@@ -183,7 +178,7 @@ def keep_above(
         kind = ir.VectorType(context.get_data_type(signature.args[0].dtype), LANES)
         kept = cgutils.alloca_once_value(builder, n.type(0))
         values = builder.gep(values, [values_at])
-        cut = _spread(builder, cut)
+        cut = spread(builder, cut, LANES)
         with cgutils.for_range_slice(builder, n.type(0), n, n.type(LANES)) as (k, _):
             score = _load(builder, builder.gep(scores, [builder.add(scores_at, k)]), _FLOATS)
             passes = builder.and_(
@@ -198,7 +193,7 @@ def keep_above(
 def _below(builder: Any, n: Any) -> Any:
     """Which lanes have a number below n, at least 1."""
     most = builder.select(builder.icmp_signed("<", n, n.type(LANES)), n, n.type(LANES))
-    limit = _spread(builder, builder.trunc(most, _INDEX))
+    limit = spread(builder, builder.trunc(most, _INDEX), LANES)
     return builder.icmp_unsigned("<", ir.Constant(_INDICES, list(range(LANES))), limit)
 
 

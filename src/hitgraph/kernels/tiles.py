@@ -61,11 +61,11 @@ def _tile(relu: bool) -> Any:
     return tile
 
 
-def _spread(builder: Any, scalar: Any) -> Any:
+def spread(builder: Any, scalar: Any, lanes: int) -> Any:
     """A vector of equal numbers."""
-    none = ir.Constant(ir.VectorType(ir.FloatType(), _LANES), ir.Undefined)
+    none = ir.Constant(ir.VectorType(scalar.type, lanes), ir.Undefined)
     zero = ir.Constant(ir.IntType(32), 0)
-    zeros = ir.Constant(ir.VectorType(ir.IntType(32), _LANES), [0] * _LANES)
+    zeros = ir.Constant(ir.VectorType(ir.IntType(32), lanes), [0] * lanes)
     return builder.shuffle_vector(builder.insert_element(none, scalar, zero), none, zeros)
 
 
@@ -113,7 +113,8 @@ def _write_tile(relu: bool, context: Any, builder: Any, signature: Any, argument
         factors = [load(pointer) for pointer in vectors(b, element(b_at, b_row, loop.index))]
         first = element(a_at, a_step, loop.index)
         for r, slots in enumerate(sums):
-            scalar = _spread(builder, builder.load(builder.gep(a, [element(first, a_row, r)])))
+            number = builder.load(builder.gep(a, [element(first, a_row, r)]))
+            scalar = spread(builder, number, _LANES)
             for factor, slot in zip(factors, slots, strict=True):
                 product = builder.fmul(scalar, factor, flags=("contract",))
                 total = builder.fadd(builder.load(slot), product, flags=("contract",))
@@ -152,7 +153,7 @@ def add_scaled(
             context.make_array(signature.args[place])(context, builder, array).data
             for place, array in ((0, out), (3, a))
         )
-        factor = _spread(builder, factor)
+        factor = spread(builder, factor, _LANES)
         with cgutils.for_range_slice(builder, n.type(0), n, n.type(_LANES)) as (index, _):
             from_, to = (
                 builder.bitcast(builder.gep(array, [builder.add(at, index)]), vector.as_pointer())
