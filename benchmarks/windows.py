@@ -32,7 +32,9 @@ from hitgraph.event.truth import (
 )
 from hitgraph.graph.hits import hits_from_event
 from hitgraph.graph.pairs import pair_features
-from hitgraph.graph.scored import ScoredBuilder, ScoredSettings, learn_scored_windows
+from hitgraph.graph.scored import ScoredSettings
+from hitgraph.graph.scored_builder import ScoredBuilder
+from hitgraph.graph.scored_learning import learn_scored_windows
 from hitgraph.graph.windows import WindowBuilder, WindowSettings, learn_windows
 from hitgraph.training.samples import Sample, make_sample
 from hitgraph.training.seeds import generator

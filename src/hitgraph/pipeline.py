@@ -32,7 +32,8 @@ from hitgraph.graph.embedding import EmbeddingNetwork, RadiusBuilder
 from hitgraph.graph.filter import FilterNetwork, score_candidates
 from hitgraph.graph.hits import Hits, hits_from_event
 from hitgraph.graph.pairs import SHAPE_FEATURES, pair_features
-from hitgraph.graph.scored import ScoredBuilder, ScoredSettings, ScoredWindows
+from hitgraph.graph.scored import ScoredSettings, ScoredWindows
+from hitgraph.graph.scored_builder import ScoredBuilder
 from hitgraph.graph.triplets import TripletFilter, judge_edges
 from hitgraph.graph.windows import LayerWindows, WindowBuilder
 from hitgraph.recipe import RadiusStage, Recipe

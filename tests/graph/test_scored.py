@@ -17,16 +17,13 @@ from hitgraph.event.detector import Detector
 from hitgraph.event.event import Event
 from hitgraph.event.source import list_events, read_event
 from hitgraph.event.truth import same_particle
+from hitgraph.graph.density import hit_density, logit_shift
 from hitgraph.graph.hits import FEATURES, Hits
 from hitgraph.graph.pair_geometry import hit_rows
-from hitgraph.graph.scored import (
-    ScoredBuilder,
-    ScoredSettings,
-    ScoredWindows,
-    hit_columns,
-    learn_scored_windows,
-)
-from hitgraph.graph.scored_learning import fit_tables, scores_of
+from hitgraph.graph.scored import ScoredSettings, ScoredWindows
+from hitgraph.graph.scored_builder import ScoredBuilder
+from hitgraph.graph.scored_learning import hit_columns, learn_scored_windows
+from hitgraph.graph.scored_tables import fit_tables, scores_of
 from hitgraph.graph.scored_values import N_BINS, N_GEOMETRY, SCORE_VARIABLES, score_values
 from hitgraph.graph.window_search import VARIABLES, pair_values
 from hitgraph.graph.windows import LayerWindows, along_is_z
@@ -141,6 +138,7 @@ def random_windows(rng: np.random.Generator, detector: Detector, n_variables: in
         scale=np.tile((N_BINS / width).astype(np.float32), (n, 1)),
         table=rng.normal(0, 1, (n, n_variables, N_BINS)).astype(np.float32),
         cut=float(rng.normal(0, 2)),
+        density=float(rng.uniform(0, 2)),
     )
 
 
@@ -150,6 +148,7 @@ def reference(scored: ScoredWindows, hits: Hits, detector: Detector) -> dict[int
     rows = hit_rows(hits, detector)
     columns = hit_columns(hits, detector, along_is_z(detector))
     layer, module = hits.layer.numpy(), hits.module.numpy()
+    shift = float(logit_shift(hit_density(hits, detector.n_layers), scored.density))
     position = hits.position.double()
     distance = (position * position).sum(1).numpy()
     wanted = {}
@@ -176,7 +175,9 @@ def reference(scored: ScoredWindows, hits: Hits, detector: Detector) -> dict[int
             value = score_values(columns, first, second, scored.table.shape[1])[:, 0]
             place = (value - scored.low[window]) * scored.scale[window]
             bins = np.clip(place, 0, N_BINS - 1).astype(int)
-            score = scored.base[window] + scored.table[window, np.arange(len(bins)), bins].sum()
+            score = (
+                scored.base[window] + scored.table[window, np.arange(len(bins)), bins].sum() - shift
+            )
             edge = np.abs(place - np.round(place)) < 1e-3 * (1 + np.abs(place))
             edge &= (place > -0.5) & (place < N_BINS + 0.5)
             near |= edge.any() or abs(score - scored.cut) < 1e-4
@@ -229,7 +230,7 @@ def test_threads_change_nothing(
     samples: list[Sample],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("hitgraph.graph.scored._BLOCK", 64)
+    monkeypatch.setattr("hitgraph.graph.scored_builder._BLOCK", 64)
     one, two = (ScoredBuilder(scored, detector, n).search(samples[0].hits) for n in (1, 2))
     assert torch.equal(one[0], two[0])
     assert torch.equal(one[1], two[1])

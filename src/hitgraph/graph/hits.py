@@ -38,6 +38,13 @@ class Hits:
     def has_clusters(self) -> bool:
         return self.features.shape[1] == len(FEATURES)
 
+    @property
+    def charge(self) -> Tensor:
+        """(n_hits,) float32, zero without clusters."""
+        if not self.has_clusters:
+            return torch.zeros_like(self.features[:, 0])
+        return self.features[:, FEATURES.index("charge")]
+
     def to(self, device: torch.device | str) -> "Hits":
         return Hits(
             self.features.to(device),

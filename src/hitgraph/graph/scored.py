@@ -1,52 +1,26 @@
-"""Candidate edges from windows and a learnt score of what the windows let pass.
+"""The learnt tables of the scored windows, and the settings they are learnt with.
 
-A graph builder of its own, on top of graph/windows.py: of the pairs that pass the geometry
-windows of their layer pair, it keeps those whose score, a sum of learnt table entries, is high
-enough (docs/windows.md).
+Of the pairs that pass the geometry windows of their layer pair, those are candidate edges whose
+score, a sum of learnt table entries, is high enough (docs/windows.md). `scored_builder` uses the
+tables, `scored_learning` makes them.
 """
 
 import json
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from hitgraph.errors import InputError, SettingsError
-from hitgraph.event.detector import Detector
-from hitgraph.event.truth import FAKE, TRUE, edge_labels
 from hitgraph.files import atomic_write
-from hitgraph.graph import scored_learning as learning
-from hitgraph.graph import scored_search as search
-from hitgraph.graph import scored_values as variables
-from hitgraph.graph.direction import squared_distance
-from hitgraph.graph.hits import FEATURES, Hits
-from hitgraph.graph.pair_geometry import ETA, PER_U, SIZE_U, SIZE_V, R, X, Y, Z, hit_rows
 from hitgraph.graph.scored_values import N_BINS, N_GEOMETRY, SCORE_VARIABLES
-from hitgraph.graph.window_search import VARIABLES, sort_into_cells
-from hitgraph.graph.windows import (
-    LayerWindows,
-    WindowBuilder,
-    WindowSettings,
-    along_is_z,
-    layer_rows,
-    learn_windows,
-)
-from hitgraph.graph.windows_on_device import search_scored
-from hitgraph.kernels.choice import for_host
-from hitgraph.kernels.constants import Constants
+from hitgraph.graph.window_search import VARIABLES
+from hitgraph.graph.windows import LayerWindows
 
-_BLOCK = 4096  # inner hits a task
-_FAKES = 400_000  # pairs an event that are no edges and teach the score
-_BIN_TAIL = 0.002  # of the true edges lies beyond the bins, on each side of each variable
-_ROUNDING = 1e-5  # lowers the cut, so that the edge that sets it passes it in every kernel
+ROUNDING = 1e-5  # lowers a cut, so that the edge that sets it passes it in every kernel
 _LAYER_COLUMNS = ("inner_volume", "inner_layer", "outer_volume", "outer_layer")
 
 
@@ -83,6 +57,7 @@ class ScoredWindows:
     scale: NDArray[np.float32]  # (n_pairs, n_variables) bins a unit
     table: NDArray[np.float32]  # (n_pairs, n_variables, N_BINS) what a value adds to the score
     cut: float  # lowest score of a candidate edge
+    density: float  # of hits (density.hit_density) in the events learnt from, on average
 
     def __len__(self) -> int:
         return len(self.windows)
@@ -108,7 +83,9 @@ class ScoredWindows:
             columns[f"{name}_score"] = pa.FixedSizeListArray.from_arrays(
                 pa.array(self.table[:, k].reshape(-1)), N_BINS
             )
-        facts = json.dumps({"cut": self.cut, "variables": names, "n_bins": N_BINS})
+        facts = json.dumps(
+            {"cut": self.cut, "density": self.density, "variables": names, "n_bins": N_BINS}
+        )
         table = pa.table(columns).replace_schema_metadata({"scored_windows": facts})
         with atomic_write(path) as temporary:
             pq.write_table(table, temporary, compression="zstd")
@@ -145,238 +122,9 @@ class ScoredWindows:
                 scale=np.stack([column[f"{name}_scale"] for name in names], axis=1),
                 table=np.stack([s.reshape(len(table), N_BINS) for s in scores], axis=1),
                 cut=facts["cut"],
+                density=facts["density"],
             )
         except (OSError, pa.ArrowException, KeyError, TypeError, ValueError) as error:
             raise InputError(
                 f"{path}: is not a table of scored windows that this version reads ({error})"
             ) from error
-
-
-# ---------------------------------------------------------------- building
-
-
-class ScoredBuilder:
-    """Graph builder: pairs of hits that pass the windows of their layer pair and the score cut.
-
-    Deterministic, whatever the threads. Two hits of one module are never joined. Raises
-    InputError when the windows name a layer that the detector lacks.
-    """
-
-    def __init__(
-        self, scored: ScoredWindows, detector: Detector, threads: int | None = None
-    ) -> None:
-        self.scored = scored
-        self.detector = detector
-        self.threads = threads
-        self._barrel = along_is_z(detector)
-        inner, outer = layer_rows(scored.windows, detector)
-        order = np.lexsort((outer, inner))
-        highest = scored.table[order].max(axis=2).astype(np.float32)
-        outer_most = highest[:, N_GEOMETRY + 3 :].sum(axis=1)
-        bounds = np.ascontiguousarray(scored.windows.bounds[order])
-        self._windows = (
-            np.searchsorted(inner[order], np.arange(detector.n_layers + 1)),
-            outer[order],
-            bounds,
-            scored.base[order],
-            np.ascontiguousarray(scored.low[order]),
-            np.ascontiguousarray(scored.scale[order]),
-            np.ascontiguousarray(scored.table[order]),
-        )
-        self._constants = Constants(self._barrel, *self._windows)
-        self._reaches = search.window_reach(bounds)
-        self._best = outer_most + np.float32(_ROUNDING)
-
-    def build(self, hits: Hits) -> Tensor:
-        """(2, n_edges) int64 candidate edges, inner hit first, without duplicates.
-
-        Raises InputError when the score uses cluster shape and the hits have none.
-        """
-        return self.search(hits)[0]
-
-    def search(self, hits: Hits) -> tuple[Tensor, Tensor]:
-        """The edges of `build` and their scores, (n_edges,) float32.
-
-        A score is a logit: sigmoid(score) is the share of true edges among such pairs.
-        """
-        if self.scored.cluster_shape and not hits.has_clusters:
-            raise InputError(
-                "the windows use cluster shape, but the hits have no cluster features: give "
-                "events with cells, or train with graph.cluster_shape false"
-            )
-        if not for_host(hits.position):
-            return self.search_on_device(hits)
-        rows, layer = hit_rows(hits, self.detector), hits.layer.numpy()
-        order, starts, span = sort_into_cells(rows, layer, self._barrel, self.detector.n_layers)
-        hits_of = (
-            *search.hit_tables(rows[order], _charge(hits)[order]),
-            squared_distance(hits.position).numpy()[order],
-            order,
-            layer[order],
-            hits.module.numpy()[order],
-            starts,
-            span,
-            self._barrel,
-        )
-        first, outer, bounds, base, low, scale, table = self._windows
-        windows = (
-            first, outer, bounds, self._reaches, base, low, scale,
-            table.reshape(len(table), -1), self._best, np.float32(self.scored.cut),
-        )  # fmt: skip
-
-        def task(begin: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-            end = min(begin + _BLOCK, len(order))
-            found: tuple[NDArray[np.int32], NDArray[np.float32]] = search.search_scored(
-                begin, end, *hits_of, *windows
-            )
-            return found
-
-        with ThreadPoolExecutor(self.threads or torch.get_num_threads()) as pool:
-            blocks = list(pool.map(task, range(0, len(order), _BLOCK)))
-        pairs = np.concatenate([np.empty((2, 0), np.int32), *(b[0] for b in blocks)], axis=1)
-        scores = np.concatenate([np.empty(0, np.float32), *(b[1] for b in blocks)])
-        return torch.from_numpy(pairs.astype(np.int64)), torch.from_numpy(scores)
-
-    def search_on_device(self, hits: Hits) -> tuple[Tensor, Tensor]:
-        """What `search` gives, in torch on any device; the order of the edges is another."""
-        barrel, *windows = self._constants.on(hits.position.device)
-        return search_scored(hits, self.detector, barrel, tuple(windows), self.scored.cut)
-
-
-def hit_columns(hits: Hits, detector: Detector, barrel: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """(18, n_hits) float32: the hits as scored_values reads them.
-
-    A particle that crosses L channels lights L + 1 of them on average, so sizes count from one.
-    """
-    rows = hit_rows(hits, detector)
-    columns = np.empty((variables.N_COLUMNS, len(hits)), np.float32)
-    columns[: variables.CHARGE_] = rows[:, [X, Y, Z, R, ETA]].T
-    columns[variables.CHARGE_] = _charge(hits)
-    in_barrel = barrel[hits.layer.cpu().numpy()]
-    columns[variables.ALONG_] = np.where(in_barrel, rows[:, Z], rows[:, R])
-    columns[variables.SIZE_U_] = rows[:, SIZE_U] - 1.0
-    columns[variables.SIZE_V_] = rows[:, SIZE_V] - 1.0
-    columns[variables.FRAME_ :] = rows[:, PER_U:].T
-    return columns
-
-
-def _charge(hits: Hits) -> NDArray[np.float32]:
-    """(n_hits,), zero without clusters."""
-    if not hits.has_clusters:
-        return np.zeros(len(hits), np.float32)
-    charge: NDArray[np.float32] = hits.features[:, FEATURES.index("charge")].cpu().numpy()
-    return charge
-
-
-# ---------------------------------------------------------------- learning
-
-
-class LearningSample(Protocol):
-    """An event to learn from; the samples of hitgraph.training are such."""
-
-    @property
-    def hits(self) -> Hits: ...
-
-    @property
-    def particle_id(self) -> Tensor:
-        """(n_hits,) int64, 0 = noise."""
-
-    @property
-    def step(self) -> Tensor:
-        """(n_hits,) int32, place along the particle (event.truth.track_steps)."""
-
-    @property
-    def target(self) -> Tensor:
-        """(n_hits,) bool, its particle counts; pairs of the others are neither true nor fake."""
-
-    @property
-    def true_edges(self) -> Tensor:
-        """(2, n_true) int64, inner hit first, of the particles that count."""
-
-
-def learn_scored_windows(
-    events: Sequence[Callable[[], LearningSample]], detector: Detector, settings: ScoredSettings
-) -> ScoredWindows:
-    """Windows and scores that keep `target_efficiency` of the true edges with the fewest pairs.
-
-    `events` are read when called, one at a time, three times each; jitter their clusters
-    (`make_sample`), lest the score lean on what simulation makes too regular. Raises InputError
-    when there are no true edges, or when the settings want cluster shape and the hits have none.
-    """
-    events = events[: settings.events]
-    samples = (read() for read in events)
-    windows = learn_windows(
-        ((sample.hits, sample.true_edges) for sample in samples),
-        detector,
-        WindowSettings(settings.pair_coverage, settings.tail, cluster_shape=False),
-    )
-    scorer = _Scorer(windows, detector, settings.cluster_shape)
-    values, window, n_true = [], [], 0
-    for read in events:
-        sample = read()
-        edges = sample.true_edges.numpy()
-        n_true += edges.shape[1]
-        row = scorer.window(sample.hits, edges)
-        values.append(scorer.values(sample.hits, edges[:, row >= 0]))
-        window.append(row[row >= 0])
-    low, scale = learning.binning(
-        np.concatenate(values, axis=1), np.concatenate(window), len(windows), _BIN_TAIL
-    )
-    bins, window, truth, weight, is_true = [], [], [], [], []
-    random = np.random.default_rng(0)
-    builder = WindowBuilder(windows, detector)
-    for read in events:
-        sample = read()
-        edges = builder.build(sample.hits).numpy()
-        kind = edge_labels(sample.particle_id.numpy(), sample.step.numpy(), edges)
-        share = min(1.0, _FAKES / max(int((kind == FAKE).sum()), 1))
-        chosen = (kind != FAKE) | (random.random(len(kind)) < share)
-        edges, kind = edges[:, chosen], kind[chosen]
-        row = scorer.window(sample.hits, edges)
-        bins.append(learning.bins_of(scorer.values(sample.hits, edges), row, low, scale))
-        window.append(row)
-        truth.append((kind != FAKE).astype(np.float32))
-        counts = (kind == FAKE) | sample.target.numpy()[edges[0]]
-        each = np.choose(kind, [1.0 / share, 1.0, settings.skip_weight])
-        weight.append(np.where(counts, each, 0.0).astype(np.float32))
-        is_true.append((kind == TRUE) & counts)
-    code, rows, true = np.concatenate(bins, axis=1), np.concatenate(window), np.concatenate(is_true)
-    base, table = learning.fit_tables(
-        code, np.concatenate(truth), np.concatenate(weight), rows, len(windows)
-    )
-    score = np.sort(learning.scores_of(code[:, true], rows[true], base, table))[::-1]
-    needed = int(np.ceil(settings.target_efficiency * n_true))
-    cut = float(score[min(needed, len(score)) - 1]) - _ROUNDING if len(score) else -np.inf
-    return ScoredWindows(windows, base, low, scale, table, cut)
-
-
-class _Scorer:
-    """Values of the score's variables, and which windows pairs belong to."""
-
-    def __init__(self, windows: LayerWindows, detector: Detector, cluster_shape: bool) -> None:
-        self.detector = detector
-        self.cluster_shape = cluster_shape
-        self.barrel = along_is_z(detector)
-        inner, outer = layer_rows(windows, detector)
-        self.window_of = np.full((detector.n_layers, detector.n_layers), -1, np.int64)
-        self.window_of[inner, outer] = np.arange(len(windows))
-
-    def window(self, hits: Hits, edges: NDArray[np.int64]) -> NDArray[np.int64]:
-        """(n_edges,) row of the layer pair of each edge, -1 where it is not kept."""
-        layer = hits.layer.numpy()
-        rows: NDArray[np.int64] = self.window_of[layer[edges[0]], layer[edges[1]]]
-        return rows
-
-    def values(self, hits: Hits, edges: NDArray[np.int64]) -> NDArray[np.float32]:
-        """(n_variables, n_edges) SCORE_VARIABLES of edges."""
-        if self.cluster_shape and not hits.has_clusters:
-            raise InputError(
-                "cluster_shape is true, but the hits have no cluster features: give events "
-                "with cells, or set graph.cluster_shape to false"
-            )
-        values: NDArray[np.float32] = variables.score_values(
-            hit_columns(hits, self.detector, self.barrel),
-            *edges,
-            len(SCORE_VARIABLES) if self.cluster_shape else N_GEOMETRY,
-        )
-        return values

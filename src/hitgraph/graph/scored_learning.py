@@ -1,109 +1,159 @@
-"""Learning the score of a pair: additive logistic regression on binned variables.
+"""Learning the scored windows from events with truth."""
 
-The score of a pair is the logit of being a true edge, written as a sum of one table entry for
-each variable (a generalised additive model), with tables of its own for each layer pair. Every
-pass goes through the variables in turn and moves each table entry by a damped Newton step, so
-the entries share what correlated variables both know, which a product of likelihood ratios
-would count twice.
-"""
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+from torch import Tensor
 
-from hitgraph.graph.scored_values import N_BINS
+from hitgraph.errors import InputError
+from hitgraph.event.detector import Detector
+from hitgraph.event.truth import FAKE, TRUE, edge_labels
+from hitgraph.graph import scored_tables as tables
+from hitgraph.graph import scored_values as variables
+from hitgraph.graph.density import hit_density
+from hitgraph.graph.hits import Hits
+from hitgraph.graph.pair_geometry import ETA, PER_U, SIZE_U, SIZE_V, R, X, Y, Z, hit_rows
+from hitgraph.graph.scored import ROUNDING, ScoredSettings, ScoredWindows
+from hitgraph.graph.scored_values import N_GEOMETRY, SCORE_VARIABLES
+from hitgraph.graph.windows import (
+    LayerWindows,
+    WindowBuilder,
+    WindowSettings,
+    along_is_z,
+    layer_rows,
+    learn_windows,
+)
 
-PASSES = 12
-_STEP = 0.6  # of a Newton step
-_MAX_STEP = 1.0
-_PRIOR = 2.0  # pulls an entry towards zero like this many pairs of probability 1/2 times four
-_FLAT = 1e-6
+_FAKES = 400_000  # pairs an event that are no edges and teach the score
+_BIN_TAIL = 0.002  # of the true edges lies beyond the bins, on each side of each variable
 
 
-def binning(
-    values: NDArray[np.float32], window: NDArray[np.int64], n_windows: int, tail: float
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Equal bins between the `tail` quantiles of the true edges of each layer pair.
+class LearningSample(Protocol):
+    """An event to learn from; the samples of hitgraph.training are such."""
 
-    values (n_variables, n_true), window (n_true,) the layer pair of each. Returns low and scale
-    (n_windows, n_variables): bin = (value - low) * scale, the first and last bin take the rest.
+    @property
+    def hits(self) -> Hits: ...
+
+    @property
+    def particle_id(self) -> Tensor:
+        """(n_hits,) int64, 0 = noise."""
+
+    @property
+    def step(self) -> Tensor:
+        """(n_hits,) int32, place along the particle (event.truth.track_steps)."""
+
+    @property
+    def target(self) -> Tensor:
+        """(n_hits,) bool, its particle counts; pairs of the others are neither true nor fake."""
+
+    @property
+    def true_edges(self) -> Tensor:
+        """(2, n_true) int64, inner hit first, of the particles that count."""
+
+
+def learn_scored_windows(
+    events: Sequence[Callable[[], LearningSample]], detector: Detector, settings: ScoredSettings
+) -> ScoredWindows:
+    """Windows and scores that keep `target_efficiency` of the true edges with the fewest pairs.
+
+    `events` are read when called, one at a time, three times each; jitter their clusters
+    (`make_sample`), lest the score lean on what simulation makes too regular. Raises InputError
+    when there are no true edges, or when the settings want cluster shape and the hits have none.
     """
-    low = np.zeros((n_windows, len(values)), np.float32)
-    scale = np.ones((n_windows, len(values)), np.float32)
-    order = np.argsort(window, kind="stable")
-    edges = np.searchsorted(window[order], np.arange(n_windows + 1))
-    for w in range(n_windows):
-        members = order[edges[w] : edges[w + 1]]
-        if len(members) == 0:
-            continue
-        first, last = np.quantile(values[:, members], [tail, 1.0 - tail], axis=1)
-        width = np.maximum((last - first) / (N_BINS - 2), _FLAT * (1.0 + np.abs(first)))
-        low[w] = first - width
-        scale[w] = 1.0 / width
-    return low, scale
+    events = events[: settings.events]
+    samples = (read() for read in events)
+    windows = learn_windows(
+        ((sample.hits, sample.true_edges) for sample in samples),
+        detector,
+        WindowSettings(settings.pair_coverage, settings.tail, cluster_shape=False),
+    )
+    scorer = _Scorer(windows, detector, settings.cluster_shape)
+    values, window, densities, n_true = [], [], [], 0
+    for read in events:
+        sample = read()
+        edges = sample.true_edges.numpy()
+        n_true += edges.shape[1]
+        densities.append(float(hit_density(sample.hits, detector.n_layers)))
+        row = scorer.window(sample.hits, edges)
+        values.append(scorer.values(sample.hits, edges[:, row >= 0]))
+        window.append(row[row >= 0])
+    low, scale = tables.binning(
+        np.concatenate(values, axis=1), np.concatenate(window), len(windows), _BIN_TAIL
+    )
+    bins, window, truth, weight, is_true = [], [], [], [], []
+    random = np.random.default_rng(0)
+    builder = WindowBuilder(windows, detector)
+    for read in events:
+        sample = read()
+        edges = builder.build(sample.hits).numpy()
+        kind = edge_labels(sample.particle_id.numpy(), sample.step.numpy(), edges)
+        share = min(1.0, _FAKES / max(int((kind == FAKE).sum()), 1))
+        chosen = (kind != FAKE) | (random.random(len(kind)) < share)
+        edges, kind = edges[:, chosen], kind[chosen]
+        row = scorer.window(sample.hits, edges)
+        bins.append(tables.bins_of(scorer.values(sample.hits, edges), row, low, scale))
+        window.append(row)
+        truth.append((kind != FAKE).astype(np.float32))
+        counts = (kind == FAKE) | sample.target.numpy()[edges[0]]
+        each = np.choose(kind, [1.0 / share, 1.0, settings.skip_weight])
+        weight.append(np.where(counts, each, 0.0).astype(np.float32))
+        is_true.append((kind == TRUE) & counts)
+    code, rows, true = np.concatenate(bins, axis=1), np.concatenate(window), np.concatenate(is_true)
+    base, table = tables.fit_tables(
+        code, np.concatenate(truth), np.concatenate(weight), rows, len(windows)
+    )
+    score = np.sort(tables.scores_of(code[:, true], rows[true], base, table))[::-1]
+    needed = int(np.ceil(settings.target_efficiency * n_true))
+    cut = float(score[min(needed, len(score)) - 1]) - ROUNDING if len(score) else -np.inf
+    return ScoredWindows(windows, base, low, scale, table, cut, float(np.mean(densities)))
 
 
-@njit(cache=True)
-def bins_of(values, window, low, scale):  # type: ignore[no-untyped-def]
-    """(n_variables, n_pairs) uint8 table bins; arguments as of `binning`."""
-    bins = np.empty(values.shape, np.uint8)
-    for v in range(values.shape[0]):
-        for k in range(values.shape[1]):
-            place = (values[v, k] - low[window[k], v]) * scale[window[k], v]
-            bins[v, k] = int(min(max(place, np.float32(0.0)), np.float32(N_BINS - 1)))
-    return bins
+class _Scorer:
+    """Values of the score's variables, and which windows pairs belong to."""
+
+    def __init__(self, windows: LayerWindows, detector: Detector, cluster_shape: bool) -> None:
+        self.detector = detector
+        self.cluster_shape = cluster_shape
+        self.barrel = along_is_z(detector)
+        inner, outer = layer_rows(windows, detector)
+        self.window_of = np.full((detector.n_layers, detector.n_layers), -1, np.int64)
+        self.window_of[inner, outer] = np.arange(len(windows))
+
+    def window(self, hits: Hits, edges: NDArray[np.int64]) -> NDArray[np.int64]:
+        """(n_edges,) row of the layer pair of each edge, -1 where it is not kept."""
+        layer = hits.layer.numpy()
+        rows: NDArray[np.int64] = self.window_of[layer[edges[0]], layer[edges[1]]]
+        return rows
+
+    def values(self, hits: Hits, edges: NDArray[np.int64]) -> NDArray[np.float32]:
+        """(n_variables, n_edges) SCORE_VARIABLES of edges."""
+        if self.cluster_shape and not hits.has_clusters:
+            raise InputError(
+                "cluster_shape is true, but the hits have no cluster features: give events "
+                "with cells, or set graph.cluster_shape to false"
+            )
+        values: NDArray[np.float32] = variables.score_values(
+            hit_columns(hits, self.detector, self.barrel),
+            *edges,
+            len(SCORE_VARIABLES) if self.cluster_shape else N_GEOMETRY,
+        )
+        return values
 
 
-def fit_tables(
-    bins: NDArray[np.uint8],
-    truth: NDArray[np.float32],
-    weight: NDArray[np.float32],
-    window: NDArray[np.int64],
-    n_windows: int,
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Base (n_windows,) and tables (n_windows, n_variables, N_BINS) of the logit.
+def hit_columns(hits: Hits, detector: Detector, barrel: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """(18, n_hits) float32: the hits as scored_values reads them.
 
-    bins (n_variables, n_pairs), truth in {0, 1}, weight how many pairs a pair stands for.
+    A particle that crosses L channels lights L + 1 of them on average, so sizes count from one.
     """
-    n_true = np.bincount(window, weights=weight * truth, minlength=n_windows)
-    n_all = np.bincount(window, weights=weight, minlength=n_windows)
-    base = np.log((n_true + 0.5) / (n_all - n_true + 0.5)).astype(np.float32)
-    tables = np.zeros((n_windows, len(bins), N_BINS), np.float32)
-    score = base[window]
-    for _ in range(PASSES):
-        for variable in range(len(bins)):
-            _newton_step(bins[variable], truth, weight, window, score, tables[:, variable])
-    return base, tables
-
-
-@njit(cache=True, fastmath=True)
-def _newton_step(bins, truth, weight, window, score, table):  # type: ignore[no-untyped-def]
-    """Move the entries of one variable's tables, and the scores with them."""
-    gradient = np.zeros(table.shape)
-    curvature = np.zeros(table.shape)
-    for k in range(len(bins)):
-        probability = np.float32(1.0) / (np.float32(1.0) + np.exp(-score[k]))
-        w, b = window[k], bins[k]
-        gradient[w, b] += weight[k] * (truth[k] - probability)
-        curvature[w, b] += weight[k] * probability * (np.float32(1.0) - probability)
-    step = np.empty_like(table)
-    for w in range(table.shape[0]):
-        for b in range(table.shape[1]):
-            move = gradient[w, b] - _PRIOR * table[w, b]
-            move *= _STEP / (curvature[w, b] + _PRIOR)
-            step[w, b] = min(max(move, -_MAX_STEP), _MAX_STEP)
-            table[w, b] += step[w, b]
-    for k in range(len(bins)):
-        score[k] += step[window[k], bins[k]]
-
-
-@njit(cache=True)
-def scores_of(bins, window, base, tables):  # type: ignore[no-untyped-def]
-    """(n_pairs,) float32 score of each pair."""
-    score = np.empty(bins.shape[1], np.float32)
-    for k in range(bins.shape[1]):
-        total = base[window[k]]
-        for v in range(bins.shape[0]):
-            total += tables[window[k], v, bins[v, k]]
-        score[k] = total
-    return score
+    rows = hit_rows(hits, detector)
+    columns = np.empty((variables.N_COLUMNS, len(hits)), np.float32)
+    columns[: variables.CHARGE_] = rows[:, [X, Y, Z, R, ETA]].T
+    columns[variables.CHARGE_] = hits.charge.cpu().numpy()
+    in_barrel = barrel[hits.layer.cpu().numpy()]
+    columns[variables.ALONG_] = np.where(in_barrel, rows[:, Z], rows[:, R])
+    columns[variables.SIZE_U_] = rows[:, SIZE_U] - 1.0
+    columns[variables.SIZE_V_] = rows[:, SIZE_V] - 1.0
+    columns[variables.FRAME_ :] = rows[:, PER_U:].T
+    return columns

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from hitgraph.event.detector import Detector
 from hitgraph.graph.direction import squared_distance
-from hitgraph.graph.hits import FEATURES, Hits
+from hitgraph.graph.hits import Hits
 from hitgraph.graph.pair_geometry import ETA, SIZE_U, SIZE_V, R, X, Y, Z
 from hitgraph.graph.pairs_on_device import circle, crossing, hit_rows
 from hitgraph.graph.scored_values import N_BINS, N_GEOMETRY
@@ -52,12 +52,13 @@ def search_scored(
     detector: Detector,
     barrel: Tensor,
     windows: tuple[Tensor, ...],
-    cut: float,
+    cut: Tensor,
 ) -> tuple[Tensor, Tensor]:
     """Edges and scores of scored.ScoredBuilder.search, ordered by inner and then by outer hit.
 
     barrel (n_layers,) bool; windows: first, outer and bounds as above, then base, low, scale and
-    table as in scored_search.search_scored; all on the device of the hits.
+    table as in scored_search.search_scored; all on the device of the hits, as is
+    cut ().
     """
     device = hits.position.device
     base, low, scale, table = windows[3:]
@@ -157,7 +158,7 @@ def _score_values(
     yield (a[:, Z] * b[:, R] - b[:, Z] * a[:, R]) / torch.sqrt(dr * dr + dz * dz)
     if n_variables == N_GEOMETRY:
         return
-    charge = hits.features[:, FEATURES.index("charge")]
+    charge = hits.charge
     length = torch.sqrt(1 + cot * cot)
     for row, hit, tangent in ((a, i, bent.inner), (b, j, bent.outer)):
         u, v, w = crossing(row, tangent, cot)

@@ -13,7 +13,8 @@ import torch
 
 from hitgraph.event.detector import Detector
 from hitgraph.graph.pairs import pair_features
-from hitgraph.graph.scored import ScoredSettings, ScoredWindows, learn_scored_windows
+from hitgraph.graph.scored import ScoredSettings, ScoredWindows
+from hitgraph.graph.scored_learning import learn_scored_windows
 from hitgraph.graph.windows import LayerWindows, WindowSettings, learn_windows
 from hitgraph.pipeline import Pipeline
 from hitgraph.recipe import RadiusStage
