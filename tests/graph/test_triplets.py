@@ -13,7 +13,7 @@ from hitgraph.errors import SettingsError
 from hitgraph.event.detector import Detector
 from hitgraph.event.event import Event
 from hitgraph.graph.hits import Hits, hits_from_event
-from hitgraph.graph.triplet_search import NO_TRIPLET, SUM_FLOOR
+from hitgraph.graph.triplet_networks import NO_TRIPLET, SUM_FLOOR
 from hitgraph.graph.triplets import (
     TripletFilter,
     TripletSettings,
@@ -101,7 +101,7 @@ def test_the_kernel_gives_what_torch_gives(hits: Hits, n: int, seed: int) -> Non
     found, inputs = find_triplets(FAR, doublets)
     network.triplet.standardise.mean.uniform_(-1, 1)
     network.triplet.standardise.std.uniform_(0.5, 2)
-    support = edge_support(network, doublets).tensor()
+    support = torch.from_numpy(edge_support(network, doublets))
     with torch.no_grad():
         scores = network.triplet(torch.from_numpy(inputs))
     for side, column in ((1, 0), (0, 2)):  # inner support: as the outer edge of a triplet

@@ -111,7 +111,9 @@ def test_inputs_are_those_of_the_kernels(device: str, n_edges: int, seed: int) -
     )
     assert close(inputs, torch.from_numpy(expected))
     support = edge_support(some_network(seed), doublets)
-    found = triplets_on_device.edge_inputs(there.position, on_it, rows, support.tensor().to(device))
+    found = triplets_on_device.edge_inputs(
+        there.position, on_it, rows, torch.from_numpy(support).to(device)
+    )
     assert close(found, torch.from_numpy(edge_inputs(doublets, support)))
 
 

@@ -126,7 +126,7 @@ def random_parts(n_tracks: int, seed: int) -> tuple[Hits, Tensor]:
     random = np.random.default_rng(seed)
     hits = straight_hits(
         [(phi % (2 * np.pi) - np.pi, cot) for phi, cot in random.normal(size=(n_tracks, 2))],
-        RADII[:4],
+        [30.0, 200.0, 450.0, 700.0],  # some tracks overlap by more than is allowed
     )
     kept = torch.from_numpy(random.random(len(hits)) < 0.7)
     number = torch.unique((torch.arange(len(hits)) // 4)[kept], return_inverse=True)[1]
@@ -156,9 +156,15 @@ def test_pairs_are_those_of_a_comparison_of_all_with_all(
     )
     apart = (place[:, None] - place[None]).norm(dim=2)
     fits = (apart <= 1) & (n_hits[:, None] + n_hits[None] <= max_hits)
+    distance = hits.position.double().norm(dim=1)
+    own = [distance[labels == track] for track in range(len(n_hits))]
+    for a, b in fits.triu(1).nonzero().tolist():
+        inner, outer = sorted((own[a], own[b]), key=lambda d: float(d.mean()))
+        fits[a, b] = outer.min() - inner.max() >= -parts.OVERLAP
     pairs = part_pairs(hits, labels, max_hits)
     found = torch.stack([pairs.inner, pairs.outer]).sort(dim=0).values
     assert torch.equal(found.T, fits.triu(1).nonzero())
+    assert all(own[a].mean() <= own[b].mean() for a, b in zip(*pairs[:2], strict=True))
 
 
 def test_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,8 +7,6 @@ it is updated, and with it the parts p, q of the split first layer of the next r
 round ends in the logits: its messages would reach no edge.
 """
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -18,7 +16,9 @@ from torch import Tensor
 
 from hitgraph.gnn.interaction_weights import round_weights, two_layers
 from hitgraph.graph.networks import as_numpy
-from hitgraph.graph.triplet_search import group_by_hit
+from hitgraph.kernels.blocks import in_blocks, in_parallel
+from hitgraph.kernels.groups import group_by_hit
+from hitgraph.kernels.scalars import exp
 from hitgraph.kernels.tiles import COLUMNS, ROWS, add_scaled, pad, padded, relu_tile, sum_tile
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ BLOCK = 64  # edges whose gates are computed together
 EDGES = 128 * BLOCK  # a task
 HITS = 2048  # a task; both of whole tiles
 _LIMIT = np.float32(8.0)  # of standardised inputs, as in hitgraph.graph.networks.Standardise
+_SHUT = np.float32(40.0)  # a gate with less than minus this lets nothing through
 _ONE, _ZERO = np.float32(1.0), np.float32(0.0)
 _EPSILON = np.float32(1e-5)  # of torch's layer norm
 
@@ -43,8 +44,9 @@ def score_edges(
     n_hits, n_edges = len(x), edge_index.shape[1]
     width, inner = padded(settings.hidden), padded(settings.mlp_hidden)
     first, second = (np.ascontiguousarray(ends) for ends in edge_index.numpy())
-    from_start, out_of = group_by_hit(first, n_hits)
-    into_start, into = group_by_hit(second, n_hits)
+    (from_start, out_of), (into_start, into) = in_parallel(
+        lambda ends: group_by_hit(ends, n_hits), (first, second)
+    )
     hits = np.zeros((padded(n_hits), width), np.float32)  # whole tiles
     hits[:n_hits, : settings.hidden] = network.encode_hits(network.standardise_hits(x)).numpy()
     edges = np.empty((padded(n_edges), width), np.float32)
@@ -64,39 +66,33 @@ def score_edges(
     mean, per_std = as_numpy(scaling.mean), np.float32(1.0) / as_numpy(scaling.std)
     attributes = np.ascontiguousarray(edge_attr.numpy())
 
-    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+    def start(lo: int, hi: int) -> None:
+        _encode(lo, hi, attributes, mean, per_std, *encoder, edges)
 
-        def in_blocks(task: Callable[[int, int], None], n: int, size: int) -> None:
-            begins = range(0, n, size)
-            list(pool.map(task, begins, (min(begin + size, n) for begin in begins)))
+    def project(lo: int, hi: int) -> None:
+        _project(lo, hi, hits, *rounds[0].of_hits, *parts)
 
-        def start(lo: int, hi: int) -> None:
-            _encode(lo, hi, attributes, mean, per_std, *encoder, edges)
+    def update_edges(lo: int, hi: int) -> None:
+        _update_edges(
+            lo, hi, first, second, *parts, edges, *now.of_edges, now.gate, now.gate_bias,
+            settings.residual, settings.gated, is_last, gates,
+            classify, classifier.first_bias, last, classifier.second_bias[0], logits,
+        )  # fmt: skip
 
-        def project(lo: int, hi: int) -> None:
-            _project(lo, hi, hits, *rounds[0].of_hits, *parts)
+    def update_hits(lo: int, hi: int) -> None:
+        _update_hits(
+            lo, hi, hits, settings.hidden, edges, gates, from_start, out_of, into_start, into,
+            *now.of_nodes, settings.residual, *following.of_hits, *parts,
+        )  # fmt: skip
 
-        def update_edges(lo: int, hi: int) -> None:
-            _update_edges(
-                lo, hi, first, second, *parts, edges, *now.of_edges, now.gate, now.gate_bias,
-                settings.residual, settings.gated, is_last, gates,
-                classify, classifier.first_bias, last, classifier.second_bias[0], logits,
-            )  # fmt: skip
-
-        def update_hits(lo: int, hi: int) -> None:
-            _update_hits(
-                lo, hi, hits, settings.hidden, edges, gates, from_start, out_of, into_start, into,
-                *now.of_nodes, settings.residual, *following.of_hits, *parts,
-            )  # fmt: skip
-
-        in_blocks(start, n_edges, EDGES)
-        in_blocks(project, len(hits), HITS)
-        for step, now in enumerate(rounds):  # noqa: B007  (the tasks read it)
-            is_last = step == len(rounds) - 1
-            in_blocks(update_edges, n_edges, EDGES)
-            if not is_last:
-                following = rounds[step + 1]
-                in_blocks(update_hits, len(hits), HITS)
+    in_blocks(start, n_edges, EDGES)
+    in_blocks(project, len(hits), HITS)
+    for step, now in enumerate(rounds):  # noqa: B007  (the tasks read it)
+        is_last = step == len(rounds) - 1
+        in_blocks(update_edges, n_edges, EDGES)
+        if not is_last:
+            following = rounds[step + 1]
+            in_blocks(update_hits, len(hits), HITS)
     return torch.from_numpy(logits)
 
 
@@ -208,7 +204,8 @@ def _update_edges(  # type: ignore[no-untyped-def]
                 total += gate[j] * edges[k, j]
             gates[k] = total
         for k in range(begin, end):
-            gates[k] = _ONE / (_ONE + np.exp(-gates[k]))
+            opening = gates[k] if gates[k] > -_SHUT else -_SHUT
+            gates[k] = _ONE / (_ONE + exp(-(opening if opening < _SHUT else _SHUT)))
 
 
 @njit(

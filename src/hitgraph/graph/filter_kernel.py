@@ -4,7 +4,6 @@ A block of pairs goes from the hits to its logits without leaving the first-leve
 nothing of the size of the candidate list is written but the logits.
 """
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -18,6 +17,7 @@ from hitgraph.graph.hits import Hits
 from hitgraph.graph.networks import as_numpy
 from hitgraph.graph.pair_block import BLOCK, FEATURES_AT, N_FEATURES, fill_block, hit_table
 from hitgraph.graph.pair_geometry import FAST
+from hitgraph.kernels.blocks import in_blocks
 from hitgraph.kernels.tiles import COLUMNS, ROWS, pad, padded, relu_tile
 
 if TYPE_CHECKING:
@@ -72,14 +72,13 @@ def score_pairs(
         inner += weights.bias
     logits = np.empty(len(first), np.float32)
 
-    def task(begin: int) -> None:
+    def task(begin: int, end: int) -> None:
         _score(
-            begin, min(begin + _TASK, len(first)), table, first, second, further, inner, outer,
+            begin, end, table, first, second, further, inner, outer,
             network.use_pairs, hits.has_clusters, network.use_hits, *weights, logits,
         )  # fmt: skip
 
-    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
-        list(pool.map(task, range(0, len(first), _TASK)))
+    in_blocks(task, len(first), _TASK)
     return torch.from_numpy(logits)
 
 

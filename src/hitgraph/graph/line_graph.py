@@ -12,8 +12,8 @@ import torch
 from numba import njit
 from torch import Tensor
 
-from hitgraph.graph.triplet_search import group_by_hit
 from hitgraph.kernels.choice import for_host
+from hitgraph.kernels.groups import group_by_hit
 from hitgraph.kernels.ranges import expand_in_parts
 
 

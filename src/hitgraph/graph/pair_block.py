@@ -27,6 +27,7 @@ from hitgraph.graph.pair_geometry import (
     circle_through,
     hit_rows,
 )
+from hitgraph.kernels.scalars import log
 
 BLOCK = 64  # pairs; all that belongs to a block fits into the first-level cache
 N_GEOMETRY, N_FEATURES = 13, 25  # without and with cluster shape
@@ -38,7 +39,6 @@ _MAX_Z0 = np.float32(10.0)  # 100 mm; pairs at equal radius point nowhere on the
 _MAX_SIZE = np.float32(30.0)  # channels; a direction along the module's plane has no finite size
 _ONE, _ZERO = np.float32(1.0), np.float32(0.0)
 _TINY = np.float32(1e-6)
-_LOG_2 = np.float32(np.log(2.0))
 
 
 def hit_table(hits: Hits, detector: Detector) -> NDArray[np.float32]:
@@ -51,20 +51,6 @@ def hit_table(hits: Hits, detector: Detector) -> NDArray[np.float32]:
         table[:, _CHARGE] = features[:, FEATURES.index("charge")]
     table[:, _LAYER] = hits.layer.cpu().numpy()
     return table
-
-
-@njit(fastmath=FAST, inline="always", error_model="numpy")
-def _log(x):  # type: ignore[no-untyped-def]
-    """Natural logarithm of a float32 of at least 1, to its last two bits; without a call."""
-    bits = np.float32(x).view(np.int32)
-    exponent = (bits - np.int32(0x3F3504F3)) >> np.int32(23)  # mantissa from sqrt(1/2) to sqrt(2)
-    mantissa = np.int32(bits - (exponent << np.int32(23))).view(np.float32)
-    s = (mantissa - _ONE) / (mantissa + _ONE)
-    q = s * s
-    series = np.float32(1 / 3) + q * (
-        np.float32(1 / 5) + q * (np.float32(1 / 7) + q * np.float32(1 / 9))
-    )
-    return np.float32(exponent) * _LOG_2 + np.float32(2.0) * s * (_ONE + q * series)
 
 
 @njit(fastmath=FAST, inline="always", error_model="numpy")
@@ -130,7 +116,7 @@ def fill_block(s, table, first, second, begin, end, with_shape):  # type: ignore
         z0 = z0 if z0 > -_MAX_Z0 else -_MAX_Z0
         z0 = z0 if z0 < _MAX_Z0 else _MAX_Z0
         length = np.sqrt(cot * cot + _ONE)
-        slope = _log(abs(cot) + length)
+        slope = log(abs(cot) + length)
         s[f + k] = np.float32(1000.0) * curvature
         s[f + BLOCK + k] = z0
         s[f + 2 * BLOCK + k] = slope if cot >= _ZERO else -slope

@@ -4,8 +4,6 @@ The direction at either hit is the tangent of the circle through the beam line a
 (graph/pair_geometry.py). Geometry does not change when the event is turned about the beam line.
 """
 
-from concurrent.futures import ThreadPoolExecutor
-
 import numpy as np
 import torch
 from numba import njit
@@ -15,6 +13,7 @@ from hitgraph.event.detector import Detector
 from hitgraph.graph import pairs_on_device
 from hitgraph.graph.hits import FEATURES, Hits
 from hitgraph.graph.pair_block import BLOCK, FEATURES_AT, N_FEATURES, fill_block, hit_table
+from hitgraph.kernels.blocks import in_blocks
 from hitgraph.kernels.choice import for_host
 
 # The same for all edges of one track, up to resolution: what a graph network needs on its edges.
@@ -84,13 +83,11 @@ def pair_features(
     n_edges, n_columns = len(first), len(pair_feature_names(clusters))
     features = np.empty((n_edges, n_columns), np.float32)
 
-    def task(begin: int) -> None:
-        block = slice(begin, begin + _TASK)
+    def task(begin: int, end: int) -> None:
+        block = slice(begin, end)
         _fill(table, first[block], second[block], clusters, features[block])
 
-    threads = threads or torch.get_num_threads()
-    with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(task, range(0, n_edges, _TASK)))
+    in_blocks(task, n_edges, _TASK, threads)
     return torch.from_numpy(features)
 
 

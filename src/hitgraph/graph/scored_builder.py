@@ -3,8 +3,6 @@
 A graph builder of its own, on top of graph/windows.py, with the tables of graph/scored.py.
 """
 
-from concurrent.futures import ThreadPoolExecutor
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -22,6 +20,7 @@ from hitgraph.graph.scored_values import N_GEOMETRY
 from hitgraph.graph.window_search import sort_into_cells
 from hitgraph.graph.windows import along_is_z, layer_rows
 from hitgraph.graph.windows_on_device import search_scored
+from hitgraph.kernels.blocks import in_blocks
 from hitgraph.kernels.choice import for_host
 from hitgraph.kernels.constants import Constants
 
@@ -99,15 +98,13 @@ class ScoredBuilder:
             table.reshape(len(table), -1), self._best, np.float32(self.scored.cut + shift),
         )  # fmt: skip
 
-        def task(begin: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-            end = min(begin + _BLOCK, len(order))
+        def task(begin: int, end: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
             found: tuple[NDArray[np.int32], NDArray[np.float32]] = search.search_scored(
                 begin, end, *hits_of, *windows
             )
             return found
 
-        with ThreadPoolExecutor(self.threads or torch.get_num_threads()) as pool:
-            blocks = list(pool.map(task, range(0, len(order), _BLOCK)))
+        blocks = in_blocks(task, len(order), _BLOCK, self.threads)
         pairs = np.concatenate([np.empty((2, 0), np.int32), *(b[0] for b in blocks)], axis=1)
         scores = np.concatenate([np.empty(0, np.float32), *(b[1] for b in blocks)])
         return torch.from_numpy(pairs.astype(np.int64)), torch.from_numpy(scores - shift)

@@ -8,8 +8,6 @@ side. Triplets are never stored. After arXiv 2103.06995, section 5.4 (triplet gr
 arXiv 1810.06111, without the cost of a graph network on triplets.
 """
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -19,18 +17,20 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from hitgraph.errors import SettingsError
+from hitgraph.graph import triplet_networks, triplet_rows, triplets_on_device
 from hitgraph.graph import triplet_search as search
-from hitgraph.graph import triplets_on_device
 from hitgraph.graph.hits import Hits
 from hitgraph.graph.networks import Standardise, as_numpy, logits_of, mlp
+from hitgraph.kernels.blocks import in_blocks, in_parallel
 from hitgraph.kernels.choice import for_host
+from hitgraph.kernels.groups import group_by_hit
 from hitgraph.kernels.tiles import COLUMNS, pad, whole_rows
 
 Float32 = NDArray[np.float32]
 
 SUPPORT = ("inner_best", "inner_sum", "outer_best", "outer_sum")
 _BLOCK = 2048  # middle hits a task
-_EDGE_BLOCK = 64 * search.LANES  # edges a task
+_EDGE_BLOCK = 64 * triplet_rows.LANES  # edges a task
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class TripletFilter(nn.Module):
         self.settings = settings
         width = settings.hidden
         self.triplet = RowNetwork([search.N_TRIPLET_INPUTS, width, width // 2], residual=False)
-        self.edge = RowNetwork([search.N_EDGE_INPUTS, width, width], residual=True)
+        self.edge = RowNetwork([triplet_rows.N_EDGE_INPUTS, width, width], residual=True)
 
 
 class Doublets(NamedTuple):
@@ -84,19 +84,8 @@ class Doublets(NamedTuple):
     into: NDArray[np.int32]  # (n_edges,) edges by outer hit
     from_start: NDArray[np.int64]  # (n_hits + 1,)
     out_of: NDArray[np.int32]  # (n_edges,) edges by inner hit
-    position: Float32  # (n_hits, 4) x, y, z in mm, and x^2 + y^2
-    rows: Float32  # (n_edges, 8) columns of triplet_search
-
-
-class Support(NamedTuple):
-    """Of each edge the logit of its best triplet and the log of the sum of their odds."""
-
-    inner: Float32  # (n_edges, 2) over the triplets that lead into the edge from inside
-    outer: Float32  # (n_edges, 2) over those that lead on from it
-
-    def tensor(self) -> Tensor:
-        """(n_edges, 4), columns SUPPORT."""
-        return torch.from_numpy(np.concatenate(self, axis=1))
+    points: Float32  # (n_hits, 4) x, y, z in mm, and x^2 + y^2
+    rows: Float32  # (n_edges, 8) columns of triplet_rows
 
 
 def judge_edges(
@@ -114,42 +103,44 @@ def judge_edges(
     weights = _weights(network.edge)
 
     def task(begin: int, end: int) -> None:
-        search.judge_edges(
-            begin, end, doublets.source, doublets.target, doublets.position, doublets.rows,
-            *support, *weights, judged,
+        triplet_networks.judge_edges(
+            begin, end, doublets.source, doublets.target, doublets.points, doublets.rows,
+            support, *weights, judged,
         )  # fmt: skip
 
-    _in_blocks(task, len(judged), _EDGE_BLOCK)
-    return torch.from_numpy(judged), support.tensor()
+    in_blocks(task, len(judged), _EDGE_BLOCK)
+    return torch.from_numpy(judged), torch.from_numpy(support)
 
 
-def edge_support(network: TripletFilter, doublets: Doublets) -> Support:
-    """The support of each edge by the triplets within reach."""
-    inner = np.zeros((len(doublets.source), 2), np.float32)
-    inner[:, 0] = search.NO_TRIPLET
-    outer = inner.copy()
+def edge_support(network: TripletFilter, doublets: Doublets) -> Float32:
+    """The support of each edge by the triplets within reach: (n_edges, 4), columns SUPPORT.
+
+    Of the triplets that lead into it from inside, and of those that lead on from it, the best
+    logit and the logarithm of the sum of their odds.
+    """
+    support = np.empty((len(doublets.source), len(SUPPORT)), np.float32)
+    support[:] = (triplet_networks.NO_TRIPLET, 0, triplet_networks.NO_TRIPLET, 0)
     weights = _weights(network.triplet)
 
-    def task(begin: int, end: int) -> None:
-        search.support_edges(
-            begin, end, *doublets, *_reach(network.settings), *weights, inner, outer
+    def judge(begin: int, end: int) -> None:
+        triplet_networks.support_edges(
+            begin, end, *doublets, *_reach(network.settings), *weights, support
         )
 
-    _in_blocks(task, len(doublets.position), _BLOCK)
-    for side in (inner, outer):
-        side[:, 1] = np.log(side[:, 1] + search.SUM_FLOOR)
-    return Support(inner, outer)
+    def finish(begin: int, end: int) -> None:
+        triplet_networks.take_logarithms(begin, end, support)
+
+    in_blocks(judge, len(doublets.points), _BLOCK)
+    in_blocks(finish, len(support), _EDGE_BLOCK)
+    return support
 
 
-def edge_inputs(doublets: Doublets, support: Support) -> Float32:
+def edge_inputs(doublets: Doublets, support: Float32) -> Float32:
     """(n_edges, 13) what the edge network reads; its first column is the old logit."""
-    n_edges = len(doublets.source)
-    inputs = np.empty((search.N_EDGE_INPUTS, n_edges), np.float32)
-    search.fill_edge_inputs(
-        0, n_edges, doublets.source, doublets.target, doublets.position, doublets.rows,
-        *support, inputs,
-    )  # fmt: skip
-    return np.ascontiguousarray(inputs.T)
+    inputs: Float32 = triplet_rows.list_edge_inputs(
+        doublets.source, doublets.target, doublets.points, doublets.rows, support
+    )
+    return inputs
 
 
 def find_triplets(
@@ -161,7 +152,7 @@ def find_triplets(
     def task(begin: int, end: int) -> None:
         found[begin] = search.list_triplets(begin, end, *doublets, *_reach(settings))
 
-    _in_blocks(task, len(doublets.position), _BLOCK)
+    in_blocks(task, len(doublets.points), _BLOCK)
     blocks = [found[begin] for begin in sorted(found)]
     edges = [np.empty((0, 2), np.int32), *(block[0] for block in blocks)]
     inputs = [
@@ -174,19 +165,20 @@ def find_triplets(
 def order_doublets(hits: Hits, edge_index: Tensor, logits: Tensor) -> Doublets:
     """Edges (2, n_edges), inner hit first, with logits (n_edges,), as the search wants them."""
     source, target = (ends.astype(np.int32) for ends in edge_index.cpu().numpy())
-    position = np.empty((len(hits), 4), np.float32)
-    position[:, :3] = hits.position.cpu().numpy()
-    position[:, 3] = position[:, 0] ** 2 + position[:, 1] ** 2
+    points = np.empty((len(hits), 4), np.float32)
+    points[:, :3] = hits.position.cpu().numpy()
+    points[:, 3] = points[:, 0] ** 2 + points[:, 1] ** 2
     layer, logit = hits.layer.cpu().numpy(), logits.detach().cpu().numpy()
-    rows = np.zeros((len(source), search.EDGE_WIDTH), np.float32)
+    rows = np.zeros((len(source), triplet_rows.EDGE_WIDTH), np.float32)
 
     def task(begin: int, end: int) -> None:
-        search.fill_edge_rows(begin, end, source, target, position, layer, logit, rows)
+        triplet_rows.fill_edge_rows(begin, end, source, target, points, layer, logit, rows)
 
-    _in_blocks(task, len(source), _EDGE_BLOCK)
-    into_start, into = search.group_by_hit(target, len(hits))
-    from_start, out_of = search.group_by_hit(source, len(hits))
-    return Doublets(source, target, into_start, into, from_start, out_of, position, rows)
+    in_blocks(task, len(source), _EDGE_BLOCK)
+    (into_start, into), (from_start, out_of) = in_parallel(
+        lambda end: group_by_hit(end, len(hits)), (target, source)
+    )
+    return Doublets(source, target, into_start, into, from_start, out_of, points, rows)
 
 
 def _weights(network: RowNetwork) -> tuple[Float32 | np.float32, ...]:
@@ -207,8 +199,3 @@ def _weights(network: RowNetwork) -> tuple[Float32 | np.float32, ...]:
 
 def _reach(settings: TripletSettings) -> tuple[np.float32, np.float32]:
     return np.float32(settings.reach_phi), np.float32(settings.reach_z)
-
-
-def _in_blocks(task: Callable[[int, int], None], n: int, size: int) -> None:
-    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
-        list(pool.map(lambda begin: task(begin, min(begin + size, n)), range(0, n, size)))

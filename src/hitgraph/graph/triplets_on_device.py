@@ -1,8 +1,8 @@
 """The triplet filter in torch, for hits that lie on a GPU.
 
-The formulas of triplet_search, one operation on many triplets at a time: TRIPLETS of them are in
-flight, so that memory does not grow with the event. The test of what is within reach comes first,
-and only what passes it is given inputs and judged.
+The formulas of triplet_search and triplet_rows, one operation on many triplets at a time: TRIPLETS
+of them are in flight, so that memory does not grow with the event. The test of what is within
+reach comes first, and only what passes it is given inputs and judged.
 """
 
 from typing import TYPE_CHECKING, NamedTuple
@@ -13,16 +13,8 @@ from torch import Tensor
 from hitgraph.graph.hits import Hits
 from hitgraph.graph.line_graph import edge_pairs_in_parts
 from hitgraph.graph.pairs_on_device import circle
-from hitgraph.graph.triplet_search import (
-    CURVATURE,
-    LENGTH,
-    LOGIT,
-    NO_TRIPLET,
-    SAME_LAYER,
-    SLOPE,
-    SUM_FLOOR,
-    Z0,
-)
+from hitgraph.graph.triplet_networks import NO_TRIPLET, SUM_FLOOR
+from hitgraph.graph.triplet_rows import CURVATURE, LENGTH, LOGIT, SAME_LAYER, SLOPE, Z0
 
 if TYPE_CHECKING:
     from hitgraph.graph.triplets import TripletFilter, TripletSettings
@@ -30,7 +22,7 @@ if TYPE_CHECKING:
 TRIPLETS = 1 << 22  # in flight, before the reach test
 EDGES = 1 << 20  # judged at a time
 
-# as in hitgraph.graph.triplet_search
+# as in triplet_search and triplet_rows
 _CURVATURE_UNIT, _SLOPE_UNIT, _Z0_UNIT = 0.1, 0.02, 0.02
 _MAX_Z0, _SHORTEST, _TINY, _LIMIT = 10.0, 1e-3, 1e-3, 8.0
 
@@ -51,7 +43,7 @@ def judge_edges(
 
 
 def edge_rows(hits: Hits, edge_index: Tensor, logits: Tensor) -> Tensor:
-    """(n_edges, 6) what triplet_search.fill_edge_rows gives."""
+    """(n_edges, 6) what triplet_rows.fill_edge_rows gives."""
     first, second = edge_index
     places = torch.cat([hits.position, hits.position[:, :2].norm(dim=1, keepdim=True)], dim=1)
     a, b = places[first], places[second]
@@ -168,7 +160,7 @@ def _squashed(value: Tensor, unit: float) -> Tensor:
 
 
 def edge_inputs(position: Tensor, edge_index: Tensor, rows: Tensor, support: Tensor) -> Tensor:
-    """(n_edges, 13) what triplet_search.fill_edge_inputs gives."""
+    """(n_edges, 13) what triplet_rows.fill_edge_inputs gives."""
     ends = [position[hit] for hit in edge_index]
     columns = [
         rows[:, LOGIT],

@@ -5,7 +5,6 @@ hits says about its particle (docs/stages.md).
 """
 
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +29,7 @@ from hitgraph.graph.window_search import (
     sort_into_cells,
 )
 from hitgraph.graph.windows_on_device import search_windows
+from hitgraph.kernels.blocks import in_blocks
 from hitgraph.kernels.choice import for_host
 from hitgraph.kernels.constants import Constants
 
@@ -220,17 +220,11 @@ class WindowBuilder:
             use_shape,
         )
 
-        def task(begin: int) -> NDArray[np.int32]:
-            pairs: NDArray[np.int32] = search_block(begin, min(begin + _BLOCK, len(order)), *shared)
+        def task(begin: int, end: int) -> NDArray[np.int32]:
+            pairs: NDArray[np.int32] = search_block(begin, end, *shared)
             return pairs
 
-        blocks = range(0, len(order), _BLOCK)
-        threads = self.threads or torch.get_num_threads()
-        if threads == 1:
-            found = [task(begin) for begin in blocks]
-        else:
-            with ThreadPoolExecutor(threads) as pool:
-                found = list(pool.map(task, blocks))
+        found = in_blocks(task, len(order), _BLOCK, self.threads)
         pairs = np.concatenate([np.empty((2, 0), np.int32), *found], axis=1)
         return torch.from_numpy(pairs.astype(np.int64))
 

@@ -16,6 +16,7 @@ from hitgraph.tracks.helix import Helices, farthest_hits, fit_helices, sum_by_tr
 
 # Pairs of parts are looked at whose directions differ by less than about these.
 PHI_REACH, ETA_REACH = 0.25, 0.35
+OVERLAP = 300.0  # mm, by which the inner part may reach beyond the start of the outer one
 CHUNK = 1 << 22  # pairs tested at a time
 
 JOIN_FEATURES = (
@@ -53,7 +54,7 @@ class _Parts(NamedTuple):
 
 
 def part_pairs(hits: Hits, labels: Tensor, max_hits: int) -> PartPairs:
-    """All pairs of tracks with similar directions and at most `max_hits` hits together.
+    """All pairs of tracks with similar directions, one behind the other, of `max_hits` at most.
 
     labels (n_hits,), -1 = no track. The pairs are ordered by the lower and then the higher track.
     """
@@ -67,21 +68,21 @@ def part_pairs(hits: Hits, labels: Tensor, max_hits: int) -> PartPairs:
     n_hits = torch.bincount(track, minlength=n_tracks)
     last = farthest_hits(distance, track, n_tracks)
     first = len(rows) - 1 - farthest_hits(-distance.flip(0), track.flip(0), n_tracks)
-    one, other = _near_pairs(helix, n_hits, max_hits)
-    mean = sum_by_track(distance, track, n_tracks) / n_hits
-    swap = mean[one] > mean[other]
-    inner, outer = torch.where(swap, other, one), torch.where(swap, one, other)
     parts = _Parts(helix, n_hits, first, last)
+    middle = sum_by_track(distance, track, n_tracks) / n_hits
+    inner, outer = _near_pairs(parts, middle, distance, max_hits)
     return PartPairs(inner, outer, _features(parts, position, distance, inner, outer))
 
 
-def _near_pairs(helix: Helices, n_hits: Tensor, max_hits: int) -> Tensor:
-    """(2, n_pairs) tracks less than the reaches apart, the lower number first, in order.
+def _near_pairs(parts: _Parts, middle: Tensor, distance: Tensor, max_hits: int) -> Tensor:
+    """(2, n_pairs) inner and outer track less than the reaches apart, in order of their numbers.
 
+    distance (n_hits,) of the hits from the origin, middle (n_tracks,) its mean over a track.
     Tracks are sorted by sector in phi and then by eta: partners stand in a range of the same
     sector and in one of the next.
     """
-    n_tracks = len(n_hits)
+    helix, n_hits, n_tracks = parts.helix, parts.n_hits, len(parts.n_hits)
+    begins, ends = distance[parts.first], distance[parts.last]
     eta = torch.asinh(helix.cot) / ETA_REACH
     place = torch.stack([helix.phi0.cos() / PHI_REACH, helix.phi0.sin() / PHI_REACH, eta], dim=1)
     n_sectors = int(pi / asin(PHI_REACH / 2))
@@ -93,15 +94,21 @@ def _near_pairs(helix: Helices, n_hits: Tensor, max_hits: int) -> Tensor:
     own = torch.arange(1, n_tracks + 1, device=key.device)
     begin = torch.cat([own, torch.searchsorted(key, after - 1)])
     end = torch.searchsorted(key, torch.cat([key, after]) + 1, right=True)
+    begins, ends, middle = begins[order], ends[order], middle[order]
     found = [order.new_empty(2, 0)]
     for row, other in expand_in_parts(begin, end, CHUNK):
         one = row % n_tracks
         short = n_hits[one] + n_hits[other] <= max_hits
         one, other = one[short], other[short]
-        near = (place[one] - place[other]).square().sum(1) <= 1
-        found.append(torch.stack([order[one[near]], order[other[near]]]))
-    low, high = torch.cat(found, dim=1).sort(dim=0).values
-    return torch.stack([low, high])[:, torch.argsort(low * n_tracks + high)]
+        swap = middle[one] > middle[other]
+        inner, outer = torch.where(swap, other, one), torch.where(swap, one, other)
+        behind = begins[outer] - ends[inner] >= -OVERLAP
+        inner, outer = inner[behind], outer[behind]
+        near = (place[inner] - place[outer]).square().sum(1) <= 1
+        found.append(torch.stack([order[inner[near]], order[outer[near]]]))
+    pairs = torch.cat(found, dim=1)
+    low, high = pairs.sort(dim=0).values
+    return pairs[:, torch.argsort(low * n_tracks + high)]
 
 
 def _features(
