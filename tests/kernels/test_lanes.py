@@ -11,7 +11,7 @@ from hitgraph.kernels.lanes import (
     ENTRIES,
     LANES,
     add_entries,
-    keep_above,
+    take_above,
     take_rows_4,
     take_rows_8,
     take_rows_16,
@@ -35,7 +35,7 @@ def add(total, value, low, scale, table, table_at, n):  # type: ignore[no-untype
 
 @njit
 def keep(values, scores, cut, n):  # type: ignore[no-untyped-def]
-    return keep_above(values, 0, scores, 0, cut, n)
+    return take_above(values, 0, values, 0, scores, 0, cut, n)
 
 
 @pytest.mark.parametrize("width", [4, 8, 16])
@@ -75,3 +75,19 @@ def test_what_is_above_the_cut_moves_to_the_front_in_order(n: int, share: float,
     assert keep(scores, scores, cut, n) == wanted.sum()
     np.testing.assert_array_equal(values[: wanted.sum()], expected[0])
     np.testing.assert_array_equal(scores[: wanted.sum()], expected[1])
+
+
+@njit
+def append(out, out_at, values, scores, cut, n):  # type: ignore[no-untyped-def]
+    return take_above(out, out_at, values, 0, scores, 0, cut, n)
+
+
+def test_what_is_above_the_cut_is_appended_to_another_list() -> None:
+    values = np.arange(100, 100 + 2 * LANES, dtype=np.uint32)
+    scores = np.tile(np.float32([1, 0, 1, 0]), LANES // 2)
+    out = np.zeros(3 * LANES, np.uint32)
+    assert append(out, 3, values, scores, np.float32(0.5), LANES + 3) == LANES // 2 + 2
+    kept = values[: LANES + 3][scores[: LANES + 3] > 0]
+    np.testing.assert_array_equal(out[3 : 3 + len(kept)], kept)
+    assert (out[:3] == 0).all()
+    assert (values == np.arange(100, 100 + 2 * LANES)).all()

@@ -12,7 +12,7 @@ from numba import njit
 from hitgraph.graph.pair_geometry import ETA, FAST, SIZE_U, SIZE_V, R, X, Y, Z
 from hitgraph.graph.pair_geometry import PER_U as FRAME
 from hitgraph.graph.scored_values import N_BINS, N_GEOMETRY, cluster_values, geometry_values
-from hitgraph.kernels.lanes import LANES, add_entries, keep_above, take_rows_8, take_rows_16
+from hitgraph.kernels.lanes import LANES, add_entries, take_above, take_rows_8, take_rows_16
 
 BLOCK = 128  # pairs
 
@@ -110,7 +110,7 @@ def _add_cluster(s, low, scale, table, first, whole):  # type: ignore[no-untyped
 @njit(inline="always")
 def _keep(s, partners, n, cut):  # type: ignore[no-untyped-def]
     """Move the pairs with a score of at least `cut` to the front; how many there are."""
-    keep_above(partners, 0, s, _SCORE, cut, n)
+    take_above(partners, 0, partners, 0, s, _SCORE, cut, n)
     for run in (_COT, _COS_J, _SIN_J):
-        keep_above(s, run, s, _SCORE, cut, n)
-    return keep_above(s, _SCORE, s, _SCORE, cut, n)
+        take_above(s, run, s, run, s, _SCORE, cut, n)
+    return take_above(s, _SCORE, s, _SCORE, s, _SCORE, cut, n)

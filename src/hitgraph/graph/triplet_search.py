@@ -20,7 +20,7 @@ from numba import njit
 from hitgraph.graph.pair_geometry import FAST
 from hitgraph.graph.triplet_rows import CURVATURE, LANES, LENGTH, LOGIT, SAME_LAYER, SLOPE, Z0
 from hitgraph.kernels.lanes import LANES as VECTOR
-from hitgraph.kernels.lanes import keep_above, take_rows_4, take_rows_8
+from hitgraph.kernels.lanes import take_above, take_rows_4, take_rows_8
 
 N_TRIPLET_INPUTS = 15
 
@@ -37,7 +37,7 @@ _I, _J, _K = 0, 4 * LANES, 8 * LANES  # points of the three hits
 _E, _F = 12 * LANES, 20 * LANES  # rows of the two edges
 INPUTS = 28 * LANES
 SCRATCH = INPUTS + N_TRIPLET_INPUTS * LANES
-_OUTER = 64  # outer hits tested at a time
+_SIDE = 64  # edges on either side of a hit that are looked at together
 
 
 @njit(fastmath=FAST, cache=True, error_model="numpy", nogil=True)
@@ -51,49 +51,74 @@ def triplets_within_reach(  # type: ignore[no-untyped-def]
     """
     capacity, n = 1 << 12, 0
     first_edges, second_edges = np.empty(capacity, np.uint32), np.empty(capacity, np.uint32)
-    ends = np.zeros(_OUTER, np.uint32)  # hits k
-    s = np.empty(6 * _OUTER, np.float32)  # their points, how far they are, whether they pass
-    passes = 5 * _OUTER
+    inner_edges, outer_edges = np.zeros(_SIDE, np.uint32), np.zeros(_SIDE, np.uint32)
+    ends = np.zeros(_SIDE, np.uint32)
+    inner, outer = np.empty(5 * _SIDE, np.float32), np.empty(5 * _SIDE, np.float32)
+    left = np.empty(_SIDE * _SIDE, np.float32)
     for j in range(first_hit, last_hit):
-        xj, yj, zj, rj = points[j, 0], points[j, 1], points[j, 2], points[j, 3]
-        for begin in range(from_start[j], from_start[j + 1], _OUTER):
-            n_outer = min(_OUTER, from_start[j + 1] - begin)
-            whole = (n_outer + VECTOR - 1) // VECTOR * VECTOR
+        for out_begin in range(from_start[j], from_start[j + 1], _SIDE):
+            n_outer = min(_SIDE, from_start[j + 1] - out_begin)
             for k in range(n_outer):
-                ends[k] = target[out_of[begin + k]]
-            take_rows_4(s, 0, _OUTER, points, ends, 0, whole)
-            for k in range(whole):
-                dx, dy = s[k] - xj, s[_OUTER + k] - yj
-                s[4 * _OUTER + k] = np.sqrt(dx * dx + dy * dy)
-            for p in range(into_start[j], into_start[j + 1]):
-                if n + whole + LANES > capacity:
-                    capacity *= 2
+                outer_edges[k] = out_of[out_begin + k]
+                ends[k] = target[outer_edges[k]]
+            whole = _take_side(outer, points, ends, n_outer, j)
+            for into_begin in range(into_start[j], into_start[j + 1], _SIDE):
+                n_inner = min(_SIDE, into_start[j + 1] - into_begin)
+                for k in range(n_inner):
+                    inner_edges[k] = into[into_begin + k]
+                    ends[k] = source[inner_edges[k]]
+                _take_side(inner, points, ends, n_inner, j)
+                if n + n_inner * whole + LANES > capacity:
+                    while n + n_inner * whole + LANES > capacity:
+                        capacity *= 2
                     first_before, second_before = first_edges, second_edges
                     first_edges = np.empty(capacity, np.uint32)
                     second_edges = np.empty(capacity, np.uint32)
                     first_edges[:n], second_edges[:n] = first_before[:n], second_before[:n]
-                e = into[p]
-                i = source[e]
-                xi, yi, zi, ri = points[i, 0], points[i, 1], points[i, 2], points[i, 3]
-                inner = np.sqrt((xj - xi) * (xj - xi) + (yj - yi) * (yj - yi))
-                for k in range(whole):
-                    xk, yk, zk = s[k], s[_OUTER + k], s[2 * _OUTER + k]
-                    rk, outer = s[3 * _OUTER + k], s[4 * _OUTER + k]
-                    _, miss, size = _off_circle(xi, yi, ri, xj, yj, rj, xk, yk, rk)
-                    miss_z, stretch = _off_line(zi, zj, zk, inner, outer)
-                    near = (miss * miss <= reach_phi * reach_phi * size) & (
-                        miss_z * miss_z <= reach_z * reach_z * stretch
+                _test_sides(left, inner, n_inner, outer, whole, points, j, reach_phi, reach_z)
+                for p in range(n_inner):
+                    for top in range(0, whole, VECTOR):
+                        for k in range(VECTOR):
+                            first_edges[n + top + k] = inner_edges[p]
+                    n += take_above(
+                        second_edges, n, outer_edges, 0, left, p * whole, _ZERO, n_outer
                     )
-                    s[passes + k] = _ONE if near else _ZERO
-                for k in range(whole):
-                    first_edges[n + k] = e
-                for k in range(n_outer):
-                    second_edges[n + k] = out_of[begin + k]
-                n += keep_above(second_edges, n, s, passes, _ONE, n_outer)
     for k in range(n, n + LANES):
         first_edges[k] = first_edges[0] if n else 0
         second_edges[k] = second_edges[0] if n else 0
     return first_edges, second_edges, n
+
+
+@njit(fastmath=FAST, error_model="numpy")
+def _take_side(s, points, hits, n, j):  # type: ignore[no-untyped-def]
+    """Points of n hits by column, then their transverse distances from hit j; n in vectors."""
+    whole = (n + VECTOR - 1) // VECTOR * VECTOR
+    take_rows_4(s, 0, _SIDE, points, hits, 0, whole)
+    xj, yj = points[j, 0], points[j, 1]
+    for k in range(whole):
+        dx, dy = s[k] - xj, s[_SIDE + k] - yj
+        s[4 * _SIDE + k] = np.sqrt(dx * dx + dy * dy)
+    return whole
+
+
+@njit(fastmath=FAST, error_model="numpy")  # by itself, the compiler finds the vectors
+def _test_sides(left, inner, n_inner, outer, n, points, j, reach_phi, reach_z):  # type: ignore[no-untyped-def]
+    """left[p n + k] is not negative where hit j lies within reach of inner hit p and outer hit k.
+
+    The n_inner and n hits of either side lie as `_take_side` leaves them.
+    """
+    xj, yj, zj, rj = points[j, 0], points[j, 1], points[j, 2], points[j, 3]
+    for p in range(n_inner):
+        xi, yi, zi = inner[p], inner[_SIDE + p], inner[2 * _SIDE + p]
+        ri, way_i = inner[3 * _SIDE + p], inner[4 * _SIDE + p]
+        for k in range(n):
+            xk, yk, zk = outer[k], outer[_SIDE + k], outer[2 * _SIDE + k]
+            rk, way_k = outer[3 * _SIDE + k], outer[4 * _SIDE + k]
+            _, miss, size = _off_circle(xi, yi, ri, xj, yj, rj, xk, yk, rk)
+            miss_z, stretch = _off_line(zi, zj, zk, way_i, way_k)
+            over = reach_phi * reach_phi * size - miss * miss
+            over_z = reach_z * reach_z * stretch - miss_z * miss_z
+            left[p * n + k] = over if over < over_z else over_z
 
 
 @njit(fastmath=FAST, inline="always", error_model="numpy")

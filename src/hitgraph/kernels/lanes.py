@@ -162,32 +162,34 @@ def _entries(builder: Any, table: Any, places: Any) -> Any:
 
 
 @intrinsic
-def keep_above(
-    typing_context: Any, values: Any, values_at: Any, scores: Any, scores_at: Any, cut: Any, n: Any
-) -> Any:
-    """Move values[values_at + k], k < n, with a score of at least cut to the front; how many.
+def take_above(
+    typing_context: Any, out: Any, out_at: Any, values: Any, values_at: Any,
+    scores: Any, scores_at: Any, cut: Any, n: Any,
+) -> Any:  # fmt: skip
+    """Copy values[values_at + k], k < n, with a score of at least cut to out[out_at:]; how many.
 
-    The values have 32 bits; n may be any number. The scores themselves come last.
+    The values have 32 bits; n may be any number. They may go to their own front; the scores
+    themselves last.
     """
     size = types.intp
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        values, values_at, scores, scores_at, cut, n = _memory(
+        out, out_at, values, values_at, scores, scores_at, cut, n = _memory(
             context, builder, signature, arguments
         )
         kind = ir.VectorType(context.get_data_type(signature.args[0].dtype), LANES)
         kept = cgutils.alloca_once_value(builder, n.type(0))
-        values = builder.gep(values, [values_at])
+        values, out = builder.gep(values, [values_at]), builder.gep(out, [out_at])
         cut = spread(builder, cut, LANES)
         with cgutils.for_range_slice(builder, n.type(0), n, n.type(LANES)) as (k, _):
             score = _load(builder, builder.gep(scores, [builder.add(scores_at, k)]), _FLOATS)
             passes = builder.and_(
                 builder.fcmp_ordered(">=", score, cut), _below(builder, builder.sub(n, k))
             )
-            _append(builder, values, kept, _load(builder, builder.gep(values, [k]), kind), passes)
+            _append(builder, out, kept, _load(builder, builder.gep(values, [k]), kind), passes)
         return builder.load(kept)
 
-    return size(values, size, scores, size, types.float32, size), generate
+    return size(out, size, values, size, scores, size, types.float32, size), generate
 
 
 def _below(builder: Any, n: Any) -> Any:
