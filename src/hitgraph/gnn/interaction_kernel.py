@@ -18,6 +18,7 @@ from hitgraph.gnn.interaction_weights import round_weights, two_layers
 from hitgraph.graph.networks import as_numpy
 from hitgraph.kernels.blocks import in_blocks, in_parallel
 from hitgraph.kernels.groups import group_by_hit
+from hitgraph.kernels.jit import kernel
 from hitgraph.kernels.scalars import exp
 from hitgraph.kernels.tiles import COLUMNS, ROWS, add_scaled, pad, padded, relu_tile, sum_tile
 
@@ -139,10 +140,7 @@ def _project(lo, hi, hits, source, target, bias, p, q):  # type: ignore[no-untyp
             )  # fmt: skip
 
 
-@njit(
-    fastmath={"contract", "reassoc", "nsz", "arcp", "afn"}, cache=True, nogil=True,
-    error_model="numpy",
-)  # fmt: skip
+@kernel
 def _update_edges(  # type: ignore[no-untyped-def]
     lo, hi, first, second, p, q, edges, edge_part, edge_out, edge_bias, gate, gate_bias,
     residual, gated, is_last, gates,
@@ -208,10 +206,7 @@ def _update_edges(  # type: ignore[no-untyped-def]
             gates[k] = _ONE / (_ONE + exp(-(opening if opening < _SHUT else _SHUT)))
 
 
-@njit(
-    fastmath={"contract", "reassoc", "nsz", "arcp", "afn"}, cache=True, nogil=True,
-    error_model="numpy",
-)  # fmt: skip
+@kernel
 def _normalise(rows, at, n, n_real):  # type: ignore[no-untyped-def]
     """Layer norm of the n numbers from `at` on; those beyond the real ones are zero."""
     total = _ZERO
@@ -227,10 +222,7 @@ def _normalise(rows, at, n, n_real):  # type: ignore[no-untyped-def]
         rows[at + j] = (rows[at + j] - mean) * per_deviation
 
 
-@njit(
-    fastmath={"contract", "reassoc", "nsz", "arcp", "afn"}, cache=True, nogil=True,
-    error_model="numpy",
-)  # fmt: skip
+@kernel
 def _update_hits(  # type: ignore[no-untyped-def]
     lo, hi, hits, n_real, edges, gates, from_start, out_of, into_start, into,
     first, first_bias, second, second_bias, residual, source, target, bias, p, q,

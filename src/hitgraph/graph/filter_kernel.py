@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
-from numba import njit
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -16,8 +15,8 @@ from hitgraph.event.detector import Detector
 from hitgraph.graph.hits import Hits
 from hitgraph.graph.networks import as_numpy
 from hitgraph.graph.pair_block import BLOCK, FEATURES_AT, N_FEATURES, fill_block, hit_table
-from hitgraph.graph.pair_geometry import FAST
 from hitgraph.kernels.blocks import in_blocks
+from hitgraph.kernels.jit import formula, kernel
 from hitgraph.kernels.tiles import COLUMNS, ROWS, pad, padded, relu_tile
 
 if TYPE_CHECKING:
@@ -106,7 +105,7 @@ def _weights(network: "FilterNetwork") -> Weights:
     )
 
 
-@njit(fastmath=FAST, cache=True, error_model="numpy", nogil=True)
+@kernel
 def _score(  # type: ignore[no-untyped-def]
     lo, hi, table, first, second, further, inner, outer, use_pairs, clusters, use_hits,
     mean, per_std, pair, _bias, hidden, hidden_bias, last, last_bias, logits,
@@ -156,7 +155,7 @@ def _score(  # type: ignore[no-untyped-def]
                 logits[top + r] = total
 
 
-@njit(fastmath=FAST, inline="always", error_model="numpy")
+@formula
 def _standardise(scratch, start, mean, per_std):  # type: ignore[no-untyped-def]
     for k in range(BLOCK):
         value = (scratch[start + k] - mean) * per_std

@@ -7,14 +7,12 @@ overlaps, which it must to use vector registers.
 """
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from hitgraph.event.detector import Detector
 from hitgraph.graph.hits import FEATURES, Hits
 from hitgraph.graph.pair_geometry import (
     ETA,
-    FAST,
     NORMAL,
     PER_U,
     PER_V,
@@ -27,6 +25,7 @@ from hitgraph.graph.pair_geometry import (
     circle_through,
     hit_rows,
 )
+from hitgraph.kernels.jit import formula, kernel
 from hitgraph.kernels.scalars import log
 
 BLOCK = 64  # pairs; all that belongs to a block fits into the first-level cache
@@ -53,7 +52,7 @@ def hit_table(hits: Hits, detector: Detector) -> NDArray[np.float32]:
     return table
 
 
-@njit(fastmath=FAST, inline="always", error_model="numpy")
+@formula
 def _shape(s, hit, out, k, cosine, sine, cot, length):  # type: ignore[no-untyped-def]
     """The six cluster features of one end of pair k; its hit begins at `hit` in the scratch."""
     x, y, per_r = s[hit + X * BLOCK + k], s[hit + Y * BLOCK + k], _ONE / s[hit + R * BLOCK + k]
@@ -87,7 +86,7 @@ def _shape(s, hit, out, k, cosine, sine, cot, length):  # type: ignore[no-untype
     s[out + 5 * BLOCK + k] = s[hit + _CELLS * BLOCK + k]
 
 
-@njit(fastmath=FAST, cache=True, error_model="numpy", nogil=True)
+@kernel
 def fill_block(s, table, first, second, begin, end, with_shape):  # type: ignore[no-untyped-def]
     """Features of pairs begin to end (BLOCK at most) into the scratch s, from FEATURES_AT on.
 

@@ -16,16 +16,13 @@ there: it crosses |t_u / t_w| * thickness along u, and the same along v.
 """
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from hitgraph.event.detector import Detector
 from hitgraph.graph.hits import FEATURES, Hits
+from hitgraph.kernels.jit import formula
 
 Float32 = NDArray[np.float32]
-
-# Without "nnan" and "ninf": a pair at zero distance gives infinities, which every window refuses.
-FAST = {"contract", "reassoc", "nsz", "arcp", "afn"}
 
 # Columns of a hit row: one cache line of 16 float32.
 X, Y, Z, R, ETA, SIZE_U, SIZE_V = range(7)  # mm, mm, mm, mm, -, channels, channels
@@ -65,7 +62,7 @@ def module_frames(detector: Detector) -> Float32:
     return frames.astype(np.float32)
 
 
-@njit(fastmath=FAST, inline="always", error_model="numpy")
+@formula
 def circle_through(xi, yi, ri, xj, yj, rj):  # type: ignore[no-untyped-def]
     """Circle through the beam line and two hits.
 
@@ -86,13 +83,13 @@ def circle_through(xi, yi, ri, xj, yj, rj):  # type: ignore[no-untyped-def]
     return distance, sine, curvature, arc, cos_i, cross * per_j, cos_j, cross * per_i
 
 
-@njit(fastmath=FAST, inline="always", error_model="numpy")
+@formula
 def circle(a, b):  # type: ignore[no-untyped-def]
     """`circle_through` of two rows of hit_rows."""
     return circle_through(a[X], a[Y], a[R], b[X], b[Y], b[R])
 
 
-@njit(fastmath=FAST, inline="always", error_model="numpy")
+@formula
 def crossing(hit, cosine, sine, cot):  # type: ignore[no-untyped-def]
     """|t . per_u|, |t . per_v|, |t . normal| of the flight direction t at a hit.
 

@@ -7,11 +7,10 @@ cluster say, then the outer clusters, only of the pairs that the best of them co
 cut. (Geometry alone settles too few of the pairs that pass the windows.)
 """
 
-from numba import njit
-
-from hitgraph.graph.pair_geometry import ETA, FAST, SIZE_U, SIZE_V, R, X, Y, Z
+from hitgraph.graph.pair_geometry import ETA, SIZE_U, SIZE_V, R, X, Y, Z
 from hitgraph.graph.pair_geometry import PER_U as FRAME
 from hitgraph.graph.scored_values import N_BINS, N_GEOMETRY, cluster_values, geometry_values
+from hitgraph.kernels.jit import formula, step
 from hitgraph.kernels.lanes import LANES, add_entries, take_above, take_rows_8, take_rows_16
 
 BLOCK = 128  # pairs
@@ -27,17 +26,17 @@ SCRATCH = _VALUE + 4 * BLOCK
 SCORE_AT = _SCORE  # where the scores begin
 
 
-@njit(fastmath=FAST, cache=True, error_model="numpy", nogil=True)
+@step
 def score_block(  # type: ignore[no-untyped-def]
-    s, partners, n, i, places, clusters, along, base, low, scale, table, best, cut
+    s, partners, n, i, places, clusters, along, base, low, scale, table, window, best, cut
 ):
     """Keep of the first n partners (at most BLOCK) of hit i those above the cut; how many.
 
     partners (BLOCK,) uint32 are rows of places and clusters; the kept ones come to its front,
     their scores to that of s[SCORE_AT:], s (SCRATCH,) float32. `along` is the column of places
     that runs along the partners' layer, base the score before it is looked at, best what the
-    tables of the outer cluster can add at most; low, scale (n_variables,) and table (n_variables
-    N_BINS,) are those of the layer pair.
+    tables of the outer cluster can add at most; low, scale (n_windows, n_variables) and table
+    (n_windows, n_variables N_BINS) have a row for each layer pair, `window` is the one.
     """
     whole = (n + LANES - 1) // LANES * LANES
     for k in range(n, whole):
@@ -58,13 +57,18 @@ def score_block(  # type: ignore[no-untyped-def]
         s[_VALUE + 3 * BLOCK + k] = impact
     for k in range(whole):
         s[_SCORE + k] = base
-    add_entries(s, _SCORE, s, along * BLOCK, low[1], scale[1], table, N_BINS, whole)
+    n_variables = low.shape[1]
+    entries = window * n_variables * N_BINS
+    add_entries(
+        s, _SCORE, s, along * BLOCK, low[window, 1], scale[window, 1],
+        table, entries + N_BINS, whole,
+    )  # fmt: skip
     for v in range(4):
         add_entries(
-            s, _SCORE, s, _VALUE + v * BLOCK, low[v + 2], scale[v + 2],
-            table, (v + 2) * N_BINS, whole,
+            s, _SCORE, s, _VALUE + v * BLOCK, low[window, v + 2], scale[window, v + 2],
+            table, entries + (v + 2) * N_BINS, whole,
         )  # fmt: skip
-    if len(low) == N_GEOMETRY:
+    if n_variables == N_GEOMETRY:
         return _keep(s, partners, n, cut)
     x, y, r, charge = clusters[i, X], clusters[i, Y], clusters[i, R], clusters[i, CHARGE]
     size_u, size_v = clusters[i, SIZE_U], clusters[i, SIZE_V]
@@ -77,7 +81,7 @@ def score_block(  # type: ignore[no-untyped-def]
             s[_COS_I + k], s[_SIN_I + k], s[_COT + k],
         )  # fmt: skip
         s[_VALUE + k], s[_VALUE + BLOCK + k], s[_VALUE + 2 * BLOCK + k] = u, v, path
-    _add_cluster(s, low, scale, table, N_GEOMETRY, whole)
+    _add_cluster(s, low, scale, table, window, N_GEOMETRY, whole)
     n = _keep(s, partners, n, cut - best)
     whole = (n + LANES - 1) // LANES * LANES
     for k in range(n, whole):
@@ -93,21 +97,22 @@ def score_block(  # type: ignore[no-untyped-def]
             s[_COS_J + k], s[_SIN_J + k], s[_COT + k],
         )  # fmt: skip
         s[_VALUE + k], s[_VALUE + BLOCK + k], s[_VALUE + 2 * BLOCK + k] = u, v, path
-    _add_cluster(s, low, scale, table, N_GEOMETRY + 3, whole)
+    _add_cluster(s, low, scale, table, window, N_GEOMETRY + 3, whole)
     return _keep(s, partners, n, cut)
 
 
-@njit(inline="always")
-def _add_cluster(s, low, scale, table, first, whole):  # type: ignore[no-untyped-def]
+@formula
+def _add_cluster(s, low, scale, table, window, first, whole):  # type: ignore[no-untyped-def]
     """Add what the tables of variables first to first + 2 say of the values."""
+    entries = (window * low.shape[1] + first) * N_BINS
     for v in range(3):
         add_entries(
-            s, _SCORE, s, _VALUE + v * BLOCK, low[first + v], scale[first + v],
-            table, (first + v) * N_BINS, whole,
+            s, _SCORE, s, _VALUE + v * BLOCK, low[window, first + v], scale[window, first + v],
+            table, entries + v * N_BINS, whole,
         )  # fmt: skip
 
 
-@njit(inline="always")
+@formula
 def _keep(s, partners, n, cut):  # type: ignore[no-untyped-def]
     """Move the pairs with a score of at least `cut` to the front; how many there are."""
     take_above(partners, 0, partners, 0, s, _SCORE, cut, n)

@@ -100,7 +100,7 @@ class ScoredBuilder:
 
         def task(begin: int, end: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
             found: tuple[NDArray[np.int32], NDArray[np.float32]] = search.search_scored(
-                begin, end, *hits_of, *windows
+                begin, end, hits_of, windows
             )
             return found
 

@@ -5,12 +5,11 @@ Cells and windows are those of window_search. A pair that passes the windows get
 """
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from hitgraph.graph import scored_block as block
 from hitgraph.graph import scored_values as values
-from hitgraph.graph.pair_geometry import ETA, FAST, SIZE_U, SIZE_V, R, Z
+from hitgraph.graph.pair_geometry import ETA, SIZE_U, SIZE_V, R, Z
 from hitgraph.graph.scored_block import BLOCK, PLACE_WIDTH, SCORE_AT, SCRATCH
 from hitgraph.graph.window_search import (
     ALONG_BINS,
@@ -22,11 +21,13 @@ from hitgraph.graph.window_search import (
     along_bin,
     reach,
 )
+from hitgraph.kernels.jit import kernel, step
 from hitgraph.kernels.lanes import LANES
 
 Float32 = NDArray[np.float32]
 
 _TURN = PHI_BINS / (2.0 * np.pi)  # bins a radian
+_STEP = 8  # hits tested side by side
 _STEEPEST = 30.0  # pseudorapidity difference; a window that is open ends here
 
 
@@ -44,44 +45,74 @@ def window_reach(bounds: Float32) -> NDArray[np.float64]:
 
 
 def hit_tables(rows: Float32, charge: Float32) -> tuple[Float32, Float32, Float32]:
-    """Columns (5, n_hits + LANES), places (n_hits, 8), clusters (n_hits, 16) for `search_scored`.
+    """Columns (6, n_hits + LANES), places (n_hits, 8), clusters (n_hits, 16) for `search_scored`.
 
-    rows (n_hits, 16) of hit_rows, which become the clusters, and charge (n_hits,).
+    The columns are x, y, z, r, eta and 1 / r. rows (n_hits, 16) of hit_rows, which become the
+    clusters, and charge (n_hits,).
     """
-    columns = np.zeros((ETA + 1, len(rows) + LANES), np.float32)
-    columns[:, : len(rows)] = rows[:, : ETA + 1].T
+    columns = np.zeros((ETA + 2, len(rows) + LANES), np.float32)
+    columns[: ETA + 1, : len(rows)] = rows[:, : ETA + 1].T
+    columns[ETA + 1, : len(rows)] = 1.0 / rows[:, R]
     places = np.ascontiguousarray(rows[:, :PLACE_WIDTH])
     rows[:, block.CHARGE] = charge
     rows[:, [SIZE_U, SIZE_V]] -= 1.0
     return columns, places, rows
 
 
-@njit(fastmath=FAST, cache=True, error_model="numpy", nogil=True)
-def search_scored(  # type: ignore[no-untyped-def]
-    begin, end,
-    columns, places, clusters, distance2, order, layer, module, starts, span, along_is_z,
-    first_window, window_outer, bounds, reaches, base, low, scale, table, best, cut,
-):  # fmt: skip
+@kernel
+def search_scored(begin, end, hits, windows):  # type: ignore[no-untyped-def]
     """Pairs (2, n) int32 and scores (n,) of inner hits with a place in [begin, end).
 
-    Hits are sorted into cells: columns (5, n + LANES), places and clusters (`hit_tables`),
-    distance2 (x^2 + y^2 + z^2), layer, module; order gives the original rows, which the pairs
-    hold. The windows of inner layer m are first_window[m] to first_window[m + 1] of window_outer,
-    bounds (n, 8, 2) of which the four of geometry count, reaches (`window_reach`), base (n,), low
-    and scale (n, n_variables), table (n, n_variables * N_BINS); best (n,) is the most that the
-    tables of the outer cluster add to a score.
+    hits and windows are tuples of what `_search` names. Hits are sorted into cells: columns
+    (6, n + LANES), places and clusters (`hit_tables`), distance2 (x^2 + y^2 + z^2), layer, module;
+    order gives the original rows, which the pairs hold. The windows of inner layer m are
+    first_window[m] to first_window[m + 1] of window_outer, bounds (n, 8, 2) of which the four of
+    geometry count, reaches (`window_reach`), base (n,), low and scale (n, n_variables), table
+    (n, n_variables * N_BINS); best (n,) is the most that the tables of the outer cluster add to a
+    score, cut the lowest score.
     """
-    capacity = 4096
-    pairs = np.empty((2, capacity), np.int32)
-    scores = np.empty(capacity, np.float32)
-    n_pairs = 0
-    chosen = np.empty(4 * BLOCK, np.uint32)  # hits that pass the windows
-    mask = np.empty(4 * BLOCK, np.bool_)
-    partners = np.empty(BLOCK, np.uint32)
-    scratch = np.zeros(SCRATCH, np.float32)
+    longest = _longest_list(hits[7])
+    chosen, mask = np.empty(longest, np.uint32), np.empty(longest, np.bool_)
+    partners, scratch = np.empty(block.BLOCK, np.uint32), np.zeros(SCRATCH, np.float32)
+    pairs, scores = np.empty((2, 4096), np.int32), np.empty(4096, np.float32)
+    i, n_pairs = begin, 0
+    while True:
+        i, n_pairs = _search(
+            i, end, hits, windows, chosen, mask, partners, scratch, pairs, scores, n_pairs
+        )
+        if i == end:
+            return pairs[:, :n_pairs].copy(), scores[:n_pairs].copy()
+        pairs_before, scores_before = pairs, scores
+        pairs = np.empty((2, 2 * len(scores)), np.int32)
+        scores = np.empty(2 * len(scores), np.float32)
+        pairs[:, :n_pairs] = pairs_before[:, :n_pairs]
+        scores[:n_pairs] = scores_before[:n_pairs]
+
+
+@step
+def _longest_list(starts):  # type: ignore[no-untyped-def]
+    """Of hits in the cells of one layer, each run of them up to a whole vector."""
+    cells, longest = ALONG_BINS * PHI_BINS, 0
+    for first in range(0, len(starts) - 1, cells):
+        longest = max(longest, starts[first + cells] - starts[first])
+    return longest + 2 * ALONG_BINS * LANES
+
+
+@step
+def _search(  # type: ignore[no-untyped-def]
+    begin, end, hits, windows, chosen, mask, partners, scratch, pairs, scores, n_pairs
+):
+    """Append the pairs of inner hits from `begin` on until there is no more room.
+
+    Returns the hit at which it stopped, and the number of pairs.
+    """
+    columns, places, clusters, distance2, order, layer, module, starts, span, along_is_z = hits
+    first_window, window_outer, bounds, reaches, base, low, scale, table, best, cut = windows
     xs, ys, zs, rs, etas = columns[0], columns[1], columns[2], columns[3], columns[4]
+    inverse_rs = columns[5]
     for i in range(begin, end):
-        xi, yi, zi, ri, eta = xs[i], ys[i], zs[i], rs[i], etas[i]
+        n_before = n_pairs
+        xi, yi, zi, ri, eta, inverse_ri = xs[i], ys[i], zs[i], rs[i], etas[i], inverse_rs[i]
         phi_place = (np.arctan2(yi, xi) + np.pi) * _TURN
         steep, long = np.sinh(np.float64(eta)), np.cosh(np.float64(eta))
         for window in range(first_window[layer[i]], first_window[layer[i] + 1]):
@@ -100,7 +131,9 @@ def search_scored(  # type: ignore[no-untyped-def]
             along_lo = along_bin(lowest, span, m, along_is_z[m])
             along_hi = along_bin(highest, span, m, along_is_z[m])
             phi_lo = int(np.floor(phi_place + reaches[window, 0]))
-            phi_hi = min(int(np.floor(phi_place + reaches[window, 1])), phi_lo + PHI_BINS - 1)
+            n_bins = min(int(np.floor(phi_place + reaches[window, 1])) - phi_lo + 1, PHI_BINS)
+            phi_lo %= PHI_BINS
+            n_before_pi = min(n_bins, PHI_BINS - phi_lo)
             sine_lo, sine_hi = bounds[window, SIN_DPHI, 0], bounds[window, SIN_DPHI, 1]
             bend_lo = bounds[window, CURVATURE, 0] * np.float32(0.5)
             bend_hi = bounds[window, CURVATURE, 1] * np.float32(0.5)
@@ -109,24 +142,19 @@ def search_scored(  # type: ignore[no-untyped-def]
             n_chosen = 0
             for along in range(along_lo, along_hi + 1):
                 cells = (m * ALONG_BINS + along) * PHI_BINS
-                for wrap in range(-1, 2):
-                    bin_lo = max(phi_lo - wrap * PHI_BINS, 0)
-                    bin_hi = min(phi_hi - wrap * PHI_BINS, PHI_BINS - 1)
-                    if bin_lo > bin_hi:
-                        continue
-                    j_lo, j_hi = starts[cells + bin_lo], starts[cells + bin_hi + 1]
+                for part in range(1 if n_before_pi == n_bins else 2):
+                    if part == 0:
+                        first, last = phi_lo, phi_lo + n_before_pi
+                    else:
+                        first, last = 0, n_bins - n_before_pi
+                    j_lo, j_hi = starts[cells + first], starts[cells + last]
                     # whole vectors only: columns reach LANES beyond the last hit
-                    count = (j_hi - j_lo + LANES - 1) // LANES * LANES
-                    if n_chosen + count > len(chosen):
-                        grown = np.empty(2 * (n_chosen + count), np.uint32)
-                        grown[:n_chosen] = chosen[:n_chosen]
-                        chosen = grown
-                        mask = np.empty(len(grown), np.bool_)
+                    count = (j_hi - j_lo + _STEP - 1) // _STEP * _STEP
                     for k in range(np.uint64(count)):
                         j = np.uint64(j_lo) + k
                         dx = xs[j] - xi
                         dy = ys[j] - yi
-                        sine = (xi * dy - yi * dx) / (ri * rs[j])
+                        sine = (xi * dy - yi * dx) * (inverse_ri * inverse_rs[j])
                         bend = sine / np.sqrt(dx * dx + dy * dy)
                         z0 = zi - (zs[j] - zi) * ri / (rs[j] - ri)
                         mask[k] = (
@@ -150,18 +178,14 @@ def search_scored(  # type: ignore[no-untyped-def]
             partners_along = Z if along_is_z[m] else R
             for first in range(0, n_chosen, BLOCK):
                 n = min(BLOCK, n_chosen - first)
-                partners[:n] = chosen[first : first + n]
+                for k in range(n):
+                    partners[k] = chosen[first + k]
                 n = block.score_block(
                     scratch, partners, n, i, places, clusters, partners_along, start,
-                    low[window], scale[window], table[window], best[window], cut,
+                    low, scale, table, window, best[window], cut,
                 )  # fmt: skip
-                if n_pairs + n > capacity:
-                    capacity *= 2
-                    pairs_before, scores_before = pairs, scores
-                    pairs = np.empty((2, capacity), np.int32)
-                    scores = np.empty(capacity, np.float32)
-                    pairs[:, :n_pairs] = pairs_before[:, :n_pairs]
-                    scores[:n_pairs] = scores_before[:n_pairs]
+                if n_pairs + n > len(scores):
+                    return i, n_before
                 for k in range(n):
                     j = partners[k]
                     if distance2[j] < distance2[i]:
@@ -176,4 +200,4 @@ def search_scored(  # type: ignore[no-untyped-def]
                     pairs[1, n_pairs] = order[j]
                     scores[n_pairs] = scratch[SCORE_AT + k]
                     n_pairs += 1
-    return pairs[:, :n_pairs].copy(), scores[:n_pairs].copy()
+    return end, n_pairs

@@ -1,9 +1,9 @@
 """What the scored windows look at: the variables of a pair of hits. Scalar formulas."""
 
 import numpy as np
-from numba import njit
 
-from hitgraph.graph.pair_geometry import FAST, circle_through
+from hitgraph.graph.pair_geometry import circle_through
+from hitgraph.kernels.jit import formula, kernel
 
 SCORE_VARIABLES = (
     "inner_along",  # mm, z of the inner hit on a barrel layer, its r on a disk
@@ -33,7 +33,7 @@ _TINY = np.float32(1e-6)
 _ARC_2, _ARC_4 = np.float32(1.0 / 6.0), np.float32(3.0 / 40.0)  # asin(x) / x
 
 
-@njit(fastmath=FAST, inline="always", error_model="numpy")
+@formula
 def geometry_values(xi, yi, zi, ri, xj, yj, zj, rj):  # type: ignore[no-untyped-def]
     """Curvature, vertex and impact of SCORE_VARIABLES, then cot(theta) and the tangents.
 
@@ -50,7 +50,7 @@ def geometry_values(xi, yi, zi, ri, xj, yj, zj, rj):  # type: ignore[no-untyped-
     return curvature, vertex, impact, cot, cos_i, sin_i, cos_j, sin_j
 
 
-@njit(fastmath=FAST, inline="always", error_model="numpy")
+@formula
 def cluster_values(  # type: ignore[no-untyped-def]
     x, y, r, charge, size_u, size_v, u0, u1, u2, v0, v1, v2, w0, w1, w2, cosine, sine, cot
 ):
@@ -69,7 +69,7 @@ def cluster_values(  # type: ignore[no-untyped-def]
     return size_u - u * inverse, size_v - v * inverse, path
 
 
-@njit(fastmath=FAST, inline="always", error_model="numpy")
+@formula
 def _cluster_of(columns, hit, cosine, sine, cot):  # type: ignore[no-untyped-def]
     return cluster_values(
         columns[X_, hit], columns[Y_, hit], columns[R_, hit], columns[CHARGE_, hit],
@@ -80,14 +80,14 @@ def _cluster_of(columns, hit, cosine, sine, cot):  # type: ignore[no-untyped-def
     )  # fmt: skip
 
 
-@njit(fastmath=FAST, inline="always")
+@formula
 def table_bin(value, low, scale):  # type: ignore[no-untyped-def]
     """Bin of a value; the first and the last bin hold all that lies beyond."""
     place = (value - low) * scale
     return np.uint32(min(max(place, np.float32(0.0)), np.float32(N_BINS - 1)))
 
 
-@njit(fastmath=FAST, cache=True, error_model="numpy")
+@kernel
 def score_values(columns, first, second, n_variables):  # type: ignore[no-untyped-def]
     """(n_variables, n_pairs) float32 values of SCORE_VARIABLES; first is the inner hit."""
     values = np.empty((n_variables, len(first)), np.float32)

@@ -5,11 +5,10 @@ alone. LANES triplets or edges are judged side by side.
 """
 
 import numpy as np
-from numba import njit
 
-from hitgraph.graph.pair_geometry import FAST
 from hitgraph.graph.triplet_rows import LANES, LOGIT, N_EDGE_INPUTS, fill_edge_inputs
 from hitgraph.graph.triplet_search import INPUTS, SCRATCH, fill_inputs, triplets_within_reach
+from hitgraph.kernels.jit import kernel, step
 from hitgraph.kernels.scalars import exp, log
 from hitgraph.kernels.tiles import COLUMNS, ROWS, add_scaled, relu_tile
 
@@ -19,15 +18,15 @@ _VANISHING = np.float32(80.0)  # the odds of a logit as low as that are nothing
 _LIMIT = np.float32(8.0)  # of the standardised inputs, as in hitgraph.graph.networks.Standardise
 
 
-@njit(fastmath=FAST, inline="always", error_model="numpy")
-def _network(  # type: ignore[no-untyped-def]
-    inputs, at, mean, per_std, w1, b1, w2, b2, last, last_bias, rows, zeros, same_row, layers, logit
-):
+@step
+def _network(inputs, at, weights, scratch):  # type: ignore[no-untyped-def]
     """Logits (LANES,) of inputs[at:], (n_inputs, LANES), which are standardised in place.
 
-    Neurons are the rows of a tile and triplets or edges its columns; rows, zeros, same_row and
-    layers are scratch (`_scratch`).
+    They come to the last of the scratch (`_scratch`). Neurons are the rows of a tile and triplets
+    or edges its columns.
     """
+    mean, per_std, w1, b1, w2, b2, last, last_bias = weights
+    rows, zeros, same_row, layers, logit = scratch
     for column in range(len(mean)):
         shift, scale = mean[column], per_std[column]
         for lane in range(LANES):
@@ -56,9 +55,10 @@ def _network(  # type: ignore[no-untyped-def]
         add_scaled(logit, 0, last[j], layers, after + j * LANES, LANES)
 
 
-@njit(error_model="numpy")
-def _scratch(w1, w2):  # type: ignore[no-untyped-def]
+@kernel
+def _scratch(weights):  # type: ignore[no-untyped-def]
     """What `_network` works in: rows, zeros, same_row, layers and the logits."""
+    _, _, w1, _, w2, _, _, _ = weights
     return (
         np.zeros(ROWS, np.intp),
         np.zeros(COLUMNS, np.float32),
@@ -68,11 +68,10 @@ def _scratch(w1, w2):  # type: ignore[no-untyped-def]
     )
 
 
-@njit(fastmath=FAST, cache=True, error_model="numpy", nogil=True)
+@kernel
 def support_edges(  # type: ignore[no-untyped-def]
     first_hit, last_hit, source, target, into_start, into, from_start, out_of,
-    points, edge_rows, reach_phi, reach_z,
-    mean, per_std, w1, b1, w2, b2, last, last_bias, support,
+    points, edge_rows, reach_phi, reach_z, weights, support,
 ):  # fmt: skip
     """The triplets of `list_triplets`, judged by a network.
 
@@ -83,17 +82,24 @@ def support_edges(  # type: ignore[no-untyped-def]
         first_hit, last_hit, source, target, into_start, into, from_start, out_of,
         points, reach_phi, reach_z,
     )  # fmt: skip
-    scratch, hits = np.empty(SCRATCH, np.float32), np.empty(3 * LANES, np.uint32)
-    rows, zeros, same_row, layers, logit = _scratch(w1, w2)
-    odds = np.empty(LANES, np.float32)
+    inputs, hits = np.empty(SCRATCH, np.float32), np.empty(3 * LANES, np.uint32)
+    _support_edges(
+        first_edges, second_edges, n, source, target, points, edge_rows, weights, support,
+        inputs, hits, np.empty(LANES, np.float32), _scratch(weights),
+    )  # fmt: skip
+
+
+@step
+def _support_edges(  # type: ignore[no-untyped-def]
+    first_edges, second_edges, n, source, target, points, edge_rows, weights, support,
+    inputs, hits, odds, scratch,
+):  # fmt: skip
+    logit = scratch[4]
     for begin in range(0, n, LANES):
         fill_inputs(
-            scratch, hits, first_edges, second_edges, begin, source, target, points, edge_rows
+            inputs, hits, first_edges, second_edges, begin, source, target, points, edge_rows
         )
-        _network(
-            scratch, INPUTS, mean, per_std, w1, b1, w2, b2, last, last_bias,
-            rows, zeros, same_row, layers, logit,
-        )  # fmt: skip
+        _network(inputs, INPUTS, weights, scratch)
         for k in range(LANES):
             limited = logit[k] if logit[k] < _LIMIT else _LIMIT
             odds[k] = exp(limited if limited > -_VANISHING else -_VANISHING)
@@ -105,7 +111,7 @@ def support_edges(  # type: ignore[no-untyped-def]
             support[e, 3] += odds[k]
 
 
-@njit(fastmath=FAST, cache=True, error_model="numpy", nogil=True)
+@kernel
 def take_logarithms(lo, hi, support):  # type: ignore[no-untyped-def]
     """Of the sums of odds of edges [lo, hi), with a floor."""
     for e in range(lo, hi):
@@ -113,20 +119,25 @@ def take_logarithms(lo, hi, support):  # type: ignore[no-untyped-def]
         support[e, 3] = log(support[e, 3] + SUM_FLOOR)
 
 
-@njit(fastmath=FAST, cache=True, error_model="numpy", nogil=True)
-def judge_edges(  # type: ignore[no-untyped-def]
-    lo, hi, source, target, points, edge_rows, support,
-    mean, per_std, w1, b1, w2, b2, last, last_bias, judged,
-):  # fmt: skip
+@kernel
+def judge_edges(lo, hi, source, target, points, edge_rows, support, weights, judged):  # type: ignore[no-untyped-def]
     """New logits judged[lo:hi]: the old ones and what the edge network adds to them."""
     inputs = np.empty(N_EDGE_INPUTS * LANES, np.float32)
-    rows, zeros, same_row, layers, logit = _scratch(w1, w2)
+    ends, s = np.empty(3 * LANES, np.uint32), np.empty(16 * LANES, np.float32)
+    _judge_edges(
+        lo, hi, source, target, points, edge_rows, support, weights, judged,
+        inputs, ends, s, _scratch(weights),
+    )  # fmt: skip
+
+
+@step
+def _judge_edges(  # type: ignore[no-untyped-def]
+    lo, hi, source, target, points, edge_rows, support, weights, judged, inputs, ends, s, scratch
+):
+    logit = scratch[4]
     for begin in range(lo, hi, LANES):
         end = min(begin + LANES, hi)
-        fill_edge_inputs(begin, end, source, target, points, edge_rows, support, inputs)
-        _network(
-            inputs, 0, mean, per_std, w1, b1, w2, b2, last, last_bias,
-            rows, zeros, same_row, layers, logit,
-        )  # fmt: skip
+        fill_edge_inputs(begin, end, source, target, points, edge_rows, support, ends, s, inputs)
+        _network(inputs, 0, weights, scratch)
         for e in range(begin, end):
             judged[e] = edge_rows[e, LOGIT] + logit[e - begin]

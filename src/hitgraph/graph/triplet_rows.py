@@ -5,9 +5,9 @@ that the formulas run in vector registers.
 """
 
 import numpy as np
-from numba import njit
 
-from hitgraph.graph.pair_geometry import FAST, circle_through
+from hitgraph.graph.pair_geometry import circle_through
+from hitgraph.kernels.jit import kernel, step
 from hitgraph.kernels.lanes import take_rows_4, take_rows_8
 from hitgraph.kernels.scalars import log
 
@@ -25,12 +25,18 @@ _ONE, _ZERO = np.float32(1.0), np.float32(0.0)
 _PER_METRE = np.float32(1e-3)
 
 
-@njit(fastmath=FAST, cache=True, error_model="numpy", nogil=True)
+@kernel
 def fill_edge_rows(lo, hi, source, target, points, layer, logit, rows):  # type: ignore[no-untyped-def]
     """The columns of an edge row, in the units of hitgraph.graph.pairs; the length's logarithm."""
-    ends = np.zeros(2 * LANES, np.uint32)
-    s = np.empty(8 * LANES, np.float32)
+    ends, s = np.zeros(2 * LANES, np.uint32), np.empty(8 * LANES, np.float32)
     columns = np.empty(_COLUMNS * LANES, np.float32)
+    _fill_edge_rows(lo, hi, source, target, points, layer, logit, rows, ends, s, columns)
+
+
+@step
+def _fill_edge_rows(  # type: ignore[no-untyped-def]
+    lo, hi, source, target, points, layer, logit, rows, ends, s, columns
+):
     for begin in range(lo, hi, LANES):
         n = min(LANES, hi - begin)
         for k in range(n):
@@ -63,14 +69,14 @@ def fill_edge_rows(lo, hi, source, target, points, layer, logit, rows):  # type:
             rows[e, LOGIT] = logit[e]
 
 
-@njit(fastmath=FAST, cache=True, error_model="numpy", nogil=True)
-def fill_edge_inputs(lo, hi, source, target, points, edge_rows, support, out):  # type: ignore[no-untyped-def]
+@step
+def fill_edge_inputs(  # type: ignore[no-untyped-def]
+    lo, hi, source, target, points, edge_rows, support, ends, s, out
+):
     """What the edge network reads of at most LANES edges [lo, hi), out (13 LANES,) by column.
 
-    The last edge fills the rest.
+    The last edge fills the rest. ends (3 LANES,) uint32 and s (16 LANES,) are scratch.
     """
-    ends = np.empty(3 * LANES, np.uint32)
-    s = np.empty(16 * LANES, np.float32)
     for k in range(LANES):
         e = min(lo + k, hi - 1)
         ends[k], ends[LANES + k], ends[2 * LANES + k] = source[e], target[e], e
@@ -92,14 +98,15 @@ def fill_edge_inputs(lo, hi, source, target, points, edge_rows, support, out):  
         out[12 * LANES + k] = _PER_METRE * abs(s[6 * LANES + k])
 
 
-@njit(fastmath=FAST, cache=True, error_model="numpy", nogil=True)
+@kernel
 def list_edge_inputs(source, target, points, edge_rows, support):  # type: ignore[no-untyped-def]
     """(n_edges, 13) what `fill_edge_inputs` gives."""
     listed = np.empty((len(source), N_EDGE_INPUTS), np.float32)
     inputs = np.empty(N_EDGE_INPUTS * LANES, np.float32)
+    ends, s = np.empty(3 * LANES, np.uint32), np.empty(16 * LANES, np.float32)
     for begin in range(0, len(source), LANES):
         end = min(begin + LANES, len(source))
-        fill_edge_inputs(begin, end, source, target, points, edge_rows, support, inputs)
+        fill_edge_inputs(begin, end, source, target, points, edge_rows, support, ends, s, inputs)
         for e in range(begin, end):
             for column in range(N_EDGE_INPUTS):
                 listed[e, column] = inputs[column * LANES + e - begin]

@@ -15,10 +15,9 @@ LANES triplets at a time are computed side by side. Points are rows x, y, z, x^2
 """
 
 import numpy as np
-from numba import njit
 
-from hitgraph.graph.pair_geometry import FAST
 from hitgraph.graph.triplet_rows import CURVATURE, LANES, LENGTH, LOGIT, SAME_LAYER, SLOPE, Z0
+from hitgraph.kernels.jit import formula, kernel, step
 from hitgraph.kernels.lanes import LANES as VECTOR
 from hitgraph.kernels.lanes import take_above, take_rows_4, take_rows_8
 
@@ -40,7 +39,7 @@ SCRATCH = INPUTS + N_TRIPLET_INPUTS * LANES
 _SIDE = 64  # edges on either side of a hit that are looked at together
 
 
-@njit(fastmath=FAST, cache=True, error_model="numpy", nogil=True)
+@kernel
 def triplets_within_reach(  # type: ignore[no-untyped-def]
     first_hit, last_hit, source, target, into_start, into, from_start, out_of,
     points, reach_phi, reach_z,
@@ -49,13 +48,40 @@ def triplets_within_reach(  # type: ignore[no-untyped-def]
 
     Behind the last triplet the first one (or edge 0) fills a batch.
     """
-    capacity, n = 1 << 12, 0
-    first_edges, second_edges = np.empty(capacity, np.uint32), np.empty(capacity, np.uint32)
-    inner_edges, outer_edges = np.zeros(_SIDE, np.uint32), np.zeros(_SIDE, np.uint32)
-    ends = np.zeros(_SIDE, np.uint32)
-    inner, outer = np.empty(5 * _SIDE, np.float32), np.empty(5 * _SIDE, np.float32)
-    left = np.empty(_SIDE * _SIDE, np.float32)
+    edges = np.zeros((2, _SIDE), np.uint32)
+    sides, left = np.empty((2, 5 * _SIDE), np.float32), np.empty(_SIDE * _SIDE, np.float32)
+    scratch = (edges[0], edges[1], np.zeros(_SIDE, np.uint32), sides[0], sides[1], left)
+    first_edges, second_edges = np.empty(1 << 12, np.uint32), np.empty(1 << 12, np.uint32)
+    j, n = first_hit, 0
+    while True:
+        j, n = _search(
+            j, last_hit, source, target, into_start, into, from_start, out_of, points,
+            reach_phi, reach_z, scratch, first_edges, second_edges, n,
+        )  # fmt: skip
+        if j == last_hit:
+            break
+        first_before, second_before = first_edges, second_edges
+        first_edges = np.empty(2 * len(first_before), np.uint32)
+        second_edges = np.empty(len(first_edges), np.uint32)
+        first_edges[:n], second_edges[:n] = first_before[:n], second_before[:n]
+    for k in range(n, n + LANES):
+        first_edges[k] = first_edges[0] if n else 0
+        second_edges[k] = second_edges[0] if n else 0
+    return first_edges, second_edges, n
+
+
+@step
+def _search(  # type: ignore[no-untyped-def]
+    first_hit, last_hit, source, target, into_start, into, from_start, out_of, points,
+    reach_phi, reach_z, scratch, first_edges, second_edges, n,
+):  # fmt: skip
+    """Append the triplets of middle hits from first_hit on until there is no more room.
+
+    Returns the hit at which it stopped, and the number of triplets.
+    """
+    inner_edges, outer_edges, ends, inner, outer, left = scratch
     for j in range(first_hit, last_hit):
+        n_before = n
         for out_begin in range(from_start[j], from_start[j + 1], _SIDE):
             n_outer = min(_SIDE, from_start[j + 1] - out_begin)
             for k in range(n_outer):
@@ -64,17 +90,12 @@ def triplets_within_reach(  # type: ignore[no-untyped-def]
             whole = _take_side(outer, points, ends, n_outer, j)
             for into_begin in range(into_start[j], into_start[j + 1], _SIDE):
                 n_inner = min(_SIDE, into_start[j + 1] - into_begin)
+                if n + n_inner * whole + LANES > len(first_edges):
+                    return j, n_before
                 for k in range(n_inner):
                     inner_edges[k] = into[into_begin + k]
                     ends[k] = source[inner_edges[k]]
                 _take_side(inner, points, ends, n_inner, j)
-                if n + n_inner * whole + LANES > capacity:
-                    while n + n_inner * whole + LANES > capacity:
-                        capacity *= 2
-                    first_before, second_before = first_edges, second_edges
-                    first_edges = np.empty(capacity, np.uint32)
-                    second_edges = np.empty(capacity, np.uint32)
-                    first_edges[:n], second_edges[:n] = first_before[:n], second_before[:n]
                 _test_sides(left, inner, n_inner, outer, whole, points, j, reach_phi, reach_z)
                 for p in range(n_inner):
                     for top in range(0, whole, VECTOR):
@@ -83,13 +104,10 @@ def triplets_within_reach(  # type: ignore[no-untyped-def]
                     n += take_above(
                         second_edges, n, outer_edges, 0, left, p * whole, _ZERO, n_outer
                     )
-    for k in range(n, n + LANES):
-        first_edges[k] = first_edges[0] if n else 0
-        second_edges[k] = second_edges[0] if n else 0
-    return first_edges, second_edges, n
+    return last_hit, n
 
 
-@njit(fastmath=FAST, error_model="numpy")
+@step
 def _take_side(s, points, hits, n, j):  # type: ignore[no-untyped-def]
     """Points of n hits by column, then their transverse distances from hit j; n in vectors."""
     whole = (n + VECTOR - 1) // VECTOR * VECTOR
@@ -101,7 +119,7 @@ def _take_side(s, points, hits, n, j):  # type: ignore[no-untyped-def]
     return whole
 
 
-@njit(fastmath=FAST, error_model="numpy")  # by itself, the compiler finds the vectors
+@step
 def _test_sides(left, inner, n_inner, outer, n, points, j, reach_phi, reach_z):  # type: ignore[no-untyped-def]
     """left[p n + k] is not negative where hit j lies within reach of inner hit p and outer hit k.
 
@@ -121,7 +139,7 @@ def _test_sides(left, inner, n_inner, outer, n, points, j, reach_phi, reach_z): 
             left[p * n + k] = over if over < over_z else over_z
 
 
-@njit(fastmath=FAST, inline="always", error_model="numpy")
+@formula
 def _off_circle(xi, yi, ri, xj, yj, rj, xk, yk, rk):  # type: ignore[no-untyped-def]
     """The product c, and the miss of the circle as miss / sqrt(size); r is x^2 + y^2."""
     c = xi * yk - xk * yi
@@ -131,7 +149,7 @@ def _off_circle(xi, yi, ri, xj, yj, rj, xk, yk, rk):  # type: ignore[no-untyped-
     return c, rj * c - a * xj - b * yj, a * a + b * b + _TINY
 
 
-@njit(fastmath=FAST, inline="always", error_model="numpy")
+@formula
 def _off_line(zi, zj, zk, inner, outer):  # type: ignore[no-untyped-def]
     """The miss along z as miss / sqrt(stretch); inner, outer are the edges' transverse lengths."""
     way = inner + outer + _TINY
@@ -139,7 +157,7 @@ def _off_line(zi, zj, zk, inner, outer):  # type: ignore[no-untyped-def]
     return (zj - zi) * way - rise * inner, way * way + rise * rise
 
 
-@njit(fastmath=FAST, cache=True, error_model="numpy", nogil=True)
+@step
 def fill_inputs(s, hits, first_edges, second_edges, begin, source, target, points, edge_rows):  # type: ignore[no-untyped-def]
     """The network's inputs of LANES triplets from `begin` on, to s[INPUTS:], (15, LANES).
 
@@ -193,7 +211,7 @@ def fill_inputs(s, hits, first_edges, second_edges, begin, source, target, point
         s[out + 14 * LANES + k] = s[_F + SAME_LAYER * LANES + k]
 
 
-@njit(fastmath=FAST, cache=True, error_model="numpy", nogil=True)
+@kernel
 def list_triplets(  # type: ignore[no-untyped-def]
     first_hit, last_hit, source, target, into_start, into, from_start, out_of,
     points, edge_rows, reach_phi, reach_z,

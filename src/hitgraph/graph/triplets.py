@@ -105,7 +105,7 @@ def judge_edges(
     def task(begin: int, end: int) -> None:
         triplet_networks.judge_edges(
             begin, end, doublets.source, doublets.target, doublets.points, doublets.rows,
-            support, *weights, judged,
+            support, weights, judged,
         )  # fmt: skip
 
     in_blocks(task, len(judged), _EDGE_BLOCK)
@@ -124,7 +124,7 @@ def edge_support(network: TripletFilter, doublets: Doublets) -> Float32:
 
     def judge(begin: int, end: int) -> None:
         triplet_networks.support_edges(
-            begin, end, *doublets, *_reach(network.settings), *weights, support
+            begin, end, *doublets, *_reach(network.settings), weights, support
         )
 
     def finish(begin: int, end: int) -> None:

@@ -10,7 +10,6 @@ from numba import njit
 
 from hitgraph.graph.pair_geometry import (
     ETA,
-    FAST,
     SIZE_U,
     SIZE_V,
     R,
@@ -20,6 +19,7 @@ from hitgraph.graph.pair_geometry import (
     circle,
     crossing,
 )
+from hitgraph.kernels.jit import formula, kernel
 
 # Columns of a window table; a pair passes when lo <= value <= hi in every one.
 VARIABLES = (
@@ -39,7 +39,7 @@ PHI_BINS = 128
 ALONG_BINS = 24
 
 
-@njit(fastmath=FAST, cache=True, error_model="numpy")
+@kernel
 def pair_values(rows, first, second):  # type: ignore[no-untyped-def]
     """(n_pairs, 8) float32 values of VARIABLES; rows as of hit_rows, first is the inner hit."""
     values = np.empty((len(first), 8), np.float32)
@@ -111,7 +111,7 @@ def phi_bin(phi):  # type: ignore[no-untyped-def]
     return min(max(int((phi + np.pi) * (PHI_BINS / (2.0 * np.pi))), 0), PHI_BINS - 1)
 
 
-@njit(fastmath=FAST, cache=True, error_model="numpy", nogil=True)
+@kernel
 def search_block(  # type: ignore[no-untyped-def]
     begin,
     end,
@@ -219,7 +219,7 @@ def search_block(  # type: ignore[no-untyped-def]
     return pairs[:, :n_pairs].copy()
 
 
-@njit(fastmath=FAST, inline="always", error_model="numpy")
+@formula
 def shape_fits(a, b, bounds):  # type: ignore[no-untyped-def]
     """Whether the clusters of both hits fit the pair's direction."""
     _, _, _, arc, cos_i, sin_i, cos_j, sin_j = circle(a, b)

@@ -4,16 +4,16 @@ A call of the library's function keeps the compiler from vector registers.
 """
 
 import numpy as np
-from numba import njit
+
+from hitgraph.kernels.jit import formula
 
 _LOG_2, _PER_LOG_2 = np.float32(np.log(2.0)), np.float32(1.0 / np.log(2.0))
 _ONE, _TWO, _HALF = np.float32(1.0), np.float32(2.0), np.float32(0.5)
 _BITS, _BIAS = np.int32(23), np.int32(127)  # of the mantissa; of the exponent
 _ROOT_HALF = np.int32(0x3F3504F3)  # the bits of sqrt(1/2)
-_FAST = {"contract", "reassoc", "nsz", "arcp", "afn"}
 
 
-@njit(fastmath=_FAST, inline="always", error_model="numpy")
+@formula
 def log(x):  # type: ignore[no-untyped-def]
     """Natural logarithm of a positive normal float32, to its last two bits or 1e-7."""
     bits = np.float32(x).view(np.int32)
@@ -27,7 +27,7 @@ def log(x):  # type: ignore[no-untyped-def]
     return np.float32(exponent) * _LOG_2 + _TWO * s * (_ONE + q * series)
 
 
-@njit(fastmath=_FAST, inline="always", error_model="numpy")
+@formula
 def exp(x):  # type: ignore[no-untyped-def]
     """e^x of a float32 from -80 to 80, to 1e-5 of itself (1e-6 from -8 to 8)."""
     x = np.float32(x)
