@@ -7,18 +7,18 @@ it is updated, and with it the parts p, q of the split first layer of the next r
 round ends in the logits: its messages would reach no edge.
 """
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
-from numba import njit
+from numpy.typing import NDArray
 from torch import Tensor
 
 from hitgraph.gnn.interaction_weights import round_weights, two_layers
 from hitgraph.graph.networks import as_numpy
 from hitgraph.kernels.blocks import in_blocks, in_parallel
 from hitgraph.kernels.groups import group_by_hit
-from hitgraph.kernels.jit import kernel
+from hitgraph.kernels.jit import step
 from hitgraph.kernels.scalars import exp
 from hitgraph.kernels.tiles import COLUMNS, ROWS, add_scaled, pad, padded, relu_tile, sum_tile
 
@@ -67,43 +67,55 @@ def score_edges(
     mean, per_std = as_numpy(scaling.mean), np.float32(1.0) / as_numpy(scaling.std)
     attributes = np.ascontiguousarray(edge_attr.numpy())
 
+    def room() -> tuple[NDArray[Any], ...]:
+        return _room(attributes.shape[1], inner, width)
+
     def start(lo: int, hi: int) -> None:
-        _encode(lo, hi, attributes, mean, per_std, *encoder, edges)
+        _encode(lo, hi, attributes, mean, per_std, *encoder, edges, room())
 
     def project(lo: int, hi: int) -> None:
-        _project(lo, hi, hits, *rounds[0].of_hits, *parts)
+        _project(lo, hi, hits, *rounds[0].of_hits, *parts, room())
 
     def update_edges(lo: int, hi: int) -> None:
         _update_edges(
             lo, hi, first, second, *parts, edges, *now.of_edges, now.gate, now.gate_bias,
             settings.residual, settings.gated, is_last, gates,
-            classify, classifier.first_bias, last, classifier.second_bias[0], logits,
+            classify, classifier.first_bias, last, classifier.second_bias[0], logits, room(),
         )  # fmt: skip
 
     def update_hits(lo: int, hi: int) -> None:
         _update_hits(
             lo, hi, hits, settings.hidden, edges, gates, from_start, out_of, into_start, into,
-            *now.of_nodes, settings.residual, *following.of_hits, *parts,
+            *now.of_nodes, settings.residual, *following.of_hits, *parts, room(),
         )  # fmt: skip
 
     in_blocks(start, n_edges, EDGES)
     in_blocks(project, len(hits), HITS)
-    for step, now in enumerate(rounds):  # noqa: B007  (the tasks read it)
-        is_last = step == len(rounds) - 1
+    for number, now in enumerate(rounds):  # noqa: B007  (the tasks read it)
+        is_last = number == len(rounds) - 1
         in_blocks(update_edges, n_edges, EDGES)
         if not is_last:
-            following = rounds[step + 1]
+            following = rounds[number + 1]
             in_blocks(update_hits, len(hits), HITS)
     return torch.from_numpy(logits)
 
 
-@njit(fastmath={"contract"}, cache=True, nogil=True, error_model="numpy")
+def _room(n_inputs: int, inner: int, width: int) -> tuple[NDArray[Any], ...]:
+    """What a task works in: hidden layer and rows of a tile, zeros, and places of rows."""
+    return (
+        np.empty(ROWS * inner, np.float32),
+        np.empty(ROWS * max(3 * width, n_inputs), np.float32),
+        np.zeros(max(inner, width), np.float32),
+        *np.zeros((4, ROWS), np.intp),
+    )
+
+
+@step
 def _encode(  # type: ignore[no-untyped-def]
-    lo, hi, attributes, mean, per_std, first, first_bias, second, second_bias, edges
+    lo, hi, attributes, mean, per_std, first, first_bias, second, second_bias, edges, room
 ):
     n, m, width = len(mean), len(first_bias), len(second_bias)
-    scaled, hidden = np.empty(ROWS * n, np.float32), np.empty(ROWS * m, np.float32)
-    same_row, zeros = np.zeros(ROWS, np.intp), np.zeros(max(m, width), np.float32)
+    hidden, scaled, zeros, same_row, _, _, _ = room
     for top in range(lo, hi, ROWS):
         for r in range(ROWS):
             edge = min(top + r, hi - 1)
@@ -123,11 +135,11 @@ def _encode(  # type: ignore[no-untyped-def]
             )  # fmt: skip
 
 
-@njit(fastmath={"contract"}, cache=True, nogil=True, error_model="numpy")
-def _project(lo, hi, hits, source, target, bias, p, q):  # type: ignore[no-untyped-def]
+@step
+def _project(lo, hi, hits, source, target, bias, p, q, room):  # type: ignore[no-untyped-def]
     """Hit parts of the first layer: p = hits W_s + b_1 and q = hits W_t; lo, hi in whole tiles."""
     width, m = source.shape
-    same_row, zeros = np.zeros(ROWS, np.intp), np.zeros(m, np.float32)
+    _, _, zeros, same_row, _, _, _ = room
     for top in range(lo, hi, ROWS):
         for j in range(0, m, COLUMNS):
             sum_tile(
@@ -140,21 +152,14 @@ def _project(lo, hi, hits, source, target, bias, p, q):  # type: ignore[no-untyp
             )  # fmt: skip
 
 
-@kernel
+@step
 def _update_edges(  # type: ignore[no-untyped-def]
     lo, hi, first, second, p, q, edges, edge_part, edge_out, edge_bias, gate, gate_bias,
     residual, gated, is_last, gates,
-    classify, classify_bias, last, last_bias, logits,
+    classify, classify_bias, last, last_bias, logits, room,
 ):  # fmt: skip
     m, width = edge_out.shape
-    hidden = np.empty(ROWS * m, np.float32)
-    p_rows, q_rows, e_rows, same_row = (
-        np.zeros(ROWS, np.intp),
-        np.zeros(ROWS, np.intp),
-        np.zeros(ROWS, np.intp),
-        np.zeros(ROWS, np.intp),
-    )
-    zeros = np.zeros(max(m, width), np.float32)
+    hidden, _, zeros, same_row, p_rows, q_rows, e_rows = room
     if residual:
         for r in range(ROWS):
             e_rows[r] = r * width
@@ -206,7 +211,7 @@ def _update_edges(  # type: ignore[no-untyped-def]
             gates[k] = _ONE / (_ONE + exp(-(opening if opening < _SHUT else _SHUT)))
 
 
-@kernel
+@step
 def _normalise(rows, at, n, n_real):  # type: ignore[no-untyped-def]
     """Layer norm of the n numbers from `at` on; those beyond the real ones are zero."""
     total = _ZERO
@@ -222,17 +227,14 @@ def _normalise(rows, at, n, n_real):  # type: ignore[no-untyped-def]
         rows[at + j] = (rows[at + j] - mean) * per_deviation
 
 
-@kernel
+@step
 def _update_hits(  # type: ignore[no-untyped-def]
     lo, hi, hits, n_real, edges, gates, from_start, out_of, into_start, into,
-    first, first_bias, second, second_bias, residual, source, target, bias, p, q,
+    first, first_bias, second, second_bias, residual, source, target, bias, p, q, room,
 ):  # fmt: skip
     """Hits lo to hi (whole tiles) after the messages of their edges."""
     m, width = second.shape
-    rows = np.empty(ROWS * 3 * width, np.float32)
-    hidden = np.empty(ROWS * m, np.float32)
-    h_rows, same_row = np.zeros(ROWS, np.intp), np.zeros(ROWS, np.intp)
-    zeros = np.zeros(max(m, width), np.float32)
+    hidden, rows, zeros, same_row, h_rows, _, _ = room
     n_hits = len(from_start) - 1
     for top in range(lo, hi, ROWS):
         for r in range(ROWS):
