@@ -93,7 +93,7 @@ def a_run() -> dict[str, Any]:
         "reference sizes, cpu, 1 thread": reference,
     }
     machine = {"cpu": "a processor", "cores": 2, "torch": "2.9", "gpu": None}
-    head = {"hitgraph": "1", "pipeline": "p", "weights": "abc", "repeats": 1, "preset": "plain"}
+    head = {"hitgraph": "1", "pipeline": "p", "fingerprint": "abc", "repeats": 1, "preset": "plain"}
     return head | {"machine": machine, "parts": parts}
 
 

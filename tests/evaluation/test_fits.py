@@ -15,12 +15,14 @@ from hitgraph.evaluation.metrics import truth_labels
 from hitgraph.event.event import Event
 
 
-def made(parameters: np.ndarray, error: float = 0.1) -> FittedTracks:
+def made(parameters: np.ndarray, error: float = 0.1, field: float = 2.0) -> FittedTracks:
     n = len(parameters)
     covariance = np.tile(error**2 * np.eye(5), (n, 1, 1))
     covariance[:, 0, 1] = covariance[:, 1, 0] = 1e-4
     whole = np.arange(n)
-    return FittedTracks(whole, whole + 5, whole + 0.5, 2 * whole, parameters, covariance)
+    return FittedTracks(
+        whole, whole + 5, whole + 0.5, 2 * whole, np.full(n, field), parameters, covariance
+    )
 
 
 def test_the_file_holds_every_number(tmp_path: Path) -> None:
@@ -28,7 +30,7 @@ def test_the_file_holds_every_number(tmp_path: Path) -> None:
     path = fits_path(tmp_path, "event000000001")
     write_fits(fits, path)
     again = read_fits(path)
-    for name in ("track_id", "n_measurements", "chi2", "ndf", "parameters", "covariance"):
+    for name in ("track_id", "n_measurements", "chi2", "ndf", "field", "parameters", "covariance"):
         assert np.array_equal(getattr(fits, name), getattr(again, name))
 
 
@@ -90,6 +92,16 @@ def test_residuals_are_what_was_added(tiny_event: Event) -> None:
     np.testing.assert_allclose(quality.pull, 0.5)
     np.testing.assert_allclose(quality.residual[:, :4], 0.05, atol=1e-9)
     np.testing.assert_allclose(quality.residual[:, 4] * true[:, 4], 0.05)
+
+
+def test_true_parameters_are_those_in_the_field_of_the_fit(tiny_event: Event) -> None:
+    """Charge over momentum at the vertex does not depend on it, the closest approach does."""
+    labels, true = true_fits(tiny_event)
+    weak = fit_quality(tiny_event, labels, made(true, field=1.0))
+    same = fit_quality(tiny_event, labels, made(true, field=2.0))
+    assert np.abs(same.residual).max() < 1e-9
+    np.testing.assert_allclose(weak.residual[:, 4], 0, atol=1e-9)
+    assert np.abs(weak.residual[:, 0]).max() > 1e-6
 
 
 def test_only_tracks_that_match_count(tiny_event: Event) -> None:

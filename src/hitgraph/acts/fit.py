@@ -130,7 +130,9 @@ def fit_tracks(event: Event, labels: NDArray[np.int64], field: float = FIELD) ->
     add_measurements(sequencer, measurements)
     sequencer.addAlgorithm(ProtoTrackFeeder(tracks))
     add_kalman_fit(sequencer, geometry.tracking, geometry.field)
-    sequencer.addAlgorithm(TrackReader(FITTED, lambda found: fitted.append(_table(found, mine))))
+    sequencer.addAlgorithm(
+        TrackReader(FITTED, lambda found: fitted.append(_table(found, mine, field)))
+    )
     run_sequencer(sequencer, event.name)
     return fitted[0]
 
@@ -143,7 +145,7 @@ def _tracks(labels: NDArray[np.int64]) -> list[list[int]]:
     return [part.tolist() for part in np.split(order, starts[1:]) if len(part) >= 3]
 
 
-def _table(container: Any, labels: NDArray[np.int64]) -> FittedTracks:
+def _table(container: Any, labels: NDArray[np.int64], field: float) -> FittedTracks:
     """The fitted tracks of an ACTS container, by the label of one of their measurements."""
     count = len(container)
     track_id = labels[first_measurements(container)]
@@ -162,6 +164,7 @@ def _table(container: Any, labels: NDArray[np.int64]) -> FittedTracks:
         n_measurements=np.array(container.nMeasurements, np.int64)[good],
         chi2=chi2[good],
         ndf=np.array(container.ndf, np.int64)[good],
+        field=np.full(len(good), field),
         parameters=parameters[good][:, :_N],
         covariance=covariance[good][:, :_N, :_N],
     )

@@ -25,9 +25,14 @@ def fit_event(
     path = fits_path(folder, source.name)
     if resume and path.is_file():
         fits = read_fits(path)
+        if (fits.field != field).any():
+            raise InputError(
+                f"{path}: was fitted in a field of {fits.field[0]:g} T, not {field:g} T: give that "
+                "--field, or leave --resume out to fit again"
+            )
     else:
         fits = fit_tracks(event, labels, field)
         write_fits(fits, path)
     if event.truth is None or event.particles is None:
         return None
-    return fit_quality(event, labels, fits, field)
+    return fit_quality(event, labels, fits)

@@ -55,7 +55,7 @@ def compare_runs(before: Mapping[str, Any], now: Mapping[str, Any]) -> Compariso
     changes: list[Change] = []
     notes = [
         f"{key}: was {before.get(key)}, is {now.get(key)}"
-        for key in ("hitgraph", "pipeline", "weights")
+        for key in ("hitgraph", "pipeline", "fingerprint")
         if before.get(key) != now.get(key)
     ]
     if before["machine"] != now["machine"]:

@@ -1,6 +1,5 @@
 """The whole benchmark: measurements one after another, each saved as soon as it is done."""
 
-import hashlib
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -24,6 +23,7 @@ from hitgraph.errors import InputError, SettingsError
 from hitgraph.event.source import EventSource
 from hitgraph.event.store import preset_of
 from hitgraph.files import atomic_write
+from hitgraph.fingerprint import fingerprint_of_folder
 
 FORMAT = 1  # of the JSON file
 FILE_NAME = "benchmark.json"
@@ -81,7 +81,11 @@ def run_benchmark(
     saved = read_run(path) if resume and path is not None and path.is_file() else None
     _require_same(saved, run, path)
     seen = run_apart(look, order, threads_environment(1))
-    run |= {"weights": seen["weights"], "machine": describe() | seen["machine"], "parts": {}}
+    run |= {
+        "fingerprint": seen["fingerprint"],
+        "machine": describe() | seen["machine"],
+        "parts": {},
+    }
     _require_same(saved, run, path)
     run = saved or run
     measurements = list(_measurements(order, seen["gpu"]))
@@ -140,7 +144,7 @@ def _measurements(order: Order, gpu: bool) -> Iterator[Measurement]:
 
 
 def look(order: Order, _tell: Tell, _line: Connection) -> dict[str, Any]:
-    """Whether the pipeline can be loaded, what its weights are, and which GPU there is."""
+    """Whether the pipeline can be loaded, which one it is, and which GPU there is."""
     import torch
 
     from hitgraph.pipeline import Pipeline, find_pipeline
@@ -148,13 +152,13 @@ def look(order: Order, _tell: Tell, _line: Connection) -> dict[str, Any]:
     Pipeline.load(order.pipeline, order.device, order.precision)
     if order.ckf:
         import_module("hitgraph.baseline.ckf")  # before any work: its extra may be missing
-    weights = (find_pipeline(order.pipeline) / "weights.safetensors").read_bytes()
     gpu = torch.cuda.is_available()
     machine = {
         "torch": str(torch.__version__),  # as it is, it would bring torch along
         "gpu": torch.cuda.get_device_name() if gpu else None,
     }
-    return {"weights": hashlib.sha256(weights).hexdigest()[:16], "machine": machine, "gpu": gpu}
+    fingerprint = fingerprint_of_folder(find_pipeline(order.pipeline))
+    return {"fingerprint": fingerprint, "machine": machine, "gpu": gpu}
 
 
 def read_run(path: Path) -> dict[str, Any]:

@@ -67,7 +67,7 @@ def stage_table(run: Mapping[str, Any], parts: Mapping[str, Part]) -> Table:
         "events and repeats.",
         f"{machine['cpu']}, {machine['cores']} cores; torch {machine['torch']}"
         + (f"; {machine['gpu']}" if machine["gpu"] else "; no GPU")
-        + f"; hitgraph {run['hitgraph']}, pipeline {run['pipeline']} ({run['weights']}).",
+        + f"; hitgraph {run['hitgraph']}, pipeline {run['pipeline']} ({run['fingerprint']}).",
         "From event files (hits and cells) to labels in host memory, in a warm process. Memory is "
         "the largest resident memory of the whole process during the stage; before the first "
         f"event it was {gigabytes(first['loaded_bytes'])} (libraries and weights).",

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from hitgraph.evaluation.fits import PARAMETERS, FittedTracks
 from hitgraph.evaluation.matching import match_tracks
@@ -67,9 +67,7 @@ class FitQuality:
         }
 
 
-def fit_quality(
-    event: Event, labels: NDArray[np.int64], fits: FittedTracks, field: float = FIELD
-) -> FitQuality:
+def fit_quality(event: Event, labels: NDArray[np.int64], fits: FittedTracks) -> FitQuality:
     """Compare the fits of one event with the particles that their tracks match (double majority).
 
     `labels` (n_hits,) is the track of each hit with the numbers of the fits, below 0 for none.
@@ -90,7 +88,7 @@ def fit_quality(
     good = (row >= 0) & (charge != 0) & (pt > MIN_PT)
     good &= np.hypot(vertex[:, 0], vertex[:, 1]) <= PRIMARY_RADIUS
     vertex, momentum, charge, pt = vertex[good], momentum[good], charge[good], pt[good]
-    true = true_parameters(vertex, momentum, charge, field)
+    true = true_parameters(vertex, momentum, charge, fits.field[good])
     difference = fits.parameters[good] - true
     difference[:, 2] = np.arctan2(np.sin(difference[:, 2]), np.cos(difference[:, 2]))
     variance = np.einsum("nii->ni", fits.covariance[good])
@@ -118,13 +116,16 @@ def combine_fits(parts: Sequence[FitQuality]) -> FitQuality:
 
 
 def true_parameters(
-    vertex: Float64, momentum: Float64, charge: NDArray[np.integer], field: float = FIELD
+    vertex: Float64, momentum: Float64, charge: NDArray[np.integer], field: ArrayLike = FIELD
 ) -> Float64:
-    """(n, 5) PARAMETERS of helices through `vertex` (n, 3) mm with `momentum` (n, 3) GeV there."""
+    """(n, 5) PARAMETERS of helices through `vertex` (n, 3) mm with `momentum` (n, 3) GeV there.
+
+    `field` is that along z in Tesla, one for all or (n,).
+    """
     pt = np.hypot(momentum[:, 0], momentum[:, 1])
     phi = np.arctan2(momentum[:, 1], momentum[:, 0])
     # signed: positive charges turn clockwise in a field along +z
-    radius = pt / (CURVATURE * field * charge)
+    radius = pt / (CURVATURE * np.asarray(field) * charge)
     centre_x = vertex[:, 0] + radius * np.sin(phi)
     centre_y = vertex[:, 1] - radius * np.cos(phi)
     side = np.sign(radius)

@@ -17,6 +17,8 @@ in mm, direction phi and theta in rad, charge over momentum in 1 / GeV."""
 _PAIRS = [(i, j) for i in range(len(PARAMETERS)) for j in range(i + 1)]
 _COVARIANCES = [f"cov_{PARAMETERS[j]}_{PARAMETERS[i]}" for i, j in _PAIRS]
 
+_OF_TRACKS = ("track_id", "n_measurements", "chi2", "ndf", "field")
+
 
 @dataclass(frozen=True, eq=False)
 class FittedTracks:
@@ -26,6 +28,7 @@ class FittedTracks:
     n_measurements: NDArray[np.int64]  # (n_tracks,)
     chi2: NDArray[np.float64]  # (n_tracks,)
     ndf: NDArray[np.int64]  # (n_tracks,)
+    field: NDArray[np.float64]  # (n_tracks,) Tesla along z, that the fit assumed
     parameters: NDArray[np.float64]  # (n_tracks, 5), columns PARAMETERS
     covariance: NDArray[np.float64]  # (n_tracks, 5, 5)
 
@@ -39,10 +42,10 @@ def fits_path(folder: Path, event: str) -> Path:
 
 
 def write_fits(fits: FittedTracks, path: Path) -> None:
-    """Write one row a track: track_id, n_measurements, chi2, ndf, PARAMETERS, and cov_A_B for each
-    pair of parameters. Raises HitgraphError if it cannot be written."""
+    """Write one row a track: track_id, n_measurements, chi2, ndf, field, PARAMETERS, and cov_A_B
+    for each pair of parameters. Raises HitgraphError if it cannot be written."""
     write_parquet(
-        {name: getattr(fits, name) for name in ("track_id", "n_measurements", "chi2", "ndf")}
+        {name: getattr(fits, name) for name in _OF_TRACKS}
         | {name: fits.parameters[:, k].copy() for k, name in enumerate(PARAMETERS)}
         | {
             name: fits.covariance[:, i, j].copy()
@@ -57,16 +60,13 @@ def read_fits(path: Path) -> FittedTracks:
     whole, real = np.dtype(np.int64), np.dtype(np.float64)
     types = dict.fromkeys(("track_id", "n_measurements", "ndf"), whole)
     columns = read_columns(
-        Place(path), types | dict.fromkeys(("chi2", *PARAMETERS, *_COVARIANCES), real)
+        Place(path), types | dict.fromkeys(("chi2", "field", *PARAMETERS, *_COVARIANCES), real)
     )
     covariance = np.empty((len(columns["track_id"]), len(PARAMETERS), len(PARAMETERS)))
     for name, (i, j) in zip(_COVARIANCES, _PAIRS, strict=True):
         covariance[:, i, j] = covariance[:, j, i] = columns[name]
     return FittedTracks(
-        track_id=columns["track_id"],
-        n_measurements=columns["n_measurements"],
-        chi2=columns["chi2"],
-        ndf=columns["ndf"],
+        **{name: columns[name] for name in _OF_TRACKS},
         parameters=np.stack([columns[name] for name in PARAMETERS], axis=1),
         covariance=covariance,
     )
