@@ -19,11 +19,13 @@ from tests.trained import RADIUS, tiny_recipe
 from torch.overrides import TorchFunctionMode
 
 from hitgraph.benchmark.sizes import wedge
+from hitgraph.devices import find_precision
 from hitgraph.errors import SettingsError
 from hitgraph.event.event import Event
 from hitgraph.event.source import list_events, read_event
 from hitgraph.kernels.choice import torch_only
-from hitgraph.pipeline import Pipeline, find_precision, shipped_pipelines
+from hitgraph.pipeline import Pipeline
+from hitgraph.pipeline_files import shipped_pipelines
 
 SMALL = 64  # numbers that may be read at once, as a scalar is
 TO_HOST = ("cpu", "numpy", "__array__", "__dlpack__")

@@ -16,20 +16,15 @@ from safetensors.torch import load_file, save_file
 from tests.trained import RADIUS, tiny_recipe
 
 import hitgraph
+from hitgraph.devices import find_device
 from hitgraph.errors import InputError, SettingsError
 from hitgraph.event.event import CellTable, Event, HitTable, TruthTable
 from hitgraph.event.source import list_events
 from hitgraph.event.truth import true_edges
 from hitgraph.graph.hits import hits_from_event
 from hitgraph.graph.windows import learn_windows
-from hitgraph.pipeline import (
-    Pipeline,
-    WorkingPoints,
-    find_device,
-    find_pipeline,
-    new_networks,
-    shipped_pipelines,
-)
+from hitgraph.pipeline import Pipeline, WorkingPoints, new_networks
+from hitgraph.pipeline_files import find_pipeline, shipped_pipelines
 from hitgraph.recipe import Recipe
 
 STAGES = ["features", "graph", "filter", "gnn", "tracks"]

@@ -12,7 +12,7 @@ from hitgraph.errors import HitgraphError, SettingsError
 from hitgraph.evaluation.run_summary import read_run
 from hitgraph.event.source import EventSource, list_events
 from hitgraph.event.trackml import read_tracks
-from hitgraph.pipeline import Pipeline, Stage
+from hitgraph.pipeline import Pipeline
 from hitgraph.reconstruct import (
     EventRun,
     Run,
@@ -24,6 +24,7 @@ from hitgraph.reconstruct import (
     tracks_path,
     write_summary,
 )
+from hitgraph.stage_log import Stage
 
 TINY = Signature("tiny", "0123456789abcdef")
 OTHER = Signature("other", "fedcba9876543210")

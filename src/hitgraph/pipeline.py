@@ -1,60 +1,39 @@
 """A trained pipeline: hits -> candidate edges -> filters -> graph network -> tracks."""
 
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import asdict, dataclass, replace
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from functools import cached_property
-from importlib.resources import files
 from math import inf, log
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import safetensors
 import torch
-import yaml
 from numpy.typing import NDArray
-from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from hitgraph._version import __version__
+from hitgraph.devices import find_device, find_precision
 from hitgraph.errors import InputError, SettingsError
-from hitgraph.evaluation.edges import EdgeTruth, edge_metrics, edge_truth, score_histogram
+from hitgraph.evaluation.edges import edge_truth
 from hitgraph.event.detector import Detector
 from hitgraph.event.event import Event
-from hitgraph.event.modules import read_detectors
-from hitgraph.event.store import write_detectors
-from hitgraph.files import atomic_write
 from hitgraph.gnn.inputs import edge_inputs, hit_inputs
 from hitgraph.gnn.interaction import InteractionNetwork
 from hitgraph.graph.embedding import EmbeddingNetwork, RadiusBuilder
 from hitgraph.graph.filter import FilterNetwork, score_candidates
 from hitgraph.graph.hits import Hits, hits_from_event
 from hitgraph.graph.pairs import SHAPE_FEATURES, pair_features
-from hitgraph.graph.scored import ScoredSettings, ScoredWindows
+from hitgraph.graph.scored import ScoredWindows
 from hitgraph.graph.scored_builder import ScoredBuilder
 from hitgraph.graph.triplets import TripletFilter, judge_edges
 from hitgraph.graph.windows import LayerWindows, WindowBuilder
 from hitgraph.recipe import RadiusStage, Recipe
-from hitgraph.settings import parse, read_yaml, to_dict
+from hitgraph.stage_log import Look, Stage, StageLog, Watch
 from hitgraph.tracks import TRACK_BUILDERS
 from hitgraph.tracks.join import JoinNetwork, join_tracks
 from hitgraph.tracks.parts import part_pairs
 
-FORMAT = 1  # of the pipeline folder
-PIPELINE_FILE = "pipeline.yaml"  # written last: where it stands, the folder is complete
 CPU = torch.device("cpu")
-PRECISIONS = {
-    "auto": None,
-    "float32": torch.float32,
-    "float16": torch.float16,
-    "bfloat16": torch.bfloat16,
-}
 CENTRE_TOLERANCE = 0.1  # mm, between an event's module table and the pipeline's
-
-Watch = Callable[[str], AbstractContextManager[object]]  # entered with a stage's name
-Look = Callable[[str, Tensor], None]  # given a stage's name, and the edges or labels it leaves
 
 
 @dataclass(frozen=True)
@@ -72,20 +51,6 @@ class WorkingPoints:
                 raise SettingsError(f"{key}: {getattr(self, key)} is not in [0, 1]")
         if self.radius is not None and self.radius < 0:
             raise SettingsError(f"radius: {self.radius} is not allowed, at least 0")
-
-
-@dataclass(frozen=True)
-class Stage:
-    """What one stage did to an event; the quality is known where the event has truth."""
-
-    name: str
-    seconds: float  # wall time
-    edges: int | None = None  # edges left after it
-    efficiency: float | None = None  # true edges kept
-    target_efficiency: float | None = None  # true edges of target particles kept
-    purity: float | None = None  # edges that join hits of one particle
-    weighted_purity: float | None = None  # arXiv 2103.06995, equation 4
-    scores: Mapping[str, Any] | None = None  # histogram of the scores given here
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,11 +96,15 @@ class Pipeline:
         always have 32 bits. Raises InputError when the pipeline is missing or damaged,
         SettingsError for a device that is not there or cannot compute so.
         """
+        from hitgraph.pipeline_files import find_pipeline, load_pipeline  # which makes pipelines
+
         place = find_device(device)
         return load_pipeline(find_pipeline(name), place, find_precision(precision, place))
 
     def save(self, folder: str | Path) -> None:
         """Write pipeline.yaml, weights, detector and learnt tables into `folder`."""
+        from hitgraph.pipeline_files import save_pipeline
+
         save_pipeline(self, Path(folder))
 
     def run(self, event: Event, watch: Watch = nullcontext, look: Look = lambda *_: None) -> Result:
@@ -148,7 +117,7 @@ class Pipeline:
         """
         check_detector(event, self.detector)
         truth = None if event.truth is None or event.particles is None else edge_truth(event)
-        log = _StageLog(truth, self.device, watch, look)
+        log = StageLog(truth, self.device, watch, look)
         with torch.inference_mode():
             with log.stage("features"):
                 hits = hits_from_event(event, self.detector, self.recipe.clusters, self.device)
@@ -280,152 +249,6 @@ def new_networks(recipe: Recipe) -> dict[str, nn.Module]:
     return networks
 
 
-# ---------------------------------------------------------------- folders
-
-
-def shipped_pipelines() -> list[str]:
-    """Names of the pipelines that come with the package."""
-    root = files("hitgraph") / "pretrained"
-    if not root.is_dir():
-        return []
-    return sorted(entry.name for entry in root.iterdir() if (entry / PIPELINE_FILE).is_file())
-
-
-def find_pipeline(name: str | Path) -> Path:
-    """The folder of a shipped pipeline, or the folder itself."""
-    folder = Path(str(files("hitgraph") / "pretrained" / str(name)))
-    if not (folder / PIPELINE_FILE).is_file():
-        folder = Path(name)
-    if not (folder / PIPELINE_FILE).is_file():
-        raise InputError(
-            f"{name}: no such pipeline; shipped ones: {', '.join(shipped_pipelines()) or 'none'}; "
-            "anything else has to be a folder with a pipeline.yaml as `hitgraph train` writes it"
-        )
-    return folder
-
-
-def find_device(name: str) -> torch.device:
-    """auto, cpu or cuda[:N] as a device that is there. Raises SettingsError otherwise."""
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        device = None
-    if device is None or device.type not in ("cpu", "cuda"):
-        raise SettingsError(f"device: {name!r} is not allowed; one of auto, cpu, cuda, cuda:N")
-    available = torch.cuda.device_count()
-    if device.type == "cuda" and (device.index or 0) >= available:
-        raise SettingsError(
-            f"device: {name} is not there ({available} CUDA devices found): use --device cpu"
-        )
-    return device
-
-
-def find_precision(name: str, device: torch.device) -> torch.dtype:
-    """One of PRECISIONS as a type the device computes with. Raises SettingsError otherwise.
-
-    auto: 32 bits on the CPU, whose kernels have no other; float16 on a GPU.
-    """
-    if name not in PRECISIONS:
-        raise SettingsError(
-            f"precision: {name!r} is not allowed; one of auto, {', '.join(list(PRECISIONS)[1:])}"
-        )
-    precision = PRECISIONS[name]
-    if precision is None:
-        return torch.float32 if device.type == "cpu" else torch.float16
-    if precision != torch.float32 and device.type == "cpu":
-        raise SettingsError(
-            f"precision: {name} is for GPUs, a CPU computes in float32: leave it out, or take "
-            "another --device"
-        )
-    if precision == torch.bfloat16 and not torch.cuda.is_bf16_supported():
-        raise SettingsError(f"precision: this GPU has no {name}: take float16")
-    return precision
-
-
-def save_pipeline(pipeline: Pipeline, folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    if pipeline.windows is not None:
-        pipeline.windows.save(folder / "windows.parquet")
-    write_detectors(pipeline.detector, folder / "detectors.parquet")
-    weights = {
-        f"{stage}.{key}": value.contiguous()
-        for stage in ("filter", "triplets", "gnn", "embedding", "join")
-        if (network := getattr(pipeline, stage)) is not None
-        for key, value in network.state_dict().items()
-    }
-    with atomic_write(folder / "weights.safetensors") as temporary:
-        temporary.write_bytes(save(weights))
-    content = {
-        "format": FORMAT,
-        "hitgraph": __version__,
-        "recipe": to_dict(pipeline.recipe),
-        "working_points": asdict(pipeline.working_points),
-        "hit_features": list(pipeline.recipe.hit_features),
-        "pair_features": list(pipeline.recipe.pair_features),
-    }
-    with atomic_write(folder / PIPELINE_FILE) as temporary:
-        temporary.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
-
-
-def load_pipeline(folder: Path, device: torch.device, precision: torch.dtype) -> Pipeline:
-    path = folder / PIPELINE_FILE
-    content = read_yaml(path)
-    if content.get("format") != FORMAT:
-        raise InputError(
-            f"{path}: format is {content.get('format')!r}, this version reads {FORMAT}: "
-            f"it was written by hitgraph {content.get('hitgraph', '?')}, use that version"
-        )
-    try:
-        recipe = parse(Recipe, content.get("recipe"), "recipe")
-        working_points = parse(WorkingPoints, content.get("working_points"), "working_points")
-    except SettingsError as error:
-        raise InputError(f"{path}: {error}") from error
-    for key in ("hit_features", "pair_features"):
-        known = getattr(recipe, key)
-        if content.get(key) != list(known):
-            raise InputError(
-                f"{path}: {key} is {content.get(key)}, but this version computes {list(known)}: "
-                "the pipeline was trained with other features, train it again"
-            )
-    by_radius = isinstance(recipe.graph, RadiusStage)
-    if by_radius and working_points.radius is None:
-        raise InputError(f"{path}: working_points.radius: is missing, the builder radius needs it")
-    networks = new_networks(recipe)
-    _load_weights(networks, folder / "weights.safetensors")
-    windows: LayerWindows | ScoredWindows | None = None
-    if not by_radius:
-        scored = isinstance(recipe.graph, ScoredSettings)
-        windows = (ScoredWindows if scored else LayerWindows).load(folder / "windows.parquet")
-    pipeline = Pipeline(
-        recipe=recipe,
-        detector=read_detectors(folder / "detectors.parquet"),
-        working_points=working_points,
-        windows=windows,
-        device=device,
-        precision=precision,
-        **networks,  # type: ignore[arg-type]
-    )
-    for network in networks.values():
-        network.eval().to(device)
-    return pipeline
-
-
-def _load_weights(networks: Mapping[str, nn.Module], path: Path) -> None:
-    try:
-        weights = load_file(path)
-    except (OSError, safetensors.SafetensorError) as error:
-        raise InputError(f"{path}: cannot be read as safetensors ({error})") from error
-    for stage, network in networks.items():
-        prefix = f"{stage}."
-        state = {key[len(prefix) :]: v for key, v in weights.items() if key.startswith(prefix)}
-        try:
-            network.load_state_dict(state)
-        except RuntimeError as error:
-            raise InputError(f"{path}: {stage} weights do not fit the recipe: {error}") from error
-
-
 def check_detector(event: Event, detector: Detector) -> None:
     """Raise InputError where the event's own module table is not that of `detector`."""
     own = event.detector
@@ -454,57 +277,6 @@ def check_detector(event: Event, detector: Detector) -> None:
             f"pipeline's detector has it (at most {CENTRE_TOLERANCE} mm): give the right table "
             "with --detectors"
         )
-
-
-# ---------------------------------------------------------------- stage log
-
-
-class _StageLog:
-    """Times stages and, outside the timed part, judges their edges."""
-
-    def __init__(
-        self, truth: EdgeTruth | None, device: torch.device, watch: Watch, look: Look
-    ) -> None:
-        self.truth, self.device, self.watch, self.look = truth, device, watch, look
-        self.stages: list[Stage] = []
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[Any]:
-        given: list[tuple[Tensor, ...]] = []
-        with self.watch(name):
-            start = self._now()
-            yield lambda *tensors: given.append(tensors)
-            stage = Stage(name, self._now() - start)
-        if given:
-            left, *scores = given[0]
-            self.look(name, left)
-            if left.ndim == 2:  # edges
-                stage = self._judged(stage, left, *scores)
-        self.stages.append(stage)
-
-    def _now(self) -> float:
-        if self.device.type == "cuda":
-            torch.cuda.current_stream(self.device).synchronize()  # other events may be in flight
-        return time.perf_counter()
-
-    def _judged(
-        self,
-        stage: Stage,
-        edges: Tensor,
-        scored: Tensor | None = None,
-        logits: Tensor | None = None,
-    ) -> Stage:
-        stage = replace(stage, edges=edges.shape[1])
-        if self.truth is None:
-            return stage
-        quality = edge_metrics(self.truth, edges.cpu().numpy()).to_dict()
-        names = ("efficiency", "target_efficiency", "purity", "weighted_purity")
-        stage = replace(stage, **{name: quality[name] for name in names})
-        if scored is None or logits is None:
-            return stage
-        scores = torch.sigmoid(logits).cpu().numpy()
-        histogram = score_histogram(self.truth, scored.cpu().numpy(), scores)
-        return replace(stage, scores=histogram.to_dict())
 
 
 def _at_least(logits: Tensor, score: float) -> Tensor:

@@ -14,7 +14,8 @@ from hitgraph.evaluation.metrics import evaluate
 from hitgraph.event.changes import turned_detector, turned_event
 from hitgraph.event.event import Event
 from hitgraph.event.source import read_event
-from hitgraph.pipeline import Pipeline, shipped_pipelines
+from hitgraph.pipeline import Pipeline
+from hitgraph.pipeline_files import shipped_pipelines
 
 ROOT = Path(str(files("hitgraph")))
 

@@ -147,7 +147,8 @@ def look(order: Order, _tell: Tell, _line: Connection) -> dict[str, Any]:
     """Whether the pipeline can be loaded, which one it is, and which GPU there is."""
     import torch
 
-    from hitgraph.pipeline import Pipeline, find_pipeline
+    from hitgraph.pipeline import Pipeline
+    from hitgraph.pipeline_files import find_pipeline
 
     Pipeline.load(order.pipeline, order.device, order.precision)
     if order.ckf:

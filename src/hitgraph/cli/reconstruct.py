@@ -60,7 +60,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from hitgraph.event.source import list_events, require_different_names
     from hitgraph.fingerprint import fingerprint_of_folder
-    from hitgraph.pipeline import Pipeline, find_pipeline
+    from hitgraph.pipeline import Pipeline
+    from hitgraph.pipeline_files import find_pipeline
     from hitgraph.reconstruct import Signature
     from hitgraph.threads import set_threads
 

@@ -9,7 +9,8 @@ from hitgraph.evaluation.comparison import name_columns
 from hitgraph.event.source import EventSource
 from hitgraph.event.store import preset_of
 from hitgraph.fingerprint import fingerprint_of_folder
-from hitgraph.pipeline import Pipeline, find_pipeline
+from hitgraph.pipeline import Pipeline
+from hitgraph.pipeline_files import find_pipeline
 from hitgraph.studies.output import Result
 from hitgraph.studies.points import Point
 

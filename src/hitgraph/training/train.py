@@ -16,19 +16,14 @@ import lightning as L
 import torch
 import yaml
 
+from hitgraph.devices import find_device
 from hitgraph.errors import InputError, SettingsError
 from hitgraph.event.detector import Detector
 from hitgraph.event.source import EventSource, require_different_names
 from hitgraph.event.truth import require_truth
 from hitgraph.files import atomic_write
-from hitgraph.pipeline import (
-    PIPELINE_FILE,
-    Pipeline,
-    WorkingPoints,
-    check_detector,
-    find_device,
-    new_networks,
-)
+from hitgraph.pipeline import Pipeline, WorkingPoints, check_detector, new_networks
+from hitgraph.pipeline_files import PIPELINE_FILE
 from hitgraph.recipe import Recipe
 from hitgraph.settings import parse, to_dict
 from hitgraph.tracks.join import JoinNetwork
