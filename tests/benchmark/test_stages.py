@@ -147,8 +147,14 @@ def test_growth_measures_events_of_the_wanted_sizes(job: StageJob, tmp_path: Pat
     part = measure_stages(replace(job, sources=tuple(sources), repeats=1), quiet, LINE)
     sizes = [event["n_hits"] for event in part["events"]]
     assert sizes == pytest.approx([40, 80, 120], abs=5)
-    fits = exponents(part["events"])
+    fits = exponents(part["events"], [1.0, 1.0, 1.0])
     assert list(fits)[-1] == "all"
+    assert fits["all"]["steady"] == fits["all"]["cpu"]
+    slow_at_last = exponents(part["events"], [1.0, 2.0, 3.0])  # times of a linear growth
+    assert slow_at_last["all"]["cpu"] == fits["all"]["cpu"]
+    assert slow_at_last["all"]["steady"]["exponent"] == pytest.approx(
+        fits["all"]["cpu"]["exponent"] - 1, abs=0.1
+    )
     assert set(fits) == set(part["events"][0]["stages"])
 
 

@@ -46,7 +46,7 @@ def stages_part(
 
 def a_run() -> dict[str, Any]:
     """One of every kind of measurement."""
-    fit = {clock: {"exponent": 1.1, "error": 0.02} for clock in ("wall", "cpu")}
+    fit = {clock: {"exponent": 1.1, "error": 0.02} for clock in ("wall", "cpu", "steady")}
     growth = stages_part(1.0) | {
         "exponents": {"read": fit, "gnn": fit, "all": fit},
         "made": {"event1000": "1 event", "event2000": "2 events overlaid"},

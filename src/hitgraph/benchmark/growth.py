@@ -48,6 +48,7 @@ def measure_growth(job: StageJob, sizes: Sequence[int], tell: Tell) -> dict[str,
             measure = replace(job, sources=(source,))
             parts.append(run_apart(measure_stages, measure, environment, tell))
     events = [event for part in parts for event in part["events"]]
+    rulers = [float(np.mean(part["yardstick"])) for part in parts for _ in part["events"]]
     return {
         "device": parts[0]["device"],
         "threads": job.threads,
@@ -55,7 +56,7 @@ def measure_growth(job: StageJob, sizes: Sequence[int], tell: Tell) -> dict[str,
         "events": events,
         "quality": None,
         "made": made,
-        "exponents": exponents(events),
+        "exponents": exponents(events, rulers),
     }
 
 
@@ -76,14 +77,23 @@ def make_events(job: SizesJob, tell: Tell, _line: Connection) -> dict[str, str]:
     return made
 
 
-def exponents(events: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """The power of the number of hits for each stage and clock, with the fit's standard error."""
+def exponents(
+    events: Sequence[Mapping[str, Any]], rulers: Sequence[float]
+) -> dict[str, dict[str, Any]]:
+    """The power of the number of hits for each stage and clock, with the fit's standard error.
+
+    "steady" is that of the CPU time divided by rulers (n_events,), what the yardstick took beside
+    each event: sizes are measured one after the other, on a machine whose speed may change.
+    """
     n_hits = [event["n_hits"] for event in events]
     fits: dict[str, dict[str, Any]] = {}
     for stage in (*[name for name in events[0]["stages"] if name != ALL], ALL):
         fits[stage] = {}
-        for clock in ("wall", "cpu"):
-            seconds = [float(np.median(event["stages"][stage][clock])) for event in events]
+        for clock in ("wall", "cpu", "steady"):
+            reading = "cpu" if clock == "steady" else clock
+            seconds = [float(np.median(event["stages"][stage][reading])) for event in events]
+            if clock == "steady":
+                seconds = [one / ruler for one, ruler in zip(seconds, rulers, strict=True)]
             power, error = fit_power(n_hits, seconds)
             fits[stage][clock] = {"exponent": power, "error": error}
     return fits

@@ -121,7 +121,8 @@ def growth_table(name: str, part: Part) -> Table:
     whole = part["exponents"]["all"]
     notes = (
         f"Fitted time ~ hits^k: k = {power(whole['cpu'])} for CPU time, {power(whole['wall'])} "
-        "for wall time.",
+        f"for wall time; {power(whole['steady'])} for CPU time over what the yardstick took beside "
+        "each size.",
         f"k of the CPU time by stage: {', '.join(powers)}.",
         *_crowded({name: part}),
     )
