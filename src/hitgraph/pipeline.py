@@ -92,9 +92,9 @@ class Pipeline:
     def load(name: str | Path, device: str = "cpu", precision: str = "auto") -> "Pipeline":
         """Read a shipped pipeline by name, or a pipeline folder.
 
-        `precision` is one of PRECISIONS: that of the networks on a GPU; geometry, sums and logits
-        always have 32 bits. Raises InputError when the pipeline is missing or damaged,
-        SettingsError for a device that is not there or cannot compute so.
+        `precision` is one of hitgraph.devices.PRECISIONS: that of the networks on a GPU; geometry,
+        sums and logits always have 32 bits. Raises InputError when the pipeline is missing or
+        damaged, SettingsError for a device that is not there or cannot compute so.
         """
         from hitgraph.pipeline_files import find_pipeline, load_pipeline  # which makes pipelines
 

@@ -48,6 +48,7 @@ def find_pipeline(name: str | Path) -> Path:
 
 
 def save_pipeline(pipeline: Pipeline, folder: Path) -> None:
+    """See Pipeline.save."""
     folder.mkdir(parents=True, exist_ok=True)
     if pipeline.windows is not None:
         pipeline.windows.save(folder / "windows.parquet")
@@ -73,6 +74,7 @@ def save_pipeline(pipeline: Pipeline, folder: Path) -> None:
 
 
 def load_pipeline(folder: Path, device: torch.device, precision: torch.dtype) -> Pipeline:
+    """The pipeline in a folder. Raises InputError where it is damaged or of another version."""
     path = folder / PIPELINE_FILE
     content = read_yaml(path)
     if content.get("format") != FORMAT:

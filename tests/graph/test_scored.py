@@ -288,9 +288,10 @@ def test_fitted_logits_are_those_of_independent_coins() -> None:
     bins = rng.integers(0, 4, (2, n)).astype(np.uint8)
     shift = np.array([[-1.0, 0.0, 1.0, 2.0], [0.5, -0.5, 0.0, -1.0]])
     logit = -1.0 + shift[0, bins[0]] + shift[1, bins[1]]
-    truth = (rng.random(n) < 1 / (1 + np.exp(-logit))).astype(np.float32)
+    known = rng.choice([-1.5, 0.0, 1.5], n).astype(np.float32)  # beforehand, of each coin
+    truth = (rng.random(n) < 1 / (1 + np.exp(-logit - known))).astype(np.float32)
     window = np.zeros(n, np.int64)
-    base, table = fit_tables(bins, truth, np.ones(n, np.float32), window, 1)
+    base, table = fit_tables(bins, truth, np.ones_like(truth), window, 1, known)
     assert np.abs(scores_of(bins, window, base, table) - logit).max() < 0.1
 
 
@@ -302,7 +303,7 @@ def test_a_variable_seen_twice_counts_once() -> None:
     truth = (rng.random(len(one)) < 1 / (1 + np.exp(-logit))).astype(np.float32)
     window = np.zeros(len(one), np.int64)
     bins = np.stack([one, one])
-    base, table = fit_tables(bins, truth, np.ones(len(one), np.float32), window, 1)
+    base, table = fit_tables(bins, truth, np.ones_like(truth), window, 1, np.zeros_like(truth))
     assert np.abs(scores_of(bins, window, base, table) - logit).max() < 0.1
 
 

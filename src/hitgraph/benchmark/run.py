@@ -25,7 +25,7 @@ from hitgraph.event.store import preset_of
 from hitgraph.files import atomic_write
 from hitgraph.fingerprint import fingerprint_of_folder
 
-FORMAT = 1  # of the JSON file
+FORMAT = 2  # of the JSON file
 FILE_NAME = "benchmark.json"
 MAY_DIFFER = ("when", "parts")
 

@@ -207,8 +207,8 @@ def _update_edges(  # type: ignore[no-untyped-def]
                 total += gate[j] * edges[k, j]
             gates[k] = total
         for k in range(begin, end):
-            opening = gates[k] if gates[k] > -_SHUT else -_SHUT
-            gates[k] = _ONE / (_ONE + exp(-(opening if opening < _SHUT else _SHUT)))
+            opening = -_SHUT if gates[k] < -_SHUT else gates[k]  # what is not a number stays it
+            gates[k] = _ONE / (_ONE + exp(-(_SHUT if opening > _SHUT else opening)))
 
 
 @step

@@ -25,7 +25,7 @@ from hitgraph.graph.pair_geometry import (
     circle_through,
     hit_rows,
 )
-from hitgraph.kernels.jit import formula, kernel
+from hitgraph.kernels.jit import formula, step
 from hitgraph.kernels.scalars import log
 
 BLOCK = 64  # pairs; all that belongs to a block fits into the first-level cache
@@ -45,9 +45,8 @@ def hit_table(hits: Hits, detector: Detector) -> NDArray[np.float32]:
     table = np.zeros((len(hits), _N_COLUMNS), np.float32)
     table[:, :_CELLS] = hit_rows(hits, detector)
     if hits.has_clusters:
-        features = hits.features.cpu().numpy()
-        table[:, _CELLS] = features[:, FEATURES.index("cell_count")]
-        table[:, _CHARGE] = features[:, FEATURES.index("charge")]
+        table[:, _CELLS] = hits.features[:, FEATURES.index("cell_count")].cpu().numpy()
+    table[:, _CHARGE] = hits.charge.cpu().numpy()
     table[:, _LAYER] = hits.layer.cpu().numpy()
     return table
 
@@ -86,7 +85,7 @@ def _shape(s, hit, out, k, cosine, sine, cot, length):  # type: ignore[no-untype
     s[out + 5 * BLOCK + k] = s[hit + _CELLS * BLOCK + k]
 
 
-@kernel
+@step
 def fill_block(s, table, first, second, begin, end, with_shape):  # type: ignore[no-untyped-def]
     """Features of pairs begin to end (BLOCK at most) into the scratch s, from FEATURES_AT on.
 

@@ -97,6 +97,8 @@ class ScoredWindows:
             table = pq.read_table(path)
             facts = json.loads((table.schema.metadata or {})[b"scored_windows"])
             names = facts["variables"]
+            if "density" not in facts:
+                raise ValueError("scores without the density they were learnt at: train again")
             if facts["n_bins"] != N_BINS or tuple(names) != SCORE_VARIABLES[: len(names)]:
                 raise ValueError(f"variables {', '.join(names)} in {facts['n_bins']} bins")
             scores = [

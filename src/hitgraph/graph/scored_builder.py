@@ -79,7 +79,7 @@ class ScoredBuilder:
             )
         if not for_host(hits.position):
             return self.search_on_device(hits)
-        shift = np.float32(self._shift(hits))
+        shift = float(self._shift(hits))
         rows, layer = hit_rows(hits, self.detector), hits.layer.numpy()
         order, starts, span = sort_into_cells(rows, layer, self._barrel, self.detector.n_layers)
         hits_of = (
@@ -107,7 +107,8 @@ class ScoredBuilder:
         blocks = in_blocks(task, len(order), _BLOCK, self.threads)
         pairs = np.concatenate([np.empty((2, 0), np.int32), *(b[0] for b in blocks)], axis=1)
         scores = np.concatenate([np.empty(0, np.float32), *(b[1] for b in blocks)])
-        return torch.from_numpy(pairs.astype(np.int64)), torch.from_numpy(scores - shift)
+        scores -= np.float32(shift)
+        return torch.from_numpy(pairs.astype(np.int64)), torch.from_numpy(scores)
 
     def search_on_device(self, hits: Hits) -> tuple[Tensor, Tensor]:
         """What `search` gives, in torch on any device; the order of the edges is another."""

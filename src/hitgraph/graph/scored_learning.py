@@ -12,7 +12,7 @@ from hitgraph.event.detector import Detector
 from hitgraph.event.truth import FAKE, TRUE, edge_labels
 from hitgraph.graph import scored_tables as tables
 from hitgraph.graph import scored_values as variables
-from hitgraph.graph.density import hit_density
+from hitgraph.graph.density import hit_density, logit_shift
 from hitgraph.graph.hits import Hits
 from hitgraph.graph.pair_geometry import ETA, PER_U, SIZE_U, SIZE_V, R, X, Y, Z, hit_rows
 from hitgraph.graph.scored import ROUNDING, ScoredSettings, ScoredWindows
@@ -82,7 +82,8 @@ def learn_scored_windows(
     low, scale = tables.binning(
         np.concatenate(values, axis=1), np.concatenate(window), len(windows), _BIN_TAIL
     )
-    bins, window, truth, weight, is_true = [], [], [], [], []
+    density = float(np.mean(densities)) if densities else 0.0
+    bins, window, truth, weight, is_true, offset = [], [], [], [], [], []
     random = np.random.default_rng(0)
     builder = WindowBuilder(windows, detector)
     for read in events:
@@ -100,14 +101,18 @@ def learn_scored_windows(
         each = np.choose(kind, [1.0 / share, 1.0, settings.skip_weight])
         weight.append(np.where(counts, each, 0.0).astype(np.float32))
         is_true.append((kind == TRUE) & counts)
+        shift = logit_shift(hit_density(sample.hits, detector.n_layers), density)
+        offset.append(np.full(len(row), -float(shift), np.float32))
     code, rows, true = np.concatenate(bins, axis=1), np.concatenate(window), np.concatenate(is_true)
+    known = np.concatenate(offset)
     base, table = tables.fit_tables(
-        code, np.concatenate(truth), np.concatenate(weight), rows, len(windows)
+        code, np.concatenate(truth), np.concatenate(weight), rows, len(windows), known
     )
-    score = np.sort(tables.scores_of(code[:, true], rows[true], base, table))[::-1]
+    score = tables.scores_of(code[:, true], rows[true], base, table) + known[true]
+    score = np.sort(score)[::-1]
     needed = int(np.ceil(settings.target_efficiency * n_true))
     cut = float(score[min(needed, len(score)) - 1]) - ROUNDING if len(score) else -np.inf
-    return ScoredWindows(windows, base, low, scale, table, cut, float(np.mean(densities)))
+    return ScoredWindows(windows, base, low, scale, table, cut, density)
 
 
 class _Scorer:

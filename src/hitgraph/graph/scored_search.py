@@ -34,8 +34,8 @@ _STEEPEST = 30.0  # pseudorapidity difference; a window that is open ends here
 def window_reach(bounds: Float32) -> NDArray[np.float64]:
     """(n_windows, 6) what windows (n_windows, 8, 2) mean for the cells: see `search_scored`.
 
-    Lowest and highest azimuth difference in bins, cosh and sinh of the lowest and of the highest
-    difference of pseudorapidity.
+    Lowest and highest difference of azimuth in bins, cosh of the lowest and of the highest
+    difference of pseudorapidity, then sinh of both.
     """
     sine, deta = (bounds[:, k].astype(np.float64) for k in (SIN_DPHI, DETA))
     margin = np.array([-1e-5, 1e-5])
@@ -73,7 +73,7 @@ def search_scored(begin, end, hits, windows):  # type: ignore[no-untyped-def]
     """
     longest = _longest_list(hits[7])
     chosen, mask = np.empty(longest, np.uint32), np.empty(longest, np.bool_)
-    partners, scratch = np.empty(block.BLOCK, np.uint32), np.zeros(SCRATCH, np.float32)
+    partners, scratch = np.empty(BLOCK, np.uint32), np.zeros(SCRATCH, np.float32)
     pairs, scores = np.empty((2, 4096), np.int32), np.empty(4096, np.float32)
     i, n_pairs = begin, 0
     while True:
@@ -91,11 +91,11 @@ def search_scored(begin, end, hits, windows):  # type: ignore[no-untyped-def]
 
 @step
 def _longest_list(starts):  # type: ignore[no-untyped-def]
-    """Of hits in the cells of one layer, each run of them up to a whole vector."""
+    """Of hits on one layer, and a vector beyond."""
     cells, longest = ALONG_BINS * PHI_BINS, 0
     for first in range(0, len(starts) - 1, cells):
         longest = max(longest, starts[first + cells] - starts[first])
-    return longest + 2 * ALONG_BINS * LANES
+    return longest + _STEP
 
 
 @step

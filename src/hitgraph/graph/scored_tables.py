@@ -60,16 +60,18 @@ def fit_tables(
     weight: NDArray[np.float32],
     window: NDArray[np.int64],
     n_windows: int,
+    offset: NDArray[np.float32],
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Base (n_windows,) and tables (n_windows, n_variables, N_BINS) of the logit.
+    """Base (n_windows,) and tables (n_windows, n_variables, N_BINS) of the logit less its offset.
 
-    bins (n_variables, n_pairs), truth in {0, 1}, weight how many pairs a pair stands for.
+    bins (n_variables, n_pairs), truth in {0, 1}, weight how many pairs a pair stands for,
+    offset what is known of its logit beforehand.
     """
     n_true = np.bincount(window, weights=weight * truth, minlength=n_windows)
     n_all = np.bincount(window, weights=weight, minlength=n_windows)
     base = np.log((n_true + 0.5) / (n_all - n_true + 0.5)).astype(np.float32)
     tables = np.zeros((n_windows, len(bins), N_BINS), np.float32)
-    score = base[window]
+    score = base[window] + offset
     for _ in range(PASSES):
         for variable in range(len(bins)):
             _newton_step(bins[variable], truth, weight, window, score, tables[:, variable])

@@ -15,7 +15,8 @@ from hitgraph.kernels.tiles import COLUMNS, ROWS, add_scaled, relu_tile
 NO_TRIPLET = np.float32(-12.0)  # logit of an edge's best triplet where it has none
 SUM_FLOOR = np.float32(1e-5)  # added to the sum of odds before its logarithm
 _VANISHING = np.float32(80.0)  # the odds of a logit as low as that are nothing
-_LIMIT = np.float32(8.0)  # of the standardised inputs, as in hitgraph.graph.networks.Standardise
+# Of the standardised inputs, as in hitgraph.graph.networks.Standardise, and of logits in odds.
+_LIMIT = np.float32(8.0)
 
 
 @step

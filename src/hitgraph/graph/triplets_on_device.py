@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 TRIPLETS = 1 << 22  # in flight, before the reach test
 EDGES = 1 << 20  # judged at a time
 
-# as in triplet_search and triplet_rows
+# as in triplet_search, triplet_rows and triplet_networks
 _CURVATURE_UNIT, _SLOPE_UNIT, _Z0_UNIT = 0.1, 0.02, 0.02
 _MAX_Z0, _SHORTEST, _TINY, _LIMIT = 10.0, 1e-3, 1e-3, 8.0
 

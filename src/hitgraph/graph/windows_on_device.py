@@ -54,11 +54,10 @@ def search_scored(
     windows: tuple[Tensor, ...],
     cut: Tensor,
 ) -> tuple[Tensor, Tensor]:
-    """Edges and scores of scored.ScoredBuilder.search, ordered by inner and then by outer hit.
+    """Edges and raw scores of scored_builder.ScoredBuilder.search, by inner and then by outer hit.
 
     barrel (n_layers,) bool; windows: first, outer and bounds as above, then base, low, scale and
-    table as in scored_search.search_scored; all on the device of the hits, as is
-    cut ().
+    table as in scored.ScoredWindows; cut (), the lowest raw score. All on the device of the hits.
     """
     device = hits.position.device
     base, low, scale, table = windows[3:]
