@@ -201,7 +201,7 @@ def test_position_is_the_mean_of_the_channel_centres_and_near_the_crossing(
 ) -> None:
     cells = _cross(PIXEL, np.array([u, v, 0.0]), slope)
     local = PIXEL.rotation[0].T @ (cells.position[0] - PIXEL.centre[0])
-    share = cells.value / cells.value.sum()
+    share = cells.value.astype(np.float64) / cells.value.astype(np.float64).sum()
     np.testing.assert_allclose(local[0], (share * (cells.ch0 + 0.5)).sum() * 0.05 - 8.4, atol=1e-5)
     np.testing.assert_allclose(
         local[1], (share * (cells.ch1 + 0.5)).sum() * 0.05625 - 36, atol=1e-5
