@@ -11,6 +11,7 @@ from dataclasses import replace
 from rich.console import Console
 from rich.table import Table
 
+from hitgraph.benchmark.growth import SIZES
 from hitgraph.benchmark.sizes import event_of_size
 from hitgraph.evaluation.metrics import evaluate
 from hitgraph.event.event import Event
@@ -20,8 +21,6 @@ from hitgraph.graph.hits import hits_from_event
 from hitgraph.graph.scored import ScoredWindows
 from hitgraph.pipeline import Pipeline
 from hitgraph.threads import set_threads
-
-SIZES = (10_000, 20_000, 50_000, 100_000, 200_000, 300_000)
 
 
 def density_of(event: Event, pipeline: Pipeline) -> float:

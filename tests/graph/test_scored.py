@@ -272,6 +272,20 @@ def test_a_higher_target_adds_candidates_and_drops_none(
     assert strict < loose
 
 
+def test_a_hit_on_the_beam_line_is_in_no_edge_and_harms_no_other() -> None:
+    rng = np.random.default_rng(2)
+    detector = barrel_and_disk()
+    hits = hits_on(detector, rng, 40)
+    scored = replace(random_windows(rng, detector, N_GEOMETRY), cut=-np.inf)
+    position = hits.position.clone()
+    position[7, :2] = 0
+    moved = replace(hits, position=position)
+    before, after = (ScoredBuilder(scored, detector).build(given) for given in (hits, moved))
+    others = before[:, (before != 7).all(dim=0)]
+    assert len(others[0]) > 10
+    assert keys(after, 40) == keys(others, 40)
+
+
 def test_scores_tell_true_pairs_from_fakes(
     scored: ScoredWindows, detector: Detector, samples: list[Sample]
 ) -> None:

@@ -89,12 +89,12 @@ def exponents(
     fits: dict[str, dict[str, Any]] = {}
     for stage in (*[name for name in events[0]["stages"] if name != ALL], ALL):
         fits[stage] = {}
-        for clock in ("wall", "cpu", "steady"):
-            reading = "cpu" if clock == "steady" else clock
-            seconds = [float(np.median(event["stages"][stage][reading])) for event in events]
-            if clock == "steady":
-                seconds = [one / ruler for one, ruler in zip(seconds, rulers, strict=True)]
-            power, error = fit_power(n_hits, seconds)
+        wall, cpu = (
+            np.array([np.median(event["stages"][stage][clock]) for event in events])
+            for clock in ("wall", "cpu")
+        )
+        for clock, time in (("wall", wall), ("cpu", cpu), ("steady", cpu / np.array(rulers))):
+            power, error = fit_power(n_hits, time)
             fits[stage][clock] = {"exponent": power, "error": error}
     return fits
 

@@ -18,7 +18,7 @@ from hitgraph.graph.pair_geometry import hit_rows
 from hitgraph.graph.scored import ROUNDING, ScoredWindows
 from hitgraph.graph.scored_values import N_GEOMETRY
 from hitgraph.graph.window_search import sort_into_cells
-from hitgraph.graph.windows import along_is_z, layer_rows
+from hitgraph.graph.windows import along_is_z, windows_by_layer
 from hitgraph.graph.windows_on_device import search_scored
 from hitgraph.kernels.blocks import in_blocks
 from hitgraph.kernels.choice import for_host
@@ -41,14 +41,13 @@ class ScoredBuilder:
         self.detector = detector
         self.threads = threads
         self._barrel = along_is_z(detector)
-        inner, outer = layer_rows(scored.windows, detector)
-        order = np.lexsort((outer, inner))
+        first, outer, order = windows_by_layer(scored.windows, detector)
         highest = scored.table[order].max(axis=2).astype(np.float32)
         outer_most = highest[:, N_GEOMETRY + 3 :].sum(axis=1)
         bounds = np.ascontiguousarray(scored.windows.bounds[order])
         self._windows = (
-            np.searchsorted(inner[order], np.arange(detector.n_layers + 1)),
-            outer[order],
+            first,
+            outer,
             bounds,
             scored.base[order],
             np.ascontiguousarray(scored.low[order]),

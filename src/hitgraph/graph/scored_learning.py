@@ -75,18 +75,18 @@ def learn_scored_windows(
         sample = read()
         edges = sample.true_edges.numpy()
         n_true += edges.shape[1]
-        densities.append(float(hit_density(sample.hits, detector.n_layers)))
+        densities.append(hit_density(sample.hits, detector.n_layers))
         row = scorer.window(sample.hits, edges)
         values.append(scorer.values(sample.hits, edges[:, row >= 0]))
         window.append(row[row >= 0])
     low, scale = tables.binning(
         np.concatenate(values, axis=1), np.concatenate(window), len(windows), _BIN_TAIL
     )
-    density = float(np.mean(densities)) if densities else 0.0
+    density = float(np.mean(densities))
     bins, window, truth, weight, is_true, offset = [], [], [], [], [], []
     random = np.random.default_rng(0)
     builder = WindowBuilder(windows, detector)
-    for read in events:
+    for read, own_density in zip(events, densities, strict=True):
         sample = read()
         edges = builder.build(sample.hits).numpy()
         kind = edge_labels(sample.particle_id.numpy(), sample.step.numpy(), edges)
@@ -101,8 +101,7 @@ def learn_scored_windows(
         each = np.choose(kind, [1.0 / share, 1.0, settings.skip_weight])
         weight.append(np.where(counts, each, 0.0).astype(np.float32))
         is_true.append((kind == TRUE) & counts)
-        shift = logit_shift(hit_density(sample.hits, detector.n_layers), density)
-        offset.append(np.full(len(row), -float(shift), np.float32))
+        offset.append(np.full(len(row), -float(logit_shift(own_density, density)), np.float32))
     code, rows, true = np.concatenate(bins, axis=1), np.concatenate(window), np.concatenate(is_true)
     known = np.concatenate(offset)
     base, table = tables.fit_tables(

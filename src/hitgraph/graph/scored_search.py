@@ -52,7 +52,8 @@ def hit_tables(rows: Float32, charge: Float32) -> tuple[Float32, Float32, Float3
     """
     columns = np.zeros((ETA + 2, len(rows) + LANES), np.float32)
     columns[: ETA + 1, : len(rows)] = rows[:, : ETA + 1].T
-    columns[ETA + 1, : len(rows)] = 1.0 / rows[:, R]
+    with np.errstate(divide="ignore"):  # a hit on the beam line passes no window
+        columns[ETA + 1, : len(rows)] = 1.0 / rows[:, R]
     places = np.ascontiguousarray(rows[:, :PLACE_WIDTH])
     rows[:, block.CHARGE] = charge
     rows[:, [SIZE_U, SIZE_V]] -= 1.0
@@ -71,7 +72,8 @@ def search_scored(begin, end, hits, windows):  # type: ignore[no-untyped-def]
     (n, n_variables * N_BINS); best (n,) is the most that the tables of the outer cluster add to a
     score, cut the lowest score.
     """
-    longest = _longest_list(hits[7])
+    _, _, _, _, _, _, _, starts, _, _ = hits
+    longest = _longest_list(starts)
     chosen, mask = np.empty(longest, np.uint32), np.empty(longest, np.bool_)
     partners, scratch = np.empty(BLOCK, np.uint32), np.zeros(SCRATCH, np.float32)
     pairs, scores = np.empty((2, 4096), np.int32), np.empty(4096, np.float32)

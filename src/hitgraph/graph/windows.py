@@ -180,10 +180,7 @@ class WindowBuilder:
         self.windows = windows
         self.detector = detector
         self.threads = threads
-        inner, outer = layer_rows(windows, detector)
-        order = np.lexsort((outer, inner))
-        self._outer = outer[order]
-        self._first = np.searchsorted(inner[order], np.arange(detector.n_layers + 1))
+        self._first, self._outer, order = windows_by_layer(windows, detector)
         self._bounds = np.ascontiguousarray(windows.bounds[order])
         self._along_is_z = along_is_z(detector)
         self._constants = Constants(self._first, self._outer, self._bounds)
@@ -248,6 +245,19 @@ def layer_rows(
     inner = [row_of[tuple(key)] for key in windows.inner.tolist()]
     outer = [row_of[tuple(key)] for key in windows.outer.tolist()]
     return np.array(inner, np.int64), np.array(outer, np.int64)
+
+
+def windows_by_layer(
+    windows: LayerWindows, detector: Detector
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Windows sorted by inner and then by outer layer, as the searches want them.
+
+    Where those of each inner layer begin (n_layers + 1,), their outer layers (n_pairs,), and the
+    row of each in `windows` (n_pairs,). Raises InputError as `layer_rows` does.
+    """
+    inner, outer = layer_rows(windows, detector)
+    order = np.lexsort((outer, inner))
+    return np.searchsorted(inner[order], np.arange(detector.n_layers + 1)), outer[order], order
 
 
 def along_is_z(detector: Detector) -> NDArray[np.bool_]:

@@ -1,10 +1,11 @@
 """Edges grouped by the hit at one of their ends."""
 
 import numpy as np
-from numba import njit
+
+from hitgraph.kernels.jit import kernel
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel
 def group_by_hit(end, n_hits):  # type: ignore[no-untyped-def]
     """Where the edges of each hit begin, (n_hits + 1,) int64, and the edges sorted by hit, int32.
 
