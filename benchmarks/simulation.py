@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from hitgraph.evaluation.style import Axes, new_figure, png, styled
 from hitgraph.event.event import Event
-from hitgraph.event.simulate.validate import SECONDARY_RADIUS, response
+from hitgraph.simulate.validate import SECONDARY_RADIUS, response
 from hitgraph.event.source import list_events
 from hitgraph.event.truth import require_particles, require_truth
 from hitgraph.files import atomic_write

@@ -10,7 +10,7 @@ import pytest
 from hitgraph.errors import InputError, SettingsError
 from hitgraph.evaluation.metrics import evaluate, truth_labels
 from hitgraph.event.event import Event
-from hitgraph.event.simulate.settings import SimulationSettings
+from hitgraph.simulate.settings import SimulationSettings
 from hitgraph.event.store import write_dataset_info
 from hitgraph.studies.particles import VARIABLES, efficiency_curves
 from hitgraph.studies.quality import quality_of, together

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from hitgraph.acts.geometry import generic_geometry
-from hitgraph.event.simulate.digitise import PIXEL_VOLUMES
-from hitgraph.event.simulate.geometry import PITCH
+from hitgraph.simulate.digitise import PIXEL_VOLUMES
+from hitgraph.simulate.geometry import PITCH
 from hitgraph.files import atomic_write
 
 

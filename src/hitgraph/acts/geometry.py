@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from hitgraph.errors import InputError, MissingExtraError
 from hitgraph.event.detector import Detector
 from hitgraph.event.event import Event
-from hitgraph.event.simulate.fatras import build_detector
-from hitgraph.event.simulate.geometry import read_geometry
+from hitgraph.simulate.fatras import build_detector
+from hitgraph.simulate.geometry import read_geometry
 
 FIELD = 2.0  # Tesla, along z, as in TrackML
 

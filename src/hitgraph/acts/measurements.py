@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from hitgraph.acts.geometry import Geometry, local_hits
 from hitgraph.event.detector import Detector
 from hitgraph.event.event import Event
-from hitgraph.event.simulate.digitise import PIXEL_VOLUMES
+from hitgraph.simulate.digitise import PIXEL_VOLUMES
 
 PIXEL_BARREL = 8
 

@@ -26,7 +26,7 @@ from hitgraph.acts.geometry import FIELD, Geometry, generic_geometry
 from hitgraph.acts.measurements import Measurements, measurements_of
 from hitgraph.baseline.settings import CKF, SearchPass
 from hitgraph.event.event import Event
-from hitgraph.event.simulate.digitise import PIXEL_VOLUMES
+from hitgraph.simulate.digitise import PIXEL_VOLUMES
 from hitgraph.stage_log import Stage
 
 STRIP_VOLUMES = (12, 13, 14, 16, 17, 18)

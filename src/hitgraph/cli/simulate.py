@@ -22,8 +22,8 @@ from hitgraph.cli.simulation_settings import add_settings, settings_of
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from hitgraph.event.simulate.outcome import SimulationRun
-    from hitgraph.event.simulate.settings import SimulationSettings
+    from hitgraph.simulate.outcome import SimulationRun
+    from hitgraph.simulate.settings import SimulationSettings
 
 FIRST = 1000
 
@@ -103,7 +103,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _simulate(args: argparse.Namespace, settings: "SimulationSettings") -> "SimulationRun":
     from hitgraph.cli.console import progress
-    from hitgraph.event.simulate.run import simulate
+    from hitgraph.simulate.run import simulate
 
     numbers = range(args.first, args.first + args.events)
     with progress(args.quiet) as bar:

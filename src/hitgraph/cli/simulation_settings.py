@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from hitgraph.cli.arguments import positive
 
 if TYPE_CHECKING:
-    from hitgraph.event.simulate.settings import ParticleGun, SimulationSettings
+    from hitgraph.simulate.settings import ParticleGun, SimulationSettings
 
 PILEUP = 200.0
 
@@ -92,8 +92,8 @@ def _range(text: str) -> tuple[float, float | None]:
 def settings_of(args: argparse.Namespace) -> "SimulationSettings":
     """What the options ask for. Raises SettingsError where that cannot be simulated."""
     from hitgraph.errors import SettingsError
-    from hitgraph.event.simulate.card import read_card
-    from hitgraph.event.simulate.settings import CARD, HARD_PROCESSES, SimulationSettings
+    from hitgraph.simulate.card import read_card
+    from hitgraph.simulate.settings import CARD, HARD_PROCESSES, SimulationSettings
 
     gun = _gun(args)
     if gun is not None and args.hard is not None:
@@ -137,7 +137,7 @@ def _pileup(text: str) -> tuple[float, str]:
 
 def _gun(args: argparse.Namespace) -> "ParticleGun | None":
     from hitgraph.errors import SettingsError
-    from hitgraph.event.simulate.settings import ParticleGun
+    from hitgraph.simulate.settings import ParticleGun
 
     options = {
         "gun-pdg": args.gun_pdg,

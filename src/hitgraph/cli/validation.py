@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from hitgraph.event.simulate.validate import Row
+    from hitgraph.simulate.validate import Row
 
 
 def read_and_compare(
@@ -15,7 +15,7 @@ def read_and_compare(
 ) -> tuple["list[Row]", tuple[str, str], dict[str, str]]:
     """Rows of the table, the names of its two samples, and the events that cannot be read."""
     from hitgraph.cli.console import progress
-    from hitgraph.event.simulate.validate import compare, read_sample
+    from hitgraph.simulate.validate import compare, read_sample
 
     with progress(quiet) as bar:
         task = bar.add_task("reading", total=None)

@@ -11,7 +11,7 @@ import numpy as np
 
 from hitgraph.event.changes import check_noise, with_noise
 from hitgraph.event.event import Event
-from hitgraph.event.simulate.settings import PRESETS
+from hitgraph.simulate.settings import PRESETS
 from hitgraph.event.source import EventSource
 from hitgraph.event.store import read_dataset_info
 from hitgraph.pipeline import Pipeline

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hitgraph.errors import HitgraphError, InputError
-from hitgraph.event.simulate.settings import SimulationSettings
+from hitgraph.simulate.settings import SimulationSettings
 from hitgraph.event.source import EventSource, list_events
 from hitgraph.event.store import read_dataset_info
 from hitgraph.pipeline import Pipeline
@@ -81,7 +81,7 @@ def simulate_samples(
 
     Raises MissingExtraError without the extra `sim`, HitgraphError where an event failed.
     """
-    from hitgraph.event.simulate.run import simulate
+    from hitgraph.simulate.run import simulate
 
     sources: list[EventSource] = []
     for settings in samples:

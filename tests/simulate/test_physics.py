@@ -11,16 +11,16 @@ from hypothesis import strategies as st
 
 from hitgraph.errors import SettingsError
 from hitgraph.event.detector import Detector
-from hitgraph.event.simulate.card import check_card, read_card
-from hitgraph.event.simulate.digitise import Clusters, Response, digitise
-from hitgraph.event.simulate.fatras import OTHER_MATERIAL, Crossings, Steps, cosine
-from hitgraph.event.simulate.generator import COLLISION_STRIDE, Generated, Gun
-from hitgraph.event.simulate.merge import merge_touching
-from hitgraph.event.simulate.noise import noise_crossings
-from hitgraph.event.simulate.nuclear import FORWARD, MATERIAL, _around, daughters, interact
-from hitgraph.event.simulate.propagate import propagate
-from hitgraph.event.simulate.settings import PRESETS, Effects, ParticleGun, SimulationSettings
-from hitgraph.event.simulate.simulator import Simulator
+from hitgraph.simulate.card import check_card, read_card
+from hitgraph.simulate.digitise import Clusters, Response, digitise
+from hitgraph.simulate.fatras import OTHER_MATERIAL, Crossings, Steps, cosine
+from hitgraph.simulate.generator import COLLISION_STRIDE, Generated, Gun
+from hitgraph.simulate.merge import merge_touching
+from hitgraph.simulate.noise import noise_crossings
+from hitgraph.simulate.nuclear import FORWARD, MATERIAL, _around, daughters, interact
+from hitgraph.simulate.propagate import propagate
+from hitgraph.simulate.settings import PRESETS, Effects, ParticleGun, SimulationSettings
+from hitgraph.simulate.simulator import Simulator
 from hitgraph.event.source import read_event
 
 

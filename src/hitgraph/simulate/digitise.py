@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hitgraph.event.detector import Detector
-from hitgraph.event.simulate.settings import SimulationSettings
+from hitgraph.simulate.settings import SimulationSettings
 
 PIXEL_VOLUMES = (7, 8, 9)
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from hitgraph.event.simulate.folder import EventSummary
+from hitgraph.simulate.folder import EventSummary
 
 ATTEMPTS = 2  # to make an event
 

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hitgraph.event.detector import Detector
-from hitgraph.event.simulate.generator import Generated
-from hitgraph.event.simulate.settings import MIN_MOMENTUM
+from hitgraph.simulate.generator import Generated
+from hitgraph.simulate.settings import MIN_MOMENTUM
 
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]

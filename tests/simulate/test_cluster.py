@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from hitgraph.errors import MissingExtraError, SettingsError
-from hitgraph.event.simulate import cluster
-from hitgraph.event.simulate.folder import EventSummary
-from hitgraph.event.simulate.outcome import SimulationRun
-from hitgraph.event.simulate.run import simulate
-from hitgraph.event.simulate.settings import ParticleGun, SimulationSettings
+from hitgraph.simulate import cluster
+from hitgraph.simulate.folder import EventSummary
+from hitgraph.simulate.outcome import SimulationRun
+from hitgraph.simulate.run import simulate
+from hitgraph.simulate.settings import ParticleGun, SimulationSettings
 
 GUN = SimulationSettings(
     pileup=0, hard="none", gun=ParticleGun(particles=60, pdg=211, min_pt=0.5, max_pt=2), seed=9
@@ -85,8 +85,8 @@ FATAL = """
 import os
 from pathlib import Path
 
-from hitgraph.event.simulate import cluster
-from hitgraph.event.simulate.folder import EventSummary
+from hitgraph.simulate import cluster
+from hitgraph.simulate.folder import EventSummary
 
 
 class FatalMaker:

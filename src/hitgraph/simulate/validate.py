@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from hitgraph.errors import InputError
 from hitgraph.event.event import Event
-from hitgraph.event.simulate.digitise import DRIFT, PIXEL_VOLUMES
+from hitgraph.simulate.digitise import DRIFT, PIXEL_VOLUMES
 from hitgraph.event.source import list_events
 from hitgraph.event.store import preset_of
 from hitgraph.event.truth import particle_rows, require_particles, require_truth

@@ -4,9 +4,9 @@ import time
 from pathlib import Path
 
 from hitgraph.errors import HitgraphError
-from hitgraph.event.simulate.folder import EventSummary, dataset_info, tables
-from hitgraph.event.simulate.settings import SimulationSettings
-from hitgraph.event.simulate.simulator import Simulator
+from hitgraph.simulate.folder import EventSummary, dataset_info, tables
+from hitgraph.simulate.settings import SimulationSettings
+from hitgraph.simulate.simulator import Simulator
 from hitgraph.event.store import write_event
 
 

@@ -15,14 +15,14 @@ from hitgraph.cli import main
 from hitgraph.errors import MissingExtraError, SettingsError
 from hitgraph.event.detector import Detector
 from hitgraph.event.event import Event
-from hitgraph.event.simulate import generator, simulator
-from hitgraph.event.simulate.digitise import Clusters, digitise
-from hitgraph.event.simulate.folder import dataset_info
-from hitgraph.event.simulate.geometry import ENDCAP_RINGS, trackml_module_numbers
-from hitgraph.event.simulate.noise import noise_crossings, number_of_noise_hits
-from hitgraph.event.simulate.run import simulate
-from hitgraph.event.simulate.settings import ParticleGun, SimulationSettings
-from hitgraph.event.simulate.simulator import Simulator
+from hitgraph.simulate import generator, simulator
+from hitgraph.simulate.digitise import Clusters, digitise
+from hitgraph.simulate.folder import dataset_info
+from hitgraph.simulate.geometry import ENDCAP_RINGS, trackml_module_numbers
+from hitgraph.simulate.noise import noise_crossings, number_of_noise_hits
+from hitgraph.simulate.run import simulate
+from hitgraph.simulate.settings import ParticleGun, SimulationSettings
+from hitgraph.simulate.simulator import Simulator
 from hitgraph.event.source import read_event
 from hitgraph.event.store import read_dataset_info, write_dataset_info, write_detectors
 from hitgraph.event.trackml import read_detectors

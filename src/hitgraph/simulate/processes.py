@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
-from hitgraph.event.simulate.folder import EventSummary, discard
-from hitgraph.event.simulate.outcome import ATTEMPTS, SimulationRun
-from hitgraph.event.simulate.settings import SimulationSettings
-from hitgraph.event.simulate.work import Maker
+from hitgraph.simulate.folder import EventSummary, discard
+from hitgraph.simulate.outcome import ATTEMPTS, SimulationRun
+from hitgraph.simulate.settings import SimulationSettings
+from hitgraph.simulate.work import Maker
 
 log = logging.getLogger(__name__)
 

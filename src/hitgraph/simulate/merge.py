@@ -4,8 +4,8 @@ import numba
 import numpy as np
 
 from hitgraph.event.detector import Detector
-from hitgraph.event.simulate.digitise import PIXEL_VOLUMES, Clusters, Response, measured_positions
-from hitgraph.event.simulate.fatras import Crossings
+from hitgraph.simulate.digitise import PIXEL_VOLUMES, Clusters, Response, measured_positions
+from hitgraph.simulate.fatras import Crossings
 
 
 def merge_touching(

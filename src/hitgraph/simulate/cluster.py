@@ -13,11 +13,11 @@ from typing import Any
 from uuid import uuid4
 
 from hitgraph.errors import MissingExtraError, SettingsError
-from hitgraph.event.simulate.folder import EventSummary, discard
-from hitgraph.event.simulate.outcome import ATTEMPTS, SimulationRun
-from hitgraph.event.simulate.settings import SimulationSettings
-from hitgraph.event.simulate.simulator import event_name
-from hitgraph.event.simulate.work import Maker
+from hitgraph.simulate.folder import EventSummary, discard
+from hitgraph.simulate.outcome import ATTEMPTS, SimulationRun
+from hitgraph.simulate.settings import SimulationSettings
+from hitgraph.simulate.simulator import event_name
+from hitgraph.simulate.work import Maker
 from hitgraph.files import atomic_write
 
 CONNECT_SECONDS = 10

@@ -11,7 +11,7 @@ from hitgraph.cli import main
 from hitgraph.errors import InputError
 from hitgraph.event.event import Event
 from hitgraph.event.rows import select_hits
-from hitgraph.event.simulate.validate import ENOUGH_EVENTS, Row, Sample, compare, read_sample
+from hitgraph.simulate.validate import ENOUGH_EVENTS, Row, Sample, compare, read_sample
 from hitgraph.event.source import read_event
 from hitgraph.event.store import (
     preset_of,

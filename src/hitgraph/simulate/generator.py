@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hitgraph.errors import HitgraphError
-from hitgraph.event.simulate.settings import (
+from hitgraph.simulate.settings import (
     COLLISION_ENERGY,
     HARD_PROCESSES,
     MAX_ABS_ETA,

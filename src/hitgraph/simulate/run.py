@@ -7,15 +7,15 @@ from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import Any
 
-from hitgraph.event.simulate.card import check_card
-from hitgraph.event.simulate.cluster import connect, share_on_cluster
-from hitgraph.event.simulate.fatras import build_detector
-from hitgraph.event.simulate.folder import complete_events, is_complete, prepare
-from hitgraph.event.simulate.geometry import read_geometry
-from hitgraph.event.simulate.outcome import SimulationRun
-from hitgraph.event.simulate.processes import share
-from hitgraph.event.simulate.settings import SimulationSettings
-from hitgraph.event.simulate.simulator import require_simulation
+from hitgraph.simulate.card import check_card
+from hitgraph.simulate.cluster import connect, share_on_cluster
+from hitgraph.simulate.fatras import build_detector
+from hitgraph.simulate.folder import complete_events, is_complete, prepare
+from hitgraph.simulate.geometry import read_geometry
+from hitgraph.simulate.outcome import SimulationRun
+from hitgraph.simulate.processes import share
+from hitgraph.simulate.settings import SimulationSettings
+from hitgraph.simulate.simulator import require_simulation
 from hitgraph.event.store import DETECTORS_NAME, write_dataset_info, write_detectors
 
 

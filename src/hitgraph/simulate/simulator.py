@@ -6,15 +6,15 @@ import numpy as np
 
 from hitgraph.errors import MissingExtraError
 from hitgraph.event.event import Event
-from hitgraph.event.simulate.digitise import digitise, response_of
-from hitgraph.event.simulate.fatras import Crossings, Fatras, build_detector, concatenate, cosine
-from hitgraph.event.simulate.generator import make_source
-from hitgraph.event.simulate.geometry import read_geometry
-from hitgraph.event.simulate.merge import merge_touching
-from hitgraph.event.simulate.noise import noise_crossings, number_of_noise_hits
-from hitgraph.event.simulate.propagate import propagate
-from hitgraph.event.simulate.settings import SimulationSettings
-from hitgraph.event.simulate.tables import make_event
+from hitgraph.simulate.digitise import digitise, response_of
+from hitgraph.simulate.fatras import Crossings, Fatras, build_detector, concatenate, cosine
+from hitgraph.simulate.generator import make_source
+from hitgraph.simulate.geometry import read_geometry
+from hitgraph.simulate.merge import merge_touching
+from hitgraph.simulate.noise import noise_crossings, number_of_noise_hits
+from hitgraph.simulate.propagate import propagate
+from hitgraph.simulate.settings import SimulationSettings
+from hitgraph.simulate.tables import make_event
 
 
 def require_simulation() -> None:

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hitgraph.event.detector import Detector
-from hitgraph.event.simulate.fatras import OTHER_MATERIAL, Steps
-from hitgraph.event.simulate.generator import Generated, visible
+from hitgraph.simulate.fatras import OTHER_MATERIAL, Steps
+from hitgraph.simulate.generator import Generated, visible
 
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]

@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 
 from hitgraph.event.detector import Detector
-from hitgraph.event.simulate.fatras import Crossings, Fatras, concatenate
-from hitgraph.event.simulate.generator import Generated, join
-from hitgraph.event.simulate.nuclear import daughters, interact
-from hitgraph.event.simulate.settings import Effects
+from hitgraph.simulate.fatras import Crossings, Fatras, concatenate
+from hitgraph.simulate.generator import Generated, join
+from hitgraph.simulate.nuclear import daughters, interact
+from hitgraph.simulate.settings import Effects
 
 MAX_GENERATIONS = 4  # of interactions one after the other; later ones are too rare to count
 
