@@ -2,7 +2,7 @@
 
 Runs a pipeline with scored windows twice on events of several sizes, made from the given ones as
 `hitgraph benchmark --growth` makes them: with the scores as they were learnt, and shifted by the
-density of the hits (hitgraph.graph.density). Prints candidate edges and TrackML score of both.
+density of the hits (hitgraph.hits.density). Prints candidate edges and TrackML score of both.
 """
 
 import argparse
@@ -16,9 +16,9 @@ from hitgraph.benchmark.sizes import event_of_size
 from hitgraph.evaluation.metrics import evaluate
 from hitgraph.event.event import Event
 from hitgraph.event.source import list_events
-from hitgraph.graph.density import hit_density
-from hitgraph.graph.hits import hits_from_event
-from hitgraph.graph.scored import ScoredWindows
+from hitgraph.graph.scored.tables import ScoredWindows
+from hitgraph.hits import hits_from_event
+from hitgraph.hits.density import hit_density
 from hitgraph.pipeline import Pipeline
 from hitgraph.threads import set_threads
 

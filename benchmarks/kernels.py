@@ -20,9 +20,9 @@ from hitgraph.event.source import list_events
 from hitgraph.gnn.interaction import InteractionNetwork, InteractionSettings
 from hitgraph.graph import filter as filters
 from hitgraph.graph.filter import FilterNetwork, FilterSettings, score_candidates
-from hitgraph.graph.hits import hits_from_event
 from hitgraph.graph.line_graph import edge_pairs, edge_pairs_torch
-from hitgraph.graph.pairs import pair_features
+from hitgraph.hits import hits_from_event
+from hitgraph.pairs import pair_features
 from hitgraph.pipeline import Pipeline
 from hitgraph.threads import set_threads
 

@@ -27,10 +27,15 @@ from hitgraph.benchmark.reference import latent_points, radius_for
 from hitgraph.devices import find_device
 from hitgraph.event.event import Event
 from hitgraph.event.source import read_event
-from hitgraph.graph.direction import squared_distance
-from hitgraph.graph.embedding import BATCH, EmbeddingNetwork, EmbeddingSettings, RadiusBuilder
-from hitgraph.graph.hits import FEATURES, Hits, hits_from_event
 from hitgraph.graph.neighbours import BACKENDS, radius_pairs
+from hitgraph.graph.radius.embedding import (
+    BATCH,
+    EmbeddingNetwork,
+    EmbeddingSettings,
+    RadiusBuilder,
+)
+from hitgraph.hits import FEATURES, Hits, hits_from_event
+from hitgraph.hits.direction import squared_distance
 
 BRUTE_FORCE_LIMIT = 20_000  # points; the reference computes every distance
 GROWTH = (10_000, 30_000, 100_000, 300_000)  # points

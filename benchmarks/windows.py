@@ -30,15 +30,15 @@ from hitgraph.event.truth import (
     track_steps,
     true_edges,
 )
-from hitgraph.graph.hits import hits_from_event
-from hitgraph.graph.pairs import pair_features
-from hitgraph.graph.scored import ScoredSettings
-from hitgraph.graph.scored_builder import ScoredBuilder
-from hitgraph.graph.scored_learning import learn_scored_windows
+from hitgraph.graph.scored.builder import ScoredBuilder
+from hitgraph.graph.scored.learning import learn_scored_windows
+from hitgraph.graph.scored.tables import ScoredSettings
 from hitgraph.graph.windows import WindowBuilder, WindowSettings, learn_windows
-from hitgraph.training.samples import Sample, make_sample
-from hitgraph.training.seeds import generator
-from hitgraph.training.settings import TruthSettings
+from hitgraph.hits import hits_from_event
+from hitgraph.lessons.samples import Sample, make_sample
+from hitgraph.lessons.seeds import generator
+from hitgraph.lessons.settings import TruthSettings
+from hitgraph.pairs import pair_features
 
 REPEAT = 3
 FOUR_HITS = Selection(max_abs_eta=np.inf, min_hits=4)

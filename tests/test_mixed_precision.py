@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from hitgraph.gnn.interaction import InteractionNetwork, InteractionSettings
 from hitgraph.graph.filter import FilterNetwork, FilterSettings
-from hitgraph.graph.networks import Standardise
 from hitgraph.graph.triplets import TripletFilter, TripletSettings
+from hitgraph.nn.blocks import Standardise
 from hitgraph.tracks.join import JoinNetwork, JoinSettings
 from hitgraph.tracks.parts import JOIN_FEATURES
 

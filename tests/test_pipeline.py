@@ -21,8 +21,8 @@ from hitgraph.errors import InputError, SettingsError
 from hitgraph.event.event import CellTable, Event, HitTable, TruthTable
 from hitgraph.event.source import list_events
 from hitgraph.event.truth import true_edges
-from hitgraph.graph.hits import hits_from_event
 from hitgraph.graph.windows import learn_windows
+from hitgraph.hits import hits_from_event
 from hitgraph.pipeline import Pipeline, WorkingPoints, new_networks
 from hitgraph.pipeline_files import find_pipeline, shipped_pipelines
 from hitgraph.recipe import Recipe

@@ -9,8 +9,8 @@ from tests.trained import RADIUS, tiny_mapping, tiny_recipe
 
 from hitgraph.errors import InputError, SettingsError
 from hitgraph.gnn.interaction import InteractionSettings
-from hitgraph.graph.embedding import EmbeddingSettings
 from hitgraph.graph.filter import FilterSettings
+from hitgraph.graph.radius.embedding import EmbeddingSettings
 from hitgraph.graph.windows import WindowSettings
 from hitgraph.recipe import RadiusStage, Recipe, read_recipe
 from hitgraph.settings import parse, to_dict

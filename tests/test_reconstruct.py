@@ -24,7 +24,7 @@ from hitgraph.reconstruct import (
     tracks_path,
     write_summary,
 )
-from hitgraph.stage_log import Stage
+from hitgraph.records import Stage
 
 TINY = Signature("tiny", "0123456789abcdef")
 OTHER = Signature("other", "fedcba9876543210")

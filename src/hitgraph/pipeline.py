@@ -18,16 +18,16 @@ from hitgraph.event.detector import Detector
 from hitgraph.event.event import Event
 from hitgraph.gnn.inputs import edge_inputs, hit_inputs
 from hitgraph.gnn.interaction import InteractionNetwork
-from hitgraph.graph.embedding import EmbeddingNetwork, RadiusBuilder
 from hitgraph.graph.filter import FilterNetwork, score_candidates
-from hitgraph.graph.hits import Hits, hits_from_event
-from hitgraph.graph.pairs import SHAPE_FEATURES, pair_features
-from hitgraph.graph.scored import ScoredWindows
-from hitgraph.graph.scored_builder import ScoredBuilder
+from hitgraph.graph.radius.embedding import EmbeddingNetwork, RadiusBuilder
+from hitgraph.graph.scored.builder import ScoredBuilder
+from hitgraph.graph.scored.tables import ScoredWindows
 from hitgraph.graph.triplets import TripletFilter, judge_edges
 from hitgraph.graph.windows import LayerWindows, WindowBuilder
+from hitgraph.hits import Hits, hits_from_event
+from hitgraph.pairs import SHAPE_FEATURES, pair_features
 from hitgraph.recipe import RadiusStage, Recipe
-from hitgraph.stage_log import Look, Stage, StageLog, Watch
+from hitgraph.records import Look, Stage, StageLog, Watch
 from hitgraph.tracks import TRACK_BUILDERS
 from hitgraph.tracks.join import JoinNetwork, join_tracks
 from hitgraph.tracks.parts import part_pairs

@@ -16,7 +16,7 @@ from hitgraph.errors import InputError, SettingsError
 from hitgraph.event.modules import read_detectors
 from hitgraph.event.store import write_detectors
 from hitgraph.files import atomic_write
-from hitgraph.graph.scored import ScoredSettings, ScoredWindows
+from hitgraph.graph.scored.tables import ScoredSettings, ScoredWindows
 from hitgraph.graph.windows import LayerWindows
 from hitgraph.pipeline import Pipeline, WorkingPoints, new_networks
 from hitgraph.recipe import RadiusStage, Recipe

@@ -7,17 +7,17 @@ from typing import Any
 from hitgraph.errors import SettingsError
 from hitgraph.gnn.inputs import EDGE_INPUTS, FILTER_LOGIT
 from hitgraph.gnn.interaction import InteractionSettings
-from hitgraph.graph.embedding import EmbeddingSettings
 from hitgraph.graph.filter import FilterSettings
-from hitgraph.graph.hits import FEATURES, POSITION_FEATURES
-from hitgraph.graph.pairs import pair_feature_names
-from hitgraph.graph.scored import ScoredSettings
+from hitgraph.graph.radius.embedding import EmbeddingSettings
+from hitgraph.graph.scored.tables import ScoredSettings
 from hitgraph.graph.triplets import SUPPORT, TripletSettings
 from hitgraph.graph.windows import WindowSettings
+from hitgraph.hits import FEATURES, POSITION_FEATURES
+from hitgraph.lessons.settings import DataSettings, TrainingSettings, TruthSettings
+from hitgraph.pairs import pair_feature_names
 from hitgraph.settings import choice, parse, read_yaml
 from hitgraph.tracks import TRACK_BUILDERS
 from hitgraph.tracks.join import JoinSettings
-from hitgraph.training.settings import DataSettings, TrainingSettings, TruthSettings
 
 UNMIRRORED = ("geta", "gphi")  # hit features whose mirror image cannot be computed
 

@@ -17,7 +17,7 @@ from hitgraph.event.event import Event
 from hitgraph.event.source import EventSource
 from hitgraph.event.trackml import write_submission
 from hitgraph.files import atomic_write
-from hitgraph.stage_log import Stage
+from hitgraph.records import Stage
 
 SUMMARY = "run.json"
 

@@ -34,9 +34,9 @@ from hitgraph.benchmark.throughput import (
 from hitgraph.evaluation.metrics import evaluate
 from hitgraph.event.source import list_events
 from hitgraph.gnn.interaction import InteractionSettings
-from hitgraph.graph.embedding import EmbeddingSettings
 from hitgraph.graph.filter import FilterSettings
 from hitgraph.graph.neighbours import radius_pairs
+from hitgraph.graph.radius.embedding import EmbeddingSettings
 from hitgraph.pipeline import Pipeline, new_networks
 from hitgraph.recipe import RadiusStage, read_recipe
 

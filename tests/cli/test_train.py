@@ -10,8 +10,8 @@ import yaml
 from tests.trained import N_TRAIN, tiny_mapping
 
 from hitgraph.cli import CANNOT_START, INTERRUPTED, OK, main
+from hitgraph.gnn.lesson import GraphLesson
 from hitgraph.pipeline import Pipeline
-from hitgraph.training.gnn import GraphLesson
 
 
 def write_recipe(folder: Path, **changes: Any) -> Path:
@@ -131,7 +131,7 @@ def test_without_the_extra_the_command_that_installs_it_is_named(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     for name in [name for name in sys.modules if name.startswith("hitgraph.training.")]:
-        if name != "hitgraph.training.settings":
+        if name != "hitgraph.lessons.settings":
             monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "lightning", None)
     recipe = write_recipe(tmp_path)

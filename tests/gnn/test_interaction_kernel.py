@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from hitgraph.gnn.interaction import InteractionNetwork, InteractionSettings
-from hitgraph.gnn.interaction_kernel import BLOCK, EDGES, HITS, score_edges
+from hitgraph.gnn.interaction.cpu import BLOCK, EDGES, HITS, score_edges
 
 N_HIT, N_EDGE = 3, 5
 

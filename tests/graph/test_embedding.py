@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from hitgraph.errors import InputError, SettingsError
-from hitgraph.graph.embedding import (
+from hitgraph.graph.neighbours import radius_pairs
+from hitgraph.graph.radius.embedding import (
     EmbeddingNetwork,
     EmbeddingSettings,
     RadiusBuilder,
@@ -16,8 +17,7 @@ from hitgraph.graph.embedding import (
     mine_pairs,
     squared_length,
 )
-from hitgraph.graph.hits import FEATURES, Hits
-from hitgraph.graph.neighbours import radius_pairs
+from hitgraph.hits import FEATURES, Hits
 
 SMALL = EmbeddingSettings(hidden=16, layers=2, dimensions=4)
 

@@ -7,8 +7,8 @@ from torch import Tensor
 from hitgraph.errors import SettingsError
 from hitgraph.event.event import Event
 from hitgraph.graph.filter import FilterNetwork, FilterSettings, score_candidates
-from hitgraph.graph.hits import hits_from_event
-from hitgraph.graph.pairs import pair_features
+from hitgraph.hits import hits_from_event
+from hitgraph.pairs import pair_features
 
 N_HIT, N_PAIR = 12, 5
 

@@ -9,12 +9,12 @@ from torch import Tensor
 
 from hitgraph.event.detector import Detector
 from hitgraph.event.event import Event
-from hitgraph.graph import filter_kernel
 from hitgraph.graph.filter import FilterNetwork, FilterSettings, runs_fused, score_candidates
-from hitgraph.graph.filter_kernel import score_pairs
-from hitgraph.graph.hits import FEATURES, POSITION_FEATURES, Hits, hits_from_event
-from hitgraph.graph.pairs import pair_feature_names, pair_features
+from hitgraph.graph.filter import cpu as filter_kernel
+from hitgraph.graph.filter.cpu import score_pairs
+from hitgraph.hits import FEATURES, POSITION_FEATURES, Hits, hits_from_event
 from hitgraph.kernels.choice import torch_only
+from hitgraph.pairs import pair_feature_names, pair_features
 
 N_MODULES = 9
 

@@ -10,14 +10,15 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from hitgraph.errors import InputError, SettingsError
-from hitgraph.graph import neighbours, neighbours_on_device
-from hitgraph.graph.direction import squared_distance
+from hitgraph.graph import neighbours
 from hitgraph.graph.neighbours import (
     BACKENDS,
     MAX_DIMENSIONS,
     radius_neighbours,
     radius_pairs,
 )
+from hitgraph.graph.neighbours import plain as neighbours_on_device
+from hitgraph.hits.direction import squared_distance
 from hitgraph.kernels.choice import torch_only
 
 backends = pytest.mark.parametrize("backend", sorted(BACKENDS))

@@ -17,19 +17,19 @@ from hitgraph.event.detector import Detector
 from hitgraph.event.event import Event
 from hitgraph.event.source import list_events, read_event
 from hitgraph.event.truth import same_particle
-from hitgraph.graph.density import hit_density, logit_shift
-from hitgraph.graph.hits import FEATURES, Hits
-from hitgraph.graph.pair_geometry import hit_rows
-from hitgraph.graph.scored import ScoredSettings, ScoredWindows
-from hitgraph.graph.scored_builder import ScoredBuilder
-from hitgraph.graph.scored_learning import hit_columns, learn_scored_windows
-from hitgraph.graph.scored_tables import fit_tables, scores_of
-from hitgraph.graph.scored_values import N_BINS, N_GEOMETRY, SCORE_VARIABLES, score_values
-from hitgraph.graph.window_search import VARIABLES, pair_values
+from hitgraph.graph.scored.builder import ScoredBuilder
+from hitgraph.graph.scored.learning import hit_columns, learn_scored_windows
+from hitgraph.graph.scored.regression import fit_tables, scores_of
+from hitgraph.graph.scored.tables import ScoredSettings, ScoredWindows
+from hitgraph.graph.scored.values import N_BINS, N_GEOMETRY, SCORE_VARIABLES, score_values
 from hitgraph.graph.windows import LayerWindows, along_is_z
+from hitgraph.graph.windows.cpu import VARIABLES, pair_values
+from hitgraph.hits import FEATURES, Hits
+from hitgraph.hits.density import hit_density, logit_shift
+from hitgraph.lessons.samples import Sample, make_sample
+from hitgraph.lessons.settings import TruthSettings
+from hitgraph.pairs.geometry import hit_rows
 from hitgraph.pipeline import Pipeline
-from hitgraph.training.samples import Sample, make_sample
-from hitgraph.training.settings import TruthSettings
 
 ALL_PARTICLES = TruthSettings(min_hits=2)
 
@@ -230,7 +230,7 @@ def test_threads_change_nothing(
     samples: list[Sample],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("hitgraph.graph.scored_builder._BLOCK", 64)
+    monkeypatch.setattr("hitgraph.graph.scored.builder._BLOCK", 64)
     one, two = (ScoredBuilder(scored, detector, n).search(samples[0].hits) for n in (1, 2))
     assert torch.equal(one[0], two[0])
     assert torch.equal(one[1], two[1])
@@ -375,7 +375,7 @@ def test_other_files_are_refused(
     with pytest.raises(InputError, match="is not a table of scored windows"):
         ScoredWindows.load(path)
     scored.save(path)
-    monkeypatch.setattr("hitgraph.graph.scored.N_BINS", 64)
+    monkeypatch.setattr("hitgraph.graph.scored.tables.N_BINS", 64)
     with pytest.raises(InputError, match="in 32 bins"):
         ScoredWindows.load(path)
 

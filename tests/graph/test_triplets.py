@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 from hitgraph.errors import SettingsError
 from hitgraph.event.detector import Detector
 from hitgraph.event.event import Event
-from hitgraph.graph.hits import Hits, hits_from_event
-from hitgraph.graph.triplet_networks import NO_TRIPLET, SUM_FLOOR
 from hitgraph.graph.triplets import (
     TripletFilter,
     TripletSettings,
@@ -22,6 +20,8 @@ from hitgraph.graph.triplets import (
     judge_edges,
     order_doublets,
 )
+from hitgraph.graph.triplets.cpu import NO_TRIPLET, SUM_FLOOR
+from hitgraph.hits import Hits, hits_from_event
 
 FAR = TripletSettings(hidden=8, reach_phi=1e6, reach_z=1e6)
 

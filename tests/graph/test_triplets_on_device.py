@@ -12,8 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from hitgraph.graph import triplets_on_device
-from hitgraph.graph.hits import Hits
 from hitgraph.graph.line_graph import edge_pairs, edge_pairs_in_parts
 from hitgraph.graph.triplets import (
     TripletFilter,
@@ -24,6 +22,8 @@ from hitgraph.graph.triplets import (
     judge_edges,
     order_doublets,
 )
+from hitgraph.graph.triplets import plain as triplets_on_device
+from hitgraph.hits import Hits
 from hitgraph.kernels.choice import torch_only
 
 FAR = TripletSettings(hidden=8, reach_phi=1e6, reach_z=1e6)

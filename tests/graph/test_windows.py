@@ -18,11 +18,11 @@ from hitgraph.event.detector import Detector
 from hitgraph.event.event import Event
 from hitgraph.event.truth import true_edges
 from hitgraph.graph import windows as windows_module
-from hitgraph.graph import windows_on_device
-from hitgraph.graph.hits import FEATURES, Hits, hits_from_event
-from hitgraph.graph.pair_geometry import hit_rows
-from hitgraph.graph.window_search import N_GEOMETRY, VARIABLES, pair_values
 from hitgraph.graph.windows import LayerWindows, WindowBuilder, WindowSettings, learn_windows
+from hitgraph.graph.windows import plain as windows_on_device
+from hitgraph.graph.windows.cpu import N_GEOMETRY, VARIABLES, pair_values
+from hitgraph.hits import FEATURES, Hits, hits_from_event
+from hitgraph.pairs.geometry import hit_rows
 
 EVERYTHING = WindowSettings(pair_coverage=1.0, tail=0.0, shape_tail=0.0)
 N_LAYERS = 5  # three barrel layers, two disks

@@ -7,7 +7,7 @@ import torch
 from hypothesis import strategies as st
 from torch import Tensor
 
-from hitgraph.graph.hits import Hits
+from hitgraph.hits import Hits
 
 Edge = tuple[int, int, float]
 

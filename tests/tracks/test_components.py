@@ -19,7 +19,7 @@ from tests.tracks.graphs import (
     wild_graphs,
 )
 
-from hitgraph.graph.hits import Hits
+from hitgraph.hits import Hits
 from hitgraph.kernels.choice import torch_only
 from hitgraph.tracks import ComponentsSettings, connected_components
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.tracks.graphs import Edge, graphs, make_edges, make_hits, partition, sets, shuffled
 
 from hitgraph.errors import SettingsError
-from hitgraph.graph.hits import Hits
+from hitgraph.hits import Hits
 from hitgraph.kernels.choice import torch_only
 from hitgraph.tracks import TRACK_BUILDERS
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from hitgraph.errors import SettingsError
-from hitgraph.graph.hits import Hits
+from hitgraph.hits import Hits
 from hitgraph.kernels.choice import torch_only
 from hitgraph.tracks import parts
 from hitgraph.tracks.helix import fit_helices

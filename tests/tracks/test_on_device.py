@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.tracks.graphs import Edge, graphs, make_edges, make_hits, shuffled
 from torch import Tensor
 
-from hitgraph.graph.hits import Hits
+from hitgraph.hits import Hits
 from hitgraph.kernels.choice import torch_only
 from hitgraph.tracks import (
     ComponentsSettings,
@@ -17,9 +17,9 @@ from hitgraph.tracks import (
     WalkthroughSettings,
     connected_components,
     merge_exclusive,
-    on_device,
     walk_through,
 )
+from hitgraph.tracks import plain as on_device
 
 
 def check(

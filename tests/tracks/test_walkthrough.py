@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tests.tracks.graphs import Edge, graphs, make_edges, make_hits, partition, sets
 
 from hitgraph.errors import SettingsError
-from hitgraph.graph.hits import Hits
+from hitgraph.hits import Hits
 from hitgraph.tracks import WalkthroughSettings, walk_through
 
 

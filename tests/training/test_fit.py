@@ -16,10 +16,10 @@ from torch import Tensor, nn
 
 from hitgraph.errors import HitgraphError
 from hitgraph.gnn.interaction import InteractionNetwork, InteractionSettings
-from hitgraph.training.filter import auc, weighted_loss
+from hitgraph.graph.filter.lesson import auc, weighted_loss
+from hitgraph.lessons.seeds import generator
+from hitgraph.lessons.settings import TrainingSettings
 from hitgraph.training.fit import Batch, Lesson, fit
-from hitgraph.training.seeds import generator
-from hitgraph.training.settings import TrainingSettings
 
 
 def graph(seed: int) -> Batch:

@@ -8,11 +8,11 @@ from tests.trained import tiny_recipe, train_quietly
 
 from hitgraph.event.event import Event
 from hitgraph.event.source import list_events
-from hitgraph.graph.hits import hits_from_event
+from hitgraph.hits import hits_from_event
 from hitgraph.pipeline import Pipeline
 from hitgraph.tracks.join import JoinNetwork, JoinSettings
+from hitgraph.tracks.join.lesson import FAKES_PER_TRUE, JoinLesson, are_parts_of_one
 from hitgraph.tracks.parts import PartPairs
-from hitgraph.training.join import FAKES_PER_TRUE, JoinLesson, are_parts_of_one
 
 JOIN = {
     "network": {"hidden": 8, "layers": 1, "score_cut": 0.5},

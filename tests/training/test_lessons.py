@@ -15,19 +15,8 @@ from torch import Tensor, nn
 
 from hitgraph.event.detector import Detector
 from hitgraph.event.event import Event
-from hitgraph.graph.embedding import EmbeddingNetwork, EmbeddingSettings
-from hitgraph.graph.hits import Hits, hits_from_event
-from hitgraph.graph.pairs import GEOMETRY_FEATURES, pair_features
-from hitgraph.pipeline import new_networks
-from hitgraph.recipe import Recipe
-from hitgraph.training.embedding import (
-    MARGIN,
-    N_HARD,
-    N_RANDOM,
-    EmbeddingLesson,
-    radius_at_efficiency,
-)
-from hitgraph.training.filter import (
+from hitgraph.gnn.lesson import GraphLesson, cut, load_graph, reflect, sector_of
+from hitgraph.graph.filter.lesson import (
     HARD_SCORE,
     N_SCORED,
     FilterLesson,
@@ -35,9 +24,16 @@ from hitgraph.training.filter import (
     kept_at_efficiency,
     weighted_loss,
 )
-from hitgraph.training.fit import Batch
-from hitgraph.training.gnn import GraphLesson, cut, load_graph, reflect, sector_of
-from hitgraph.training.samples import (
+from hitgraph.graph.radius.embedding import EmbeddingNetwork, EmbeddingSettings
+from hitgraph.graph.radius.lesson import (
+    MARGIN,
+    N_HARD,
+    N_RANDOM,
+    EmbeddingLesson,
+    radius_at_efficiency,
+)
+from hitgraph.hits import Hits, hits_from_event
+from hitgraph.lessons.samples import (
     Sample,
     ScoredEdges,
     edge_truth,
@@ -48,7 +44,11 @@ from hitgraph.training.samples import (
     save_sample,
     save_tensors,
 )
-from hitgraph.training.seeds import generator
+from hitgraph.lessons.seeds import generator
+from hitgraph.pairs import GEOMETRY_FEATURES, pair_features
+from hitgraph.pipeline import new_networks
+from hitgraph.recipe import Recipe
+from hitgraph.training.fit import Batch
 
 
 @dataclass(frozen=True)

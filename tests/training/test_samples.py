@@ -12,8 +12,8 @@ import torch
 
 from hitgraph.errors import HitgraphError, InputError
 from hitgraph.event.event import Event
-from hitgraph.graph.hits import FEATURES
-from hitgraph.training.samples import (
+from hitgraph.hits import FEATURES
+from hitgraph.lessons.samples import (
     Sample,
     ScoredEdges,
     edge_truth,
@@ -24,7 +24,7 @@ from hitgraph.training.samples import (
     save_sample,
     trackml_weights,
 )
-from hitgraph.training.settings import TruthSettings
+from hitgraph.lessons.settings import TruthSettings
 
 SOFT, HARD, DISPLACED = 0, 1, 2  # rows of the particles of `event`
 

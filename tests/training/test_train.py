@@ -25,15 +25,15 @@ from hitgraph.errors import HitgraphError, InputError, SettingsError
 from hitgraph.event.event import Event
 from hitgraph.event.source import list_events
 from hitgraph.event.truth import true_edges
-from hitgraph.graph.hits import hits_from_event
+from hitgraph.gnn.lesson import GraphLesson
+from hitgraph.graph.filter.lesson import FilterLesson
+from hitgraph.hits import hits_from_event
 from hitgraph.pipeline import Pipeline
 from hitgraph.settings import to_dict
 from hitgraph.tracks import TRACK_BUILDERS
 from hitgraph.tracks.parts import PartPairs
 from hitgraph.training import track_stages, workshop
-from hitgraph.training.filter import FilterLesson
 from hitgraph.training.fit import Batch
-from hitgraph.training.gnn import GraphLesson
 from hitgraph.training.train import STAGES, clean, train
 from hitgraph.training.tune import score_cut_of_best_tracks, with_score_cut
 

@@ -10,11 +10,11 @@ from tests.trained import N_TRAIN, N_VALIDATION, tiny_recipe, train_quietly
 
 from hitgraph.event.source import list_events
 from hitgraph.event.truth import true_edges
-from hitgraph.graph.hits import hits_from_event
 from hitgraph.graph.triplets import SUPPORT, TripletFilter
+from hitgraph.graph.triplets.lesson import TripletLessons
+from hitgraph.hits import hits_from_event
+from hitgraph.lessons.samples import ScoredEdges, make_sample, save_edges, save_sample
 from hitgraph.pipeline import Pipeline
-from hitgraph.training.samples import ScoredEdges, make_sample, save_edges, save_sample
-from hitgraph.training.triplets import TripletLessons
 
 CHANGES: dict[str, Any] = {
     "graph": {"builder": "scored", "pair_coverage": 1.0, "tail": 0.0, "target_efficiency": 0.95},

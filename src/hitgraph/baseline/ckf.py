@@ -26,8 +26,8 @@ from hitgraph.acts.geometry import FIELD, Geometry, generic_geometry
 from hitgraph.acts.measurements import Measurements, measurements_of
 from hitgraph.baseline.settings import CKF, SearchPass
 from hitgraph.event.event import Event
+from hitgraph.records import Stage
 from hitgraph.simulate.digitise import PIXEL_VOLUMES
-from hitgraph.stage_log import Stage
 
 STRIP_VOLUMES = (12, 13, 14, 16, 17, 18)
 MAX_ETA = 4.0

@@ -18,7 +18,7 @@ from hitgraph.benchmark.stages import ALL, EMBED, GRAPH, StageJob, load_apart
 
 if TYPE_CHECKING:
     from hitgraph.event.detector import Detector
-    from hitgraph.graph.hits import Hits
+    from hitgraph.hits import Hits
 
 HITS, CANDIDATES, KEPT = 110_000, 5_000_000, 1_000_000
 CPU_BATCH, GPU_BATCH = 32_768, 524_288  # edges the filter takes at a time: 0.13, 2.1 GB a layer
@@ -45,11 +45,11 @@ def measure_reference(job: ReferenceJob, tell: Tell, _line: Connection) -> dict[
     import torch
 
     from hitgraph.gnn.interaction import InteractionNetwork, InteractionSettings
-    from hitgraph.graph.embedding import EmbeddingNetwork, EmbeddingSettings
     from hitgraph.graph.filter import FilterNetwork, FilterSettings, score_candidates
-    from hitgraph.graph.hits import FEATURES
     from hitgraph.graph.neighbours import radius_pairs
-    from hitgraph.graph.pairs import PAIR_FEATURES
+    from hitgraph.graph.radius.embedding import EmbeddingNetwork, EmbeddingSettings
+    from hitgraph.hits import FEATURES
+    from hitgraph.pairs import PAIR_FEATURES
     from hitgraph.tracks.components import ComponentsSettings, connected_components
 
     pipeline, _ = load_apart(job.stages)
@@ -115,7 +115,7 @@ def synthetic_hits(detector: "Detector", n_hits: int, seed: int) -> "Hits":
     """Hits at the centres of random modules, random features: what timing needs of an event."""
     import torch
 
-    from hitgraph.graph.hits import FEATURES, Hits
+    from hitgraph.hits import FEATURES, Hits
 
     random = np.random.default_rng(seed)
     module = random.integers(detector.n_modules, size=n_hits)

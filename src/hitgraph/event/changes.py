@@ -13,10 +13,10 @@ from hitgraph.errors import InputError, SettingsError
 from hitgraph.event.detector import Detector
 from hitgraph.event.event import CellTable, Event, HitTable, TruthTable
 from hitgraph.event.rows import joined, select_hits
+from hitgraph.event.truth import NOISE, require_truth
 from hitgraph.simulate.digitise import digitise, response_of
 from hitgraph.simulate.noise import noise_crossings, number_of_noise_hits
 from hitgraph.simulate.settings import SimulationSettings
-from hitgraph.event.truth import NOISE, require_truth
 
 LARGEST_NOISE = 0.95  # of all hits
 

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from hitgraph.graph.hits import FEATURES, Hits
-from hitgraph.graph.pairs import PAIR_FEATURES
 from hitgraph.graph.triplets import SUPPORT
+from hitgraph.hits import FEATURES, Hits
+from hitgraph.pairs import PAIR_FEATURES
 
 FILTER_LOGIT = "filter_logit"  # of the last stage before the network
 HIT_INPUTS = FEATURES

@@ -7,6 +7,7 @@ from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import Any
 
+from hitgraph.event.store import DETECTORS_NAME, write_dataset_info, write_detectors
 from hitgraph.simulate.card import check_card
 from hitgraph.simulate.cluster import connect, share_on_cluster
 from hitgraph.simulate.fatras import build_detector
@@ -16,7 +17,6 @@ from hitgraph.simulate.outcome import SimulationRun
 from hitgraph.simulate.processes import share
 from hitgraph.simulate.settings import SimulationSettings
 from hitgraph.simulate.simulator import require_simulation
-from hitgraph.event.store import DETECTORS_NAME, write_dataset_info, write_detectors
 
 
 def simulate(

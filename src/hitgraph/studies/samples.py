@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from hitgraph.errors import HitgraphError, InputError
-from hitgraph.simulate.settings import SimulationSettings
 from hitgraph.event.source import EventSource, list_events
 from hitgraph.event.store import read_dataset_info
 from hitgraph.pipeline import Pipeline
+from hitgraph.simulate.settings import SimulationSettings
 from hitgraph.studies.plan import Plan
 from hitgraph.studies.points import Point
 from hitgraph.studies.scan import Change, scan_plan, scan_points, unchanged

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hitgraph.event.event import Event
-from hitgraph.graph.hits import hits_from_event
-from hitgraph.graph.scored import ScoredWindows
+from hitgraph.graph.scored.tables import ScoredWindows
 from hitgraph.graph.windows import WindowBuilder
+from hitgraph.hits import hits_from_event
 from hitgraph.pipeline import Pipeline
 
 Int64 = NDArray[np.int64]

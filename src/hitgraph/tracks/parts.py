@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from hitgraph.graph.hits import Hits
+from hitgraph.hits import Hits
 from hitgraph.kernels.ranges import expand_in_parts
 from hitgraph.tracks.helix import Helices, farthest_hits, fit_helices, sum_by_track, wrap
 

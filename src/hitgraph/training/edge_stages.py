@@ -12,16 +12,14 @@ from typing import Any
 import torch
 
 from hitgraph.event.detector import Detector
-from hitgraph.graph.pairs import pair_features
-from hitgraph.graph.scored import ScoredSettings, ScoredWindows
-from hitgraph.graph.scored_learning import learn_scored_windows
+from hitgraph.gnn.lesson import GraphLesson, load_graph
+from hitgraph.graph.filter.lesson import FilterLesson
+from hitgraph.graph.radius.lesson import EmbeddingLesson, radius_at_efficiency
+from hitgraph.graph.scored.learning import learn_scored_windows
+from hitgraph.graph.scored.tables import ScoredSettings, ScoredWindows
+from hitgraph.graph.triplets.lesson import TripletLessons
 from hitgraph.graph.windows import LayerWindows, WindowSettings, learn_windows
-from hitgraph.pipeline import Pipeline
-from hitgraph.recipe import RadiusStage
-from hitgraph.training.embedding import EmbeddingLesson, radius_at_efficiency
-from hitgraph.training.filter import FilterLesson
-from hitgraph.training.gnn import GraphLesson, load_graph
-from hitgraph.training.samples import (
+from hitgraph.lessons.samples import (
     Sample,
     ScoredEdges,
     edge_truth,
@@ -32,7 +30,9 @@ from hitgraph.training.samples import (
     save_tensors,
     trackml_weights,
 )
-from hitgraph.training.triplets import TripletLessons
+from hitgraph.pairs import pair_features
+from hitgraph.pipeline import Pipeline
+from hitgraph.recipe import RadiusStage
 from hitgraph.training.workshop import (
     Workshop,
     cut_at_efficiency,

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset
 
 from hitgraph.files import cannot_write
-from hitgraph.training.settings import TrainingSettings
+from hitgraph.lessons.settings import TrainingSettings
 
 
 class Batch(NamedTuple):

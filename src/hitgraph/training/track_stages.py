@@ -7,11 +7,11 @@ from typing import Any
 import torch
 
 from hitgraph.event.source import EventSource
+from hitgraph.lessons.samples import save_tensors
 from hitgraph.pipeline import Pipeline
 from hitgraph.tracks.join import JoinNetwork
+from hitgraph.tracks.join.lesson import JoinLesson, are_parts_of_one, load_pairs
 from hitgraph.tracks.parts import part_pairs
-from hitgraph.training.join import JoinLesson, are_parts_of_one, load_pairs
-from hitgraph.training.samples import save_tensors
 from hitgraph.training.tune import (
     join_cut_of_best_tracks,
     score_cut_of_best_tracks,

@@ -22,14 +22,14 @@ from hitgraph.event.detector import Detector
 from hitgraph.event.source import EventSource, require_different_names
 from hitgraph.event.truth import require_truth
 from hitgraph.files import atomic_write
+from hitgraph.lessons.samples import load_sample, make_sample, save_sample
+from hitgraph.lessons.seeds import generator
 from hitgraph.pipeline import Pipeline, WorkingPoints, check_detector, new_networks
 from hitgraph.pipeline_files import PIPELINE_FILE
 from hitgraph.recipe import Recipe
 from hitgraph.settings import parse, to_dict
 from hitgraph.tracks.join import JoinNetwork
 from hitgraph.training.edge_stages import filter_stage, gnn_stage, graph_stage, triplet_stage
-from hitgraph.training.samples import load_sample, make_sample, save_sample
-from hitgraph.training.seeds import generator
 from hitgraph.training.track_stages import join_stage, track_stage
 from hitgraph.training.workshop import Report, Workshop
 

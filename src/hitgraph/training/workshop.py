@@ -13,11 +13,11 @@ from torch import Tensor, nn
 
 from hitgraph.errors import HitgraphError, InputError
 from hitgraph.files import atomic_write
+from hitgraph.lessons.samples import save_tensors
+from hitgraph.lessons.settings import TrainingSettings
 from hitgraph.pipeline import Pipeline
 from hitgraph.recipe import Recipe
 from hitgraph.training.fit import Lesson, fit
-from hitgraph.training.samples import save_tensors
-from hitgraph.training.settings import TrainingSettings
 
 Report = Callable[[str], None]
 

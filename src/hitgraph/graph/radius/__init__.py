@@ -1,0 +1,1 @@
+"""Candidate edges: hits that are near in a learnt space."""

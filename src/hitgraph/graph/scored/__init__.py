@@ -1,0 +1,1 @@
+"""Candidate edges from windows and a learnt score."""

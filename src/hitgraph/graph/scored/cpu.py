@@ -1,0 +1,204 @@
+"""The search of the scored windows: cells and windows, then the score of what passes.
+
+Cells and windows are those of window_search. A pair that passes the windows gets a score
+(scored_block), a sum of table entries, one for each of SCORE_VARIABLES.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hitgraph.graph.scored import block, values
+from hitgraph.graph.scored.block import BLOCK, PLACE_WIDTH, SCORE_AT, SCRATCH
+from hitgraph.graph.windows.cpu import (
+    ALONG_BINS,
+    CURVATURE,
+    DETA,
+    PHI_BINS,
+    SIN_DPHI,
+    Z0,
+    along_bin,
+    reach,
+)
+from hitgraph.kernels.jit import kernel, step
+from hitgraph.kernels.lanes import LANES
+from hitgraph.pairs.geometry import ETA, SIZE_U, SIZE_V, R, Z
+
+Float32 = NDArray[np.float32]
+
+_TURN = PHI_BINS / (2.0 * np.pi)  # bins a radian
+_STEP = 8  # hits tested side by side
+_STEEPEST = 30.0  # pseudorapidity difference; a window that is open ends here
+
+
+def window_reach(bounds: Float32) -> NDArray[np.float64]:
+    """(n_windows, 6) what windows (n_windows, 8, 2) mean for the cells: see `search_scored`.
+
+    Lowest and highest difference of azimuth in bins, cosh of the lowest and of the highest
+    difference of pseudorapidity, then sinh of both.
+    """
+    sine, deta = (bounds[:, k].astype(np.float64) for k in (SIN_DPHI, DETA))
+    margin = np.array([-1e-5, 1e-5])
+    turn = (np.arcsin(np.clip(sine, -1.0, 1.0)) + margin) * _TURN
+    deta = np.clip(deta, -_STEEPEST, _STEEPEST)
+    return np.concatenate([turn, np.cosh(deta), np.sinh(deta)], axis=1)
+
+
+def hit_tables(rows: Float32, charge: Float32) -> tuple[Float32, Float32, Float32]:
+    """Columns (6, n_hits + LANES), places (n_hits, 8), clusters (n_hits, 16) for `search_scored`.
+
+    The columns are x, y, z, r, eta and 1 / r. rows (n_hits, 16) of hit_rows, which become the
+    clusters, and charge (n_hits,).
+    """
+    columns = np.zeros((ETA + 2, len(rows) + LANES), np.float32)
+    columns[: ETA + 1, : len(rows)] = rows[:, : ETA + 1].T
+    with np.errstate(divide="ignore"):  # a hit on the beam line passes no window
+        columns[ETA + 1, : len(rows)] = 1.0 / rows[:, R]
+    places = np.ascontiguousarray(rows[:, :PLACE_WIDTH])
+    rows[:, block.CHARGE] = charge
+    rows[:, [SIZE_U, SIZE_V]] -= 1.0
+    return columns, places, rows
+
+
+@kernel
+def search_scored(begin, end, hits, windows):  # type: ignore[no-untyped-def]
+    """Pairs (2, n) int32 and scores (n,) of inner hits with a place in [begin, end).
+
+    hits and windows are tuples of what `_search` names. Hits are sorted into cells: columns
+    (6, n + LANES), places and clusters (`hit_tables`), distance2 (x^2 + y^2 + z^2), layer, module;
+    order gives the original rows, which the pairs hold. The windows of inner layer m are
+    first_window[m] to first_window[m + 1] of window_outer, bounds (n, 8, 2) of which the four of
+    geometry count, reaches (`window_reach`), base (n,), low and scale (n, n_variables), table
+    (n, n_variables * N_BINS); best (n,) is the most that the tables of the outer cluster add to a
+    score, cut the lowest score.
+    """
+    _, _, _, _, _, _, _, starts, _, _ = hits
+    longest = _longest_list(starts)
+    chosen, mask = np.empty(longest, np.uint32), np.empty(longest, np.bool_)
+    partners, scratch = np.empty(BLOCK, np.uint32), np.zeros(SCRATCH, np.float32)
+    pairs, scores = np.empty((2, 4096), np.int32), np.empty(4096, np.float32)
+    i, n_pairs = begin, 0
+    while True:
+        i, n_pairs = _search(
+            i, end, hits, windows, chosen, mask, partners, scratch, pairs, scores, n_pairs
+        )
+        if i == end:
+            return pairs[:, :n_pairs].copy(), scores[:n_pairs].copy()
+        pairs_before, scores_before = pairs, scores
+        pairs = np.empty((2, 2 * len(scores)), np.int32)
+        scores = np.empty(2 * len(scores), np.float32)
+        pairs[:, :n_pairs] = pairs_before[:, :n_pairs]
+        scores[:n_pairs] = scores_before[:n_pairs]
+
+
+@step
+def _longest_list(starts):  # type: ignore[no-untyped-def]
+    """Of hits on one layer, and a vector beyond."""
+    cells, longest = ALONG_BINS * PHI_BINS, 0
+    for first in range(0, len(starts) - 1, cells):
+        longest = max(longest, starts[first + cells] - starts[first])
+    return longest + _STEP
+
+
+@step
+def _search(  # type: ignore[no-untyped-def]
+    begin, end, hits, windows, chosen, mask, partners, scratch, pairs, scores, n_pairs
+):
+    """Append the pairs of inner hits from `begin` on until there is no more room.
+
+    Returns the hit at which it stopped, and the number of pairs.
+    """
+    columns, places, clusters, distance2, order, layer, module, starts, span, along_is_z = hits
+    first_window, window_outer, bounds, reaches, base, low, scale, table, best, cut = windows
+    xs, ys, zs, rs, etas = columns[0], columns[1], columns[2], columns[3], columns[4]
+    inverse_rs = columns[5]
+    for i in range(begin, end):
+        n_before = n_pairs
+        xi, yi, zi, ri, eta, inverse_ri = xs[i], ys[i], zs[i], rs[i], etas[i], inverse_rs[i]
+        phi_place = (np.arctan2(yi, xi) + np.pi) * _TURN
+        steep, long = np.sinh(np.float64(eta)), np.cosh(np.float64(eta))
+        for window in range(first_window[layer[i]], first_window[layer[i] + 1]):
+            m = window_outer[window]
+            if span[m, 0] > span[m, 1]:
+                continue
+            z0_lo, z0_hi = bounds[window, Z0, 0], bounds[window, Z0, 1]
+            lowest, highest = reach(
+                zi, ri, z0_lo, z0_hi,
+                steep * reaches[window, 2] + long * reaches[window, 4],
+                steep * reaches[window, 3] + long * reaches[window, 5],
+                span, m, along_is_z[m],
+            )  # fmt: skip
+            if not lowest <= highest:
+                continue
+            along_lo = along_bin(lowest, span, m, along_is_z[m])
+            along_hi = along_bin(highest, span, m, along_is_z[m])
+            phi_lo = int(np.floor(phi_place + reaches[window, 0]))
+            n_bins = min(int(np.floor(phi_place + reaches[window, 1])) - phi_lo + 1, PHI_BINS)
+            phi_lo %= PHI_BINS
+            n_before_pi = min(n_bins, PHI_BINS - phi_lo)
+            sine_lo, sine_hi = bounds[window, SIN_DPHI, 0], bounds[window, SIN_DPHI, 1]
+            bend_lo = bounds[window, CURVATURE, 0] * np.float32(0.5)
+            bend_hi = bounds[window, CURVATURE, 1] * np.float32(0.5)
+            eta_lo = eta + bounds[window, DETA, 0]
+            eta_hi = eta + bounds[window, DETA, 1]
+            n_chosen = 0
+            for along in range(along_lo, along_hi + 1):
+                cells = (m * ALONG_BINS + along) * PHI_BINS
+                for part in range(1 if n_before_pi == n_bins else 2):
+                    if part == 0:
+                        first, last = phi_lo, phi_lo + n_before_pi
+                    else:
+                        first, last = 0, n_bins - n_before_pi
+                    j_lo, j_hi = starts[cells + first], starts[cells + last]
+                    # whole vectors only: columns reach LANES beyond the last hit
+                    count = (j_hi - j_lo + _STEP - 1) // _STEP * _STEP
+                    for k in range(np.uint64(count)):
+                        j = np.uint64(j_lo) + k
+                        dx = xs[j] - xi
+                        dy = ys[j] - yi
+                        sine = (xi * dy - yi * dx) * (inverse_ri * inverse_rs[j])
+                        bend = sine / np.sqrt(dx * dx + dy * dy)
+                        z0 = zi - (zs[j] - zi) * ri / (rs[j] - ri)
+                        mask[k] = (
+                            (sine >= sine_lo)
+                            & (sine <= sine_hi)
+                            & (bend >= bend_lo)
+                            & (bend <= bend_hi)
+                            & (z0 >= z0_lo)
+                            & (z0 <= z0_hi)
+                            & (etas[j] >= eta_lo)
+                            & (etas[j] <= eta_hi)
+                        )
+                    for k in range(j_hi - j_lo):
+                        chosen[n_chosen] = j_lo + k
+                        n_chosen += mask[k]
+            place = zi if along_is_z[layer[i]] else ri
+            start = (
+                base[window]
+                + table[window, values.table_bin(place, low[window, 0], scale[window, 0])]
+            )
+            partners_along = Z if along_is_z[m] else R
+            for first in range(0, n_chosen, BLOCK):
+                n = min(BLOCK, n_chosen - first)
+                for k in range(n):
+                    partners[k] = chosen[first + k]
+                n = block.score_block(
+                    scratch, partners, n, i, places, clusters, partners_along, start,
+                    low, scale, table, window, best[window], cut,
+                )  # fmt: skip
+                if n_pairs + n > len(scores):
+                    return i, n_before
+                for k in range(n):
+                    j = partners[k]
+                    if distance2[j] < distance2[i]:
+                        continue
+                    if distance2[j] == distance2[i] and order[j] <= order[i]:
+                        continue
+                    if module[j] == module[i]:
+                        continue
+                    if xi * xs[j] + yi * ys[j] < 0:
+                        continue
+                    pairs[0, n_pairs] = order[i]
+                    pairs[1, n_pairs] = order[j]
+                    scores[n_pairs] = scratch[SCORE_AT + k]
+                    n_pairs += 1
+    return end, n_pairs

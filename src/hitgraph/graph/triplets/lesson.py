@@ -1,0 +1,121 @@
+"""Teaching the triplet filter: first what a good triplet is, then what an edge's triplets say."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from hitgraph.event.truth import SKIP, edge_labels
+from hitgraph.graph.triplets import (
+    TripletFilter,
+    edge_inputs,
+    edge_support,
+    find_triplets,
+    order_doublets,
+)
+from hitgraph.lessons.samples import edge_truth, load_edges, load_sample
+from hitgraph.lessons.seeds import generator
+from hitgraph.recipe import Recipe, TripletStage
+from hitgraph.training.fit import Batch, Lesson, rows_batch
+
+BATCH = 8192  # rows a step
+
+Event = tuple[Path, Path]  # the sample of an event, and its scored edges
+
+
+@dataclass(frozen=True, eq=False)
+class RowLesson(Lesson):
+    """Rows of features with labels and weights, shuffled each epoch."""
+
+    name: str  # of its random stream
+    seed: int
+    rows: Tensor  # (n, n_features) float32
+    y: Tensor  # (n,) 0 or 1
+    weight: Tensor  # (n,)
+    validation: Batch
+
+    n_validation = 1
+
+    @property
+    def n_batches(self) -> int:  # type: ignore[override]
+        return max(1, len(self.rows) // BATCH)
+
+    def batches(self, network: nn.Module, epoch: int) -> Iterator[Batch]:  # noqa: ARG002
+        order = torch.randperm(len(self.rows), generator=generator(self.seed, self.name, epoch))
+        for chosen in torch.tensor_split(order, self.n_batches):
+            yield rows_batch(self.rows[chosen], self.y[chosen], self.weight[chosen])
+
+    def loss(self, network: nn.Module, batch: Batch) -> Tensor:
+        return binary_cross_entropy_with_logits(network(batch.x), batch.y, weight=batch.weight)
+
+    def validation_batch(self, number: int) -> Batch:  # noqa: ARG002
+        return self.validation
+
+    def measure(self, network: nn.Module, batch: Batch) -> dict[str, float]:
+        return {"val_loss": float(self.loss(network, batch))}
+
+
+@dataclass(frozen=True, eq=False)
+class TripletLessons:
+    """Draws the rows of both lessons from the events."""
+
+    recipe: Recipe
+    stage: TripletStage
+
+    def prepare(
+        self,
+        network: TripletFilter,
+        part: str,
+        events: Sequence[Event],
+        validation: Sequence[Event],
+    ) -> RowLesson:
+        """The lesson of the part "triplet" or "edge"; the latter needs a taught triplet network."""
+        draw = self._triplets if part == "triplet" else self._edges
+        rows, y, weight = (
+            torch.cat(each)
+            for each in zip(*(draw(network, event) for event in events), strict=True)
+        )
+        check = zip(*(draw(network, event) for event in validation), strict=True)
+        return RowLesson(
+            f"triplets/{part}",
+            self.recipe.seed,
+            rows,
+            y,
+            weight,
+            rows_batch(*(torch.cat(each) for each in check)),
+        )
+
+    def _triplets(self, network: TripletFilter, event: Event) -> tuple[Tensor, Tensor, Tensor]:
+        """A triplet is true when both of its edges are."""
+        sample, edges = load_sample(event[0]), load_edges(event[1])
+        assert edges.logit is not None
+        doublets = order_doublets(sample.hits, edges.edge_index, edges.logit)
+        found, inputs = find_triplets(network.settings, doublets)
+        chosen = self._some(len(found), event)
+        pairs = torch.from_numpy(found[chosen.numpy()].T).long()
+        y, weight = edge_truth(sample, edges.edge_index, self.recipe.truth)
+        return (
+            torch.from_numpy(inputs)[chosen],
+            y[pairs[0]] * y[pairs[1]],
+            weight[pairs[0]] * weight[pairs[1]],
+        )
+
+    def _edges(self, network: TripletFilter, event: Event) -> tuple[Tensor, Tensor, Tensor]:
+        sample, edges = load_sample(event[0]), load_edges(event[1])
+        assert edges.logit is not None
+        doublets = order_doublets(sample.hits, edges.edge_index, edges.logit)
+        rows = torch.from_numpy(edge_inputs(doublets, edge_support(network, doublets)))
+        y, weight = edge_truth(sample, edges.edge_index, self.recipe.truth)
+        kind = edge_labels(
+            sample.particle_id.numpy(), sample.step.numpy(), edges.edge_index.numpy()
+        )
+        weight[torch.from_numpy(kind == SKIP)] *= self.stage.skip_weight
+        chosen = self._some(len(rows), event)
+        return rows[chosen], y[chosen], weight[chosen]
+
+    def _some(self, n_rows: int, event: Event) -> Tensor:
+        random = generator(self.recipe.seed, "triplet rows", event[0].stem)
+        return torch.randperm(n_rows, generator=random)[: self.stage.rows_per_event]

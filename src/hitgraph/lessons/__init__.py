@@ -1,0 +1,1 @@
+"""What learning stages share: settings, samples, lessons; no Lightning."""

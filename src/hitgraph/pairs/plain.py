@@ -1,0 +1,123 @@
+"""Rows of hits and features of pairs in torch, for hits that lie on a GPU.
+
+The formulas of pair_geometry, pair_block and scored_values, one operation on all pairs at a time.
+"""
+
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hitgraph.event.detector import Detector
+from hitgraph.hits import FEATURES, Hits
+from hitgraph.pairs.geometry import (
+    ETA,
+    NORMAL,
+    PER_U,
+    PER_V,
+    SIZE_U,
+    SIZE_V,
+    R,
+    X,
+    Y,
+    Z,
+    module_frames,
+)
+
+_MAX_Z0, _MAX_SIZE = 10.0, 30.0  # as in hitgraph.pairs.block
+
+
+class Circle(NamedTuple):
+    """The circle through the beam line and both hits of each pair, (n_pairs,) each."""
+
+    distance: Tensor  # mm
+    sine: Tensor  # of the azimuth difference
+    curvature: Tensor  # 1/mm
+    arc: Tensor  # mm
+    inner: tuple[Tensor, Tensor]  # cosine and sine of the tangent at the inner hit
+    outer: tuple[Tensor, Tensor]
+
+
+def hit_rows(hits: Hits, detector: Detector) -> Tensor:
+    """What pair_geometry.hit_rows gives, (n_hits, 16) float32 on the device of the hits."""
+    frames = _frames(detector, hits.position.device)[hits.module]
+    x, y, z = hits.position.unbind(1)
+    r = torch.hypot(x, y)
+    eta = torch.asinh(z / r.clamp_min(1e-3))
+    size_u = size_v = torch.zeros_like(r)
+    if hits.has_clusters:
+        size_u = hits.features[:, FEATURES.index("lx")] / frames[:, 9]
+        size_v = hits.features[:, FEATURES.index("ly")] / frames[:, 10]
+    columns = torch.stack([x, y, z, r, eta, size_u, size_v], dim=1)
+    return torch.cat([columns, frames[:, :9]], dim=1)
+
+
+@lru_cache(maxsize=16)
+def _frames(detector: Detector, device: torch.device) -> Tensor:
+    """(n_modules, 11) module_frames and both pitches, copied to the device once."""
+    pitches = np.stack([detector.pitch_u, detector.pitch_v], axis=1).astype(np.float32)
+    return torch.from_numpy(np.concatenate([module_frames(detector), pitches], axis=1)).to(device)
+
+
+def circle(a: Tensor, b: Tensor) -> Circle:
+    """The circles of pairs of rows (n_pairs, 16); see pair_geometry.circle_through."""
+    dx, dy = b[:, X] - a[:, X], b[:, Y] - a[:, Y]
+    distance = torch.sqrt(dx * dx + dy * dy)
+    per_i, per_j = 1 / (a[:, R] * distance), 1 / (b[:, R] * distance)
+    cross = a[:, X] * dy - a[:, Y] * dx
+    sine = cross / (a[:, R] * b[:, R])
+    square = sine * sine
+    return Circle(
+        distance,
+        sine,
+        2 * sine / distance,
+        distance * (1 + square * (1 / 6 + 3 / 40 * square)),
+        ((b[:, X] * dx + b[:, Y] * dy) * per_j, cross * per_j),
+        ((a[:, X] * dx + a[:, Y] * dy) * per_i, cross * per_i),
+    )
+
+
+def crossing(rows: Tensor, tangent: tuple[Tensor, Tensor], cot: Tensor) -> list[Tensor]:
+    """|t . per_u|, |t . per_v|, |t . normal| at hits (n_pairs, 16); see pair_geometry.crossing."""
+    cosine, sine = tangent
+    x, y, r = rows[:, X], rows[:, Y], rows[:, R]
+    tx, ty = (cosine * x - sine * y) / r, (cosine * y + sine * x) / r
+    return [
+        (tx * rows[:, k] + ty * rows[:, k + 1] + cot * rows[:, k + 2]).abs()
+        for k in (PER_U, PER_V, NORMAL)
+    ]
+
+
+def pair_features(hits: Hits, edge_index: Tensor, detector: Detector, shape: bool) -> Tensor:
+    """What pairs.pair_features gives, (n_edges, n_features) on the device of the hits."""
+    first, second = edge_index.long()
+    rows = hit_rows(hits, detector)
+    a, b = rows[first], rows[second]
+    bent = circle(a, b)
+    dr, dz = b[:, R] - a[:, R], b[:, Z] - a[:, Z]
+    cot = dz / bent.arc
+    z0 = 0.01 * (a[:, Z] - dz * a[:, R] / dr)
+    length = torch.sqrt(cot * cot + 1)
+    columns = [
+        1000 * bent.curvature,
+        z0.nan_to_num(nan=-_MAX_Z0).clamp(-_MAX_Z0, _MAX_Z0),
+        torch.asinh(cot),
+        10 * bent.sine,
+        b[:, ETA] - a[:, ETA],
+        0.01 * dr,
+        0.01 * dz,
+        0.01 * torch.sqrt(bent.distance * bent.distance + dz * dz),
+        *(0.001 * row[:, k] for row in (a, b) for k in (R, Z)),
+        (hits.layer[first] == hits.layer[second]).float(),
+    ]
+    if shape and hits.has_clusters:
+        cells = hits.features[:, FEATURES.index("cell_count")]
+        charge = hits.features[:, FEATURES.index("charge")]
+        for row, hit, tangent in ((a, first, bent.inner), (b, second, bent.outer)):
+            u, v, w = crossing(row, tangent, cot)
+            u, v = ((size / w.clamp_min(1e-6)).clamp_max(_MAX_SIZE) for size in (u, v))
+            columns += [row[:, SIZE_U] - u, row[:, SIZE_V] - v, u, v]
+            columns += [charge[hit] * w / length, cells[hit]]
+    return torch.stack(columns, dim=1)
