@@ -91,7 +91,7 @@ def full_event(event: Event, device: torch.device) -> Table:
             "?" if peak is None else f"{peak / 1e9:.2f}",
         )
 
-    names = ["torch"] if device.type == "cuda" else ["numba", "torch"]
+    names = ["plain"] if device.type == "cuda" else ["cpu", "plain"]
     for name in names:
         for dtype in (torch.int32, torch.int64):
             for cap in (None, 10):

@@ -1,67 +1,42 @@
-"""A trained pipeline: hits -> candidate edges -> filters -> graph network -> tracks."""
+"""A trained pipeline: a list of stages, each a function of what the ones before it leave."""
 
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
-from functools import cached_property
-from math import inf, log
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from hitgraph.devices import find_device, find_precision
 from hitgraph.errors import InputError, SettingsError
-from hitgraph.evaluation.edges import edge_truth
 from hitgraph.event.detector import Detector
 from hitgraph.event.event import Event
-from hitgraph.gnn.inputs import edge_inputs, hit_inputs
-from hitgraph.gnn.interaction import InteractionNetwork
-from hitgraph.graph.filter import FilterNetwork, score_candidates
-from hitgraph.graph.radius.embedding import EmbeddingNetwork, RadiusBuilder
-from hitgraph.graph.scored.builder import ScoredBuilder
-from hitgraph.graph.scored.tables import ScoredWindows
-from hitgraph.graph.triplets import TripletFilter, judge_edges
-from hitgraph.graph.windows import LayerWindows, WindowBuilder
 from hitgraph.hits import Hits, hits_from_event
-from hitgraph.pairs import SHAPE_FEATURES, pair_features
-from hitgraph.recipe import RadiusStage, Recipe
-from hitgraph.records import Look, Stage, StageLog, Watch
-from hitgraph.tracks import TRACK_BUILDERS
-from hitgraph.tracks.join import JoinNetwork, join_tracks
-from hitgraph.tracks.parts import part_pairs
+from hitgraph.recipe import START, Recipe
+from hitgraph.records import Observer, StageRecord
+from hitgraph.stage import Context, Stage, gives_of
+from hitgraph.state import State
 
-CPU = torch.device("cpu")
 CENTRE_TOLERANCE = 0.1  # mm, between an event's module table and the pipeline's
-
-
-@dataclass(frozen=True)
-class WorkingPoints:
-    """Cuts set on validation events; the track builder's own cut stands in its settings."""
-
-    filter_cut: float  # edges with a filter score (0 to 1) below it go
-    gnn_cut: float  # edges with a network score (0 to 1) below it go
-    triplet_cut: float = 0.0  # edges with a score of the triplet filter (0 to 1) below it go
-    radius: float | None = None  # of the graph builder "radius", in the learnt space
-
-    def __post_init__(self) -> None:
-        for key in ("filter_cut", "gnn_cut", "triplet_cut"):
-            if not 0 <= getattr(self, key) <= 1:
-                raise SettingsError(f"{key}: {getattr(self, key)} is not in [0, 1]")
-        if self.radius is not None and self.radius < 0:
-            raise SettingsError(f"radius: {self.radius} is not allowed, at least 0")
 
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """Tracks of one event, and the scored edges they were built from."""
+    """Tracks of one event, and what its stages did."""
 
     labels: NDArray[np.int64]  # (n_hits,) track of each hit, -1 = none
-    stages: tuple[Stage, ...]
-    hits: Hits
-    edges: Tensor  # (2, n_edges) int64, those that passed the network's cut
-    scores: Tensor  # (n_edges,) float32, 0 to 1
+    stages: tuple[StageRecord, ...]
+    state: State  # after the last stage
+    kept: Mapping[str, State] = field(default_factory=dict)  # after the stages asked for, by name
+
+    def __repr__(self) -> str:
+        hits = f"{len(self.labels)} hits"
+        return f"<Result: {self.n_tracks} tracks of {hits} in {self.seconds:.2f} s>"
 
     @property
     def n_tracks(self) -> int:
@@ -71,22 +46,31 @@ class Result:
     def seconds(self) -> float:
         return sum(stage.seconds for stage in self.stages)
 
+    @property
+    def hits(self) -> Hits:
+        return self.state.hits
+
+    @property
+    def edges(self) -> Tensor:
+        """(2, n_edges) int64 that the tracks were built from."""
+        return self.state.graph()
+
+    @property
+    def scores(self) -> Tensor:
+        """(n_edges,) float32 scores of the edges, from 0 to 1."""
+        return self.state.scores()
+
 
 @dataclass(frozen=True, eq=False)
 class Pipeline:
-    """Networks, learnt tables and cuts, ready to run on one device."""
+    """Stages with all that they have learnt, ready to run on one device."""
 
     recipe: Recipe
-    detector: Detector
-    working_points: WorkingPoints
-    gnn: InteractionNetwork
-    filter: FilterNetwork | None = None  # where the recipe has one
-    triplets: TripletFilter | None = None  # where the recipe has one
-    windows: LayerWindows | ScoredWindows | None = None  # of the builders "windows", "scored"
-    embedding: EmbeddingNetwork | None = None  # of the graph builder "radius"
-    join: JoinNetwork | None = None  # where the recipe joins parts of tracks
-    device: torch.device = CPU
-    precision: torch.dtype = torch.float32  # of the products in the networks behind the graph
+    context: Context
+    stages: Mapping[str, Stage]  # by name, in the order in which they run
+
+    def __repr__(self) -> str:
+        return f"<Pipeline {self.recipe.name}: {' -> '.join(self.stages)}, on {self.device}>"
 
     @staticmethod
     def load(name: str | Path, device: str = "cpu", precision: str = "auto") -> "Pipeline":
@@ -102,151 +86,129 @@ class Pipeline:
         return load_pipeline(find_pipeline(name), place, find_precision(precision, place))
 
     def save(self, folder: str | Path) -> None:
-        """Write pipeline.yaml, weights, detector and learnt tables into `folder`."""
+        """Write pipeline.yaml, the tensors of all stages and the detector into `folder`."""
         from hitgraph.pipeline_files import save_pipeline
 
         save_pipeline(self, Path(folder))
 
-    def run(self, event: Event, watch: Watch = nullcontext, look: Look = lambda *_: None) -> Result:
-        """Find the tracks of one event; stages are judged where the event has truth.
+    @property
+    def device(self) -> torch.device:
+        return self.context.device
 
-        `watch` stands around the work of each stage, without its judging: to measure more of it.
-        `look` sees what is left after it: edges (2, n_edges), in the end labels (n_hits,).
+    @property
+    def detector(self) -> Detector:
+        return self.context.detector
+
+    def rebuilt(self, **changes: Any) -> "Pipeline":
+        """The same stages in a context with other fields: detector, precision, backend."""
+        context = replace(self.context, **changes)
+        stages = {}
+        for step in self.recipe.stages:
+            tensors = self.stages[step.name].tensors()
+            on_host = {name: tensor.detach().cpu() for name, tensor in tensors.items()}
+            stages[step.name] = step.settings.load(context, on_host)
+        return replace(self, context=context, stages=stages)
+
+    def run(
+        self,
+        event: Event,
+        *,
+        keep: Literal["all"] | Sequence[str] = (),
+        observers: Sequence[Observer] = (),
+    ) -> Result:
+        """Find the tracks of one event.
+
+        `keep` names stages whose states are kept in the result ("all": every one; "features": the
+        hits alone). `observers` look on: hitgraph.evaluation.judging judges stages by the truth.
         Raises InputError when the event has no cells although the pipeline needs them, or was
         not taken with the pipeline's detector.
         """
         check_detector(event, self.detector)
-        truth = None if event.truth is None or event.particles is None else edge_truth(event)
-        log = StageLog(truth, self.device, watch, look)
+        wanted = self._wanted(keep)
+        timer, kept = Timer(self.device), {}
+        everyone = (*observers, timer)
+        state: State | None = None
         with torch.inference_mode():
-            with log.stage("features"):
-                hits = hits_from_event(event, self.detector, self.recipe.clusters, self.device)
-            with log.stage("graph") as done:
-                edges, logits = self.build_graph(hits)
-                done(edges)
-            if self.filter is not None:
-                with log.stage("filter") as done:
-                    scored, given = edges, self.filter_logits(hits, edges)
-                    kept = _at_least(given, self.working_points.filter_cut)
-                    edges, logits = edges[:, kept], given[kept]
-                    done(edges, scored, given)
-            assert logits is not None
-            support = None
-            if self.triplets is not None:
-                with log.stage("triplets") as done:
-                    scored = edges
-                    given, support = self.triplet_logits(hits, edges, logits)
-                    kept = _at_least(given, self.working_points.triplet_cut)
-                    edges, logits, support = edges[:, kept], given[kept], support[kept]
-                    done(edges, scored, given)
-            with log.stage("gnn") as done:
-                x, edge_attr = self.graph_inputs(hits, edges, logits, support)
-                scored, logits = edges, self.gnn_logits(x, edges, edge_attr)
-                kept = _at_least(logits, self.working_points.gnn_cut)
-                edges, scores = edges[:, kept], torch.sigmoid(logits[kept])
-                done(edges, scored, logits)
-            with log.stage("tracks") as done:
-                labels = self.build_tracks(hits, edges, scores)
-                done(labels)
-            if self.join is not None:
-                with log.stage("join") as done:
-                    labels = self.join_parts(hits, labels)
-                    done(labels)
-        return Result(labels.cpu().numpy(), tuple(log.stages), hits, edges, scores)
+            for name, step in self._steps(event):
+                before = state
+                with ExitStack() as around:
+                    for observer in everyone:
+                        around.enter_context(observer.around(name))
+                    state = step(before)
+                for observer in everyone:
+                    observer.after(name, before, state)
+                if name in wanted:
+                    kept[name] = state
+        assert state is not None
+        assert state.labels is not None
+        return Result(state.labels.cpu().numpy(), tuple(timer.records), state, kept)
 
-    def build_graph(self, hits: Hits) -> tuple[Tensor, Tensor | None]:
-        """Candidate edges (2, n_edges) int64 of an event, inner to outer, and their logits.
-
-        Only the builder "scored" has logits (n_edges,).
-        """
-        if isinstance(self.builder, ScoredBuilder):
-            return self.builder.search(hits)
-        return self.builder.build(hits), None
-
-    def filter_logits(self, hits: Hits, edges: Tensor) -> Tensor:
-        """Logits (n_edges,) of candidate edges, each judged by itself."""
-        assert self.filter is not None
-        with self.mixed_precision():
-            return score_candidates(self.filter, hits, edges, self.detector)
-
-    def triplet_logits(self, hits: Hits, edges: Tensor, logits: Tensor) -> tuple[Tensor, Tensor]:
-        """Edges with logits (n_edges,) judged by those that continue them, and their support."""
-        assert self.triplets is not None
-        with self.mixed_precision():
-            return judge_edges(self.triplets, hits, edges, logits)
-
-    def graph_inputs(
-        self, hits: Hits, edges: Tensor, logits: Tensor, support: Tensor | None = None
-    ) -> tuple[Tensor, Tensor]:
-        """What the graph network sees of hits and edges with logits and triplet support."""
-        settings = self.recipe.gnn
-        shape = not set(settings.edge_inputs).isdisjoint(SHAPE_FEATURES)
-        pairs = pair_features(hits, edges, self.detector, shape=shape)
-        x = hit_inputs(hits, settings.hit_inputs)
-        return x, edge_inputs(pairs, logits, support, settings.edge_inputs)
-
-    def gnn_logits(self, x: Tensor, edges: Tensor, edge_attr: Tensor) -> Tensor:
-        """Logits (n_edges,) of edges, from what `graph_inputs` gives."""
-        with self.mixed_precision():
-            logits: Tensor = self.gnn(x, edges, edge_attr)
-        return logits.float()
-
-    def build_tracks(self, hits: Hits, edges: Tensor, scores: Tensor) -> Tensor:
-        """Labels (n_hits,) from edges (2, n_edges) and their scores (n_edges,) in (0, 1)."""
-        settings = self.recipe.tracks
-        build = dict(TRACK_BUILDERS.values())[type(settings)]
-        labels: Tensor = build(hits, edges, scores, settings)
-        return labels
-
-    def join_parts(self, hits: Hits, labels: Tensor) -> Tensor:
-        """Labels (n_hits,) with tracks joined that the join network holds for one particle's."""
-        assert self.join is not None
-        assert self.recipe.join is not None
-        settings = self.recipe.join.network
-        pairs = part_pairs(hits, labels, settings.max_hits)
-        with self.mixed_precision():
-            scores = torch.sigmoid(self.join(pairs.features))
-        return join_tracks(hits, labels, pairs, scores, settings)
-
-    @cached_property
-    def builder(self) -> ScoredBuilder | WindowBuilder | RadiusBuilder:
-        """The graph builder that the recipe asks for; it keeps its tables on the device."""
-        stage = self.recipe.graph
-        if isinstance(stage, RadiusStage):
-            assert self.embedding is not None
-            assert self.working_points.radius is not None
-            return RadiusBuilder(self.embedding, self.working_points.radius, stage.max_neighbours)
-        assert self.windows is not None
-        if isinstance(self.windows, ScoredWindows):
-            return ScoredBuilder(self.windows, self.detector)
-        return WindowBuilder(self.windows, self.detector)
-
-    def mixed_precision(self) -> AbstractContextManager[object]:
-        """Inside it networks compute in the pipeline's precision."""
-        if self.precision == torch.float32:
-            return nullcontext()
-        return torch.autocast(self.device.type, self.precision)
-
-
-def new_networks(recipe: Recipe) -> dict[str, nn.Module]:
-    """Untrained networks of a recipe by stage name."""
-    n_features = len(recipe.hit_features)
-    networks: dict[str, nn.Module] = {
-        "gnn": InteractionNetwork(
-            recipe.gnn.network, len(recipe.gnn.hit_inputs), len(recipe.gnn.edge_inputs)
-        ),
-    }
-    if recipe.filter is not None:
-        networks["filter"] = FilterNetwork(
-            recipe.filter.network, n_features, len(recipe.pair_features)
+    def start(self, event: Event) -> State:
+        """What the first stage is given: the hits of an event on the pipeline's device."""
+        recipe, context = self.recipe, self.context
+        hits = hits_from_event(
+            event,
+            context.detector,
+            recipe.clusters,
+            context.device,
+            recipe.hit_columns,
+            context.backend,
         )
-    if recipe.triplets is not None:
-        networks["triplets"] = TripletFilter(recipe.triplets.network)
-    if isinstance(recipe.graph, RadiusStage):
-        networks["embedding"] = EmbeddingNetwork(recipe.graph.network, n_features)
-    if recipe.join is not None:
-        networks["join"] = JoinNetwork(recipe.join.network)
-    return networks
+        return State(hits)
+
+    def _steps(self, event: Event) -> Iterator[tuple[str, Callable[[Any], State]]]:
+        yield START, lambda _: self.start(event)
+        for step in self.recipe.stages:
+            yield step.name, _promised(step.name, self.stages[step.name], gives_of(step.settings))
+
+    def _wanted(self, keep: str | Sequence[str]) -> frozenset[str]:
+        names = (START, *self.stages)
+        if keep == "all":
+            return frozenset(names)
+        wanted = [keep] if isinstance(keep, str) else keep
+        for name in wanted:
+            if name not in names:
+                raise SettingsError(
+                    f"keep: {name!r} is no stage of this pipeline; all or any of {', '.join(names)}"
+                )
+        return frozenset(wanted)
+
+
+def _promised(name: str, stage: Stage, gives: frozenset[str]) -> Callable[[State], State]:
+    """The stage, held to what its settings say that it gives."""
+
+    def run(state: State) -> State:
+        after = stage(state)
+        missing = sorted(gives - after.names)
+        if missing:
+            raise ValueError(f"stage {name} gives {', '.join(missing)}, but has not")
+        return after
+
+    return run
+
+
+class Timer(Observer):
+    """Notes the wall time of each stage and the edges it leaves."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self.records: list[StageRecord] = []
+        self._seconds = 0.0
+
+    @contextmanager
+    def around(self, name: str) -> Iterator[None]:  # noqa: ARG002
+        start = self._now()
+        yield
+        self._seconds = self._now() - start
+
+    def after(self, name: str, before: State | None, after: State) -> None:
+        changed = after.edges is not (None if before is None else before.edges)
+        self.records.append(StageRecord(name, self._seconds, after.n_edges if changed else None))
+
+    def _now(self) -> float:
+        if self.device.type == "cuda":
+            torch.cuda.current_stream(self.device).synchronize()  # other events may be in flight
+        return time.perf_counter()
 
 
 def check_detector(event: Event, detector: Detector) -> None:
@@ -277,15 +239,3 @@ def check_detector(event: Event, detector: Detector) -> None:
             f"pipeline's detector has it (at most {CENTRE_TOLERANCE} mm): give the right table "
             "with --detectors"
         )
-
-
-def _at_least(logits: Tensor, score: float) -> Tensor:
-    """(n_kept,) rows whose score, from 0 to 1, is not below the given one."""
-    return torch.nonzero(logits >= logit(score)).squeeze(1)
-
-
-def logit(score: float) -> float:
-    """Of a score from 0 to 1."""
-    if score in (0, 1):
-        return inf if score else -inf
-    return log(score / (1 - score))

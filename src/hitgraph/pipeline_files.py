@@ -1,7 +1,5 @@
 """Pipelines as folders: where they are, how they are written and read."""
 
-from collections.abc import Mapping
-from dataclasses import asdict
 from importlib.resources import files
 from pathlib import Path
 
@@ -9,20 +7,20 @@ import safetensors
 import torch
 import yaml
 from safetensors.torch import load_file, save
-from torch import nn
+from torch import Tensor
 
 from hitgraph._version import __version__
 from hitgraph.errors import InputError, SettingsError
 from hitgraph.event.modules import read_detectors
 from hitgraph.event.store import write_detectors
 from hitgraph.files import atomic_write
-from hitgraph.graph.scored.tables import ScoredSettings, ScoredWindows
-from hitgraph.graph.windows import LayerWindows
-from hitgraph.pipeline import Pipeline, WorkingPoints, new_networks
-from hitgraph.recipe import RadiusStage, Recipe
+from hitgraph.pipeline import Pipeline
+from hitgraph.recipe import Recipe
 from hitgraph.settings import parse, read_yaml, to_dict
+from hitgraph.stage import Context
 
-FORMAT = 1  # of the pipeline folder
+FORMAT = 2  # of the pipeline folder
+TENSORS_FILE = "weights.safetensors"  # weights, tables and cuts of every stage
 PIPELINE_FILE = "pipeline.yaml"  # written last: where it stands, the folder is complete
 
 
@@ -50,31 +48,24 @@ def find_pipeline(name: str | Path) -> Path:
 def save_pipeline(pipeline: Pipeline, folder: Path) -> None:
     """See Pipeline.save."""
     folder.mkdir(parents=True, exist_ok=True)
-    if pipeline.windows is not None:
-        pipeline.windows.save(folder / "windows.parquet")
     write_detectors(pipeline.detector, folder / "detectors.parquet")
-    weights = {
-        f"{stage}.{key}": value.contiguous()
-        for stage in ("filter", "triplets", "gnn", "embedding", "join")
-        if (network := getattr(pipeline, stage)) is not None
-        for key, value in network.state_dict().items()
+    tensors = {
+        f"{name}.{key}": value.detach().cpu().contiguous()
+        for name, stage in pipeline.stages.items()
+        for key, value in stage.tensors().items()
     }
-    with atomic_write(folder / "weights.safetensors") as temporary:
-        temporary.write_bytes(save(weights))
-    content = {
-        "format": FORMAT,
-        "hitgraph": __version__,
-        "recipe": to_dict(pipeline.recipe),
-        "working_points": asdict(pipeline.working_points),
-        "hit_features": list(pipeline.recipe.hit_features),
-        "pair_features": list(pipeline.recipe.pair_features),
-    }
+    with atomic_write(folder / TENSORS_FILE) as temporary:
+        temporary.write_bytes(save(tensors))
+    content = {"format": FORMAT, "hitgraph": __version__, "recipe": to_dict(pipeline.recipe)}
     with atomic_write(folder / PIPELINE_FILE) as temporary:
         temporary.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
 
 
 def load_pipeline(folder: Path, device: torch.device, precision: torch.dtype) -> Pipeline:
-    """The pipeline in a folder. Raises InputError where it is damaged or of another version."""
+    """The pipeline in a folder. Raises InputError where it is damaged or of another version.
+
+    It names registered stages only: nothing is imported because a file says so.
+    """
     path = folder / PIPELINE_FILE
     content = read_yaml(path)
     if content.get("format") != FORMAT:
@@ -84,48 +75,31 @@ def load_pipeline(folder: Path, device: torch.device, precision: torch.dtype) ->
         )
     try:
         recipe = parse(Recipe, content.get("recipe"), "recipe")
-        working_points = parse(WorkingPoints, content.get("working_points"), "working_points")
     except SettingsError as error:
         raise InputError(f"{path}: {error}") from error
-    for key in ("hit_features", "pair_features"):
-        known = getattr(recipe, key)
-        if content.get(key) != list(known):
-            raise InputError(
-                f"{path}: {key} is {content.get(key)}, but this version computes {list(known)}: "
-                "the pipeline was trained with other features, train it again"
-            )
-    by_radius = isinstance(recipe.graph, RadiusStage)
-    if by_radius and working_points.radius is None:
-        raise InputError(f"{path}: working_points.radius: is missing, the builder radius needs it")
-    networks = new_networks(recipe)
-    _load_weights(networks, folder / "weights.safetensors")
-    windows: LayerWindows | ScoredWindows | None = None
-    if not by_radius:
-        scored = isinstance(recipe.graph, ScoredSettings)
-        windows = (ScoredWindows if scored else LayerWindows).load(folder / "windows.parquet")
-    pipeline = Pipeline(
-        recipe=recipe,
-        detector=read_detectors(folder / "detectors.parquet"),
-        working_points=working_points,
-        windows=windows,
-        device=device,
-        precision=precision,
-        **networks,  # type: ignore[arg-type]
-    )
-    for network in networks.values():
-        network.eval().to(device)
-    return pipeline
+    tensors = _read_tensors(folder / TENSORS_FILE, recipe)
+    context = Context(read_detectors(folder / "detectors.parquet"), device, precision)
+    stages = {}
+    for step in recipe.stages:
+        try:
+            stages[step.name] = step.settings.load(context, tensors[step.name])
+        except (InputError, SettingsError) as error:
+            raise InputError(f"{folder / TENSORS_FILE}: {step.name}.{error}") from error
+    return Pipeline(recipe, context, stages)
 
 
-def _load_weights(networks: Mapping[str, nn.Module], path: Path) -> None:
+def _read_tensors(path: Path, recipe: Recipe) -> dict[str, dict[str, Tensor]]:
+    """The tensors of each stage by name."""
     try:
-        weights = load_file(path)
+        found = load_file(path)
     except (OSError, safetensors.SafetensorError) as error:
         raise InputError(f"{path}: cannot be read as safetensors ({error})") from error
-    for stage, network in networks.items():
-        prefix = f"{stage}."
-        state = {key[len(prefix) :]: v for key, v in weights.items() if key.startswith(prefix)}
-        try:
-            network.load_state_dict(state)
-        except RuntimeError as error:
-            raise InputError(f"{path}: {stage} weights do not fit the recipe: {error}") from error
+    tensors: dict[str, dict[str, Tensor]] = {step.name: {} for step in recipe.stages}
+    for key, value in found.items():
+        stage, _, name = key.partition(".")
+        if stage not in tensors:
+            raise InputError(
+                f"{path}: {key}: belongs to no stage of the recipe ({', '.join(tensors)})"
+            )
+        tensors[stage][name] = value
+    return tensors

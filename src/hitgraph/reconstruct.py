@@ -17,7 +17,7 @@ from hitgraph.event.event import Event
 from hitgraph.event.source import EventSource
 from hitgraph.event.trackml import write_submission
 from hitgraph.files import atomic_write
-from hitgraph.records import Stage
+from hitgraph.records import StageRecord
 
 SUMMARY = "run.json"
 
@@ -30,7 +30,7 @@ class Found(Protocol):
     @property
     def n_tracks(self) -> int: ...
     @property
-    def stages(self) -> tuple[Stage, ...]: ...
+    def stages(self) -> tuple[StageRecord, ...]: ...
 
 
 class Finder(Protocol):
@@ -58,7 +58,7 @@ class EventRun:
     n_hits: int
     n_tracks: int
     read_seconds: float
-    stages: tuple[Stage, ...]
+    stages: tuple[StageRecord, ...]
     shared_fraction: float | None = None  # hits that several tracks claimed / hits on tracks
 
     def to_dict(self) -> dict[str, Any]:

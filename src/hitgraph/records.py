@@ -1,27 +1,21 @@
-"""What the stages of a pipeline did to an event."""
+"""Who looks on while a pipeline runs, and what is noted of its stages."""
 
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-import torch
-from torch import Tensor
-
-from hitgraph.evaluation.edges import EdgeTruth, edge_metrics, score_histogram
-
-Watch = Callable[[str], AbstractContextManager[object]]  # entered with a stage's name
-Look = Callable[[str, Tensor], None]  # given a stage's name, and the edges or labels it leaves
+if TYPE_CHECKING:
+    from hitgraph.state import State
 
 
 @dataclass(frozen=True)
-class Stage:
-    """What one stage did to an event; the quality is known where the event has truth."""
+class StageRecord:
+    """What one stage did to an event; the quality is known where the event was judged."""
 
     name: str
     seconds: float  # wall time
-    edges: int | None = None  # edges left after it
+    edges: int | None = None  # edges left after it, where it has changed them
     efficiency: float | None = None  # true edges kept
     target_efficiency: float | None = None  # true edges of target particles kept
     purity: float | None = None  # edges that join hits of one particle
@@ -29,49 +23,12 @@ class Stage:
     scores: Mapping[str, Any] | None = None  # histogram of the scores given here
 
 
-class StageLog:
-    """Times stages and, outside the timed part, judges their edges."""
+class Observer:
+    """Looks on while a pipeline runs; a subclass does what it wants to."""
 
-    def __init__(
-        self, truth: EdgeTruth | None, device: torch.device, watch: Watch, look: Look
-    ) -> None:
-        self.truth, self.device, self.watch, self.look = truth, device, watch, look
-        self.stages: list[Stage] = []
+    def around(self, name: str) -> AbstractContextManager[object]:  # noqa: ARG002
+        """Entered for the work of a stage."""
+        return nullcontext()
 
-    @contextmanager
-    def stage(self, name: str) -> Iterator[Any]:
-        given: list[tuple[Tensor, ...]] = []
-        with self.watch(name):
-            start = self._now()
-            yield lambda *tensors: given.append(tensors)
-            stage = Stage(name, self._now() - start)
-        if given:
-            left, *scores = given[0]
-            self.look(name, left)
-            if left.ndim == 2:  # edges
-                stage = self._judged(stage, left, *scores)
-        self.stages.append(stage)
-
-    def _now(self) -> float:
-        if self.device.type == "cuda":
-            torch.cuda.current_stream(self.device).synchronize()  # other events may be in flight
-        return time.perf_counter()
-
-    def _judged(
-        self,
-        stage: Stage,
-        edges: Tensor,
-        scored: Tensor | None = None,
-        logits: Tensor | None = None,
-    ) -> Stage:
-        stage = replace(stage, edges=edges.shape[1])
-        if self.truth is None:
-            return stage
-        quality = edge_metrics(self.truth, edges.cpu().numpy()).to_dict()
-        names = ("efficiency", "target_efficiency", "purity", "weighted_purity")
-        stage = replace(stage, **{name: quality[name] for name in names})
-        if scored is None or logits is None:
-            return stage
-        scores = torch.sigmoid(logits).cpu().numpy()
-        histogram = score_histogram(self.truth, scored.cpu().numpy(), scores)
-        return replace(stage, scores=histogram.to_dict())
+    def after(self, name: str, before: "State | None", after: "State") -> None:
+        """Called with the state before and after each stage; before the first there is none."""

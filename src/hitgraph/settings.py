@@ -14,6 +14,7 @@ from hitgraph.errors import InputError, SettingsError
 
 T = TypeVar("T")
 
+USE = "use"  # the key that names what is used
 _EXPONENT = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")  # 1e-3, which YAML 1.1 reads as a string
 
 
@@ -35,8 +36,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
 def parse(cls: type[T], mapping: object, where: str = "") -> T:
     """Build the dataclass `cls` from a mapping; `where` is the dotted key that holds it.
 
-    A field whose metadata has a `choices` table {name: dataclass} is parsed by the table's entry
-    that the mapping's own first key, named by `choices_key`, selects.
+    A field whose metadata has a `choices` table (`choice`) is parsed by the table's entry that the
+    mapping's own key `use` selects; one with a `parse` function by that, and written by `dump`.
     Raises SettingsError naming the key, the value found and what is allowed.
     """
     if not isinstance(mapping, Mapping):
@@ -70,10 +71,10 @@ def to_dict(settings: Any) -> dict[str, Any]:
     result: dict[str, Any] = {}
     for field in dataclasses.fields(settings):
         value = getattr(settings, field.name)
-        if "choices" in field.metadata:
-            choices = field.metadata["choices"]
-            chosen = next(name for name, cls in choices.items() if type(value) is cls)
-            value = {field.metadata["choices_key"]: chosen, **to_dict(value)}
+        if "dump" in field.metadata:
+            value = field.metadata["dump"](value)
+        elif "choices" in field.metadata:
+            value = {USE: field.metadata["choices"].name_of(value), **to_dict(value)}
         elif dataclasses.is_dataclass(value):
             value = to_dict(value)
         elif isinstance(value, tuple):
@@ -82,21 +83,24 @@ def to_dict(settings: Any) -> dict[str, Any]:
     return result
 
 
-def choice(key: str, table: Mapping[str, type]) -> dict[str, Any]:
-    """Metadata of a field whose settings class is picked from `table` by the value of `key`."""
-    return {"choices": table, "choices_key": key}
+def choice(table: Mapping[str, type]) -> dict[str, Any]:
+    """Metadata of a field whose settings class is picked from a registry by the key `use`."""
+    return {"choices": table}
+
+
+def parse_choice(table: Mapping[str, type], value: object, key: str) -> Any:
+    """Settings of the class that the mapping's key `use` picks from `table`."""
+    chosen = value.get(USE) if isinstance(value, Mapping) else value
+    if not isinstance(value, Mapping) or not isinstance(chosen, str) or chosen not in table:
+        raise SettingsError(f"{key}.{USE}: {chosen!r} is not allowed; one of {', '.join(table)}")
+    return parse(table[chosen], {name: one for name, one in value.items() if name != USE}, key)
 
 
 def _value(hint: Any, metadata: Mapping[str, Any], value: object, key: str) -> Any:
+    if "parse" in metadata:
+        return metadata["parse"](value, key)
     if "choices" in metadata:
-        selector, table = metadata["choices_key"], metadata["choices"]
-        chosen = value.get(selector) if isinstance(value, Mapping) else value
-        if not isinstance(value, Mapping) or not isinstance(chosen, str) or chosen not in table:
-            raise SettingsError(
-                f"{key}.{selector}: {chosen!r} is not allowed; one of {', '.join(table)}"
-            )
-        rest = {name: entry for name, entry in value.items() if name != selector}
-        return parse(table[chosen], rest, key)
+        return parse_choice(metadata["choices"], value, key)
     optional = [one for one in get_args(hint) if dataclasses.is_dataclass(one)]
     if optional and value is None:
         return None

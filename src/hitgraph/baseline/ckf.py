@@ -26,7 +26,7 @@ from hitgraph.acts.geometry import FIELD, Geometry, generic_geometry
 from hitgraph.acts.measurements import Measurements, measurements_of
 from hitgraph.baseline.settings import CKF, SearchPass
 from hitgraph.event.event import Event
-from hitgraph.records import Stage
+from hitgraph.records import StageRecord
 from hitgraph.simulate.digitise import PIXEL_VOLUMES
 
 STRIP_VOLUMES = (12, 13, 14, 16, 17, 18)
@@ -41,7 +41,7 @@ class CkfResult:
     """Tracks of one event."""
 
     labels: NDArray[np.int64]  # (n_hits,) track of each hit, -1 = none
-    stages: tuple[Stage, ...]
+    stages: tuple[StageRecord, ...]
     shared_fraction: float  # hits that several tracks claimed / hits on tracks
 
     @property
@@ -214,9 +214,9 @@ def _labels(
     return by_hit, float((claims > 1).sum() / max(1, (claims > 0).sum()))
 
 
-def _stages(times: list[tuple[str, float]]) -> tuple[Stage, ...]:
+def _stages(times: list[tuple[str, float]]) -> tuple[StageRecord, ...]:
     """The seconds between ticks, added up by stage."""
     seconds: dict[str, float] = {}
     for (_, before), (name, after) in pairwise(times):
         seconds[name] = seconds.get(name, 0.0) + after - before
-    return tuple(Stage(name, value) for name, value in seconds.items())
+    return tuple(StageRecord(name, value) for name, value in seconds.items())

@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 from time import perf_counter, process_time
 from typing import TYPE_CHECKING, Any
+
+from hitgraph.records import Observer
 
 if TYPE_CHECKING:
     import torch
@@ -32,8 +34,10 @@ def as_lists(readings: Sequence[Reading]) -> dict[str, list[Any]]:
     return {field.name: [getattr(one, field.name) for one in readings] for field in fields(Reading)}
 
 
-class StageClock:
+class StageClock(Observer):
     """Used as `with clock("name"):`, also one inside another; `readings` holds what was taken.
+
+    As an observer of a pipeline it takes readings of each stage.
 
     The memory is the kernel's own peak of the process, reset before each stage, so that nothing
     between two samples is missed. It includes what was there before: libraries, tables, weights.
@@ -56,6 +60,9 @@ class StageClock:
         wall, cpu = perf_counter() - start, process_time() - start_cpu
         self._fold()
         self.readings[name] = Reading(wall, cpu, *self._open.pop())
+
+    def around(self, name: str) -> AbstractContextManager[None]:
+        return self(name)
 
     def _fold(self) -> None:
         """Let every open stage know the peak since the last reset."""

@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 
 from hitgraph.benchmark.apart import Tell
 from hitgraph.benchmark.clock import StageClock, as_lists, resident
-from hitgraph.benchmark.stages import ALL, EMBED, GRAPH, StageJob, load_apart
+from hitgraph.benchmark.stages import ALL, StageJob, load_apart
 
 if TYPE_CHECKING:
     from hitgraph.event.detector import Detector
     from hitgraph.hits import Hits
 
+EMBED, GRAPH = "embed", "graph"  # readings, besides those of filter, gnn and tracks
 HITS, CANDIDATES, KEPT = 110_000, 5_000_000, 1_000_000
 CPU_BATCH, GPU_BATCH = 32_768, 524_288  # edges the filter takes at a time: 0.13, 2.1 GB a layer
 LATENT_DIMENSIONS = 8
@@ -49,7 +50,6 @@ def measure_reference(job: ReferenceJob, tell: Tell, _line: Connection) -> dict[
     from hitgraph.graph.neighbours import radius_pairs
     from hitgraph.graph.radius.embedding import EmbeddingNetwork, EmbeddingSettings
     from hitgraph.hits import FEATURES
-    from hitgraph.pairs import PAIR_FEATURES
     from hitgraph.tracks.components import ComponentsSettings, connected_components
 
     pipeline, _ = load_apart(job.stages)
@@ -57,9 +57,9 @@ def measure_reference(job: ReferenceJob, tell: Tell, _line: Connection) -> dict[
     n_hits = round(HITS * job.share)
     n_candidates, n_kept = round(CANDIDATES * job.share), round(KEPT * job.share)
     torch.manual_seed(job.seed)
-    embedding = EmbeddingNetwork(EmbeddingSettings(hidden=512, layers=6), len(FEATURES))
+    embedding = EmbeddingNetwork(EmbeddingSettings(hidden=512, layers=6), FEATURES)
     filter_network = FilterNetwork(
-        FilterSettings(hidden=1024, layers=3, inputs="hits"), len(FEATURES), len(PAIR_FEATURES)
+        FilterSettings(hidden=1024, layers=3, inputs="hits"), FEATURES, ()
     )
     gnn = InteractionNetwork(
         InteractionSettings(hidden=64, mlp_hidden=128, steps=8, residual=False, gated=False), 3, 1
@@ -80,13 +80,13 @@ def measure_reference(job: ReferenceJob, tell: Tell, _line: Connection) -> dict[
         with clock(GRAPH):
             edges = radius_pairs(latents, radius)
         tell(f"{edges.shape[1]:,} candidate edges")
-        with clock("filter"), pipeline.mixed_precision():
+        with clock("filter"), pipeline.context.mixed_precision():
             batch = CPU_BATCH if device.type == "cpu" else GPU_BATCH
             logits = score_candidates(filter_network, hits, edges, pipeline.detector, batch)
             kept = logits.topk(min(n_kept, len(logits))).indices
             n_found, edges, logits = edges.shape[1], edges[:, kept], logits[kept]
         tell("filter")
-        with clock("gnn"), pipeline.mixed_precision():
+        with clock("gnn"), pipeline.context.mixed_precision():
             scores = torch.sigmoid(gnn(hits.features[:, :3], edges, logits[:, None]))
         tell("gnn")
         with clock("tracks"):

@@ -1,7 +1,6 @@
 """One pipeline on some events, again and again: what each stage takes, and what was found."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from time import perf_counter
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from hitgraph.evaluation.metrics import Metrics
     from hitgraph.pipeline import Pipeline
 
-ALL, READ, EMBED, GRAPH = "all", "read", "embed", "graph"
+ALL, READ = "all", "read"
 NEEDED_TABLES = ("hits", "cells")  # what an experiment has: no truth, no particles
 
 
@@ -54,21 +53,20 @@ def measure_stages(job: StageJob, tell: Tell, _line: Connection) -> dict[str, An
     idle = resident()
     clock = StageClock(pipeline.device)
     largest = max(job.sources, key=lambda source: source.size)
-    with embedding_watched(pipeline, clock):
-        first = run_event(pipeline, largest, clock)[0][ALL].wall
-        run_event(pipeline, largest, clock)
-        tell("warm-up")
-        ruler = [yardstick()]
-        samples: list[list[dict[str, Reading]]] = [[] for _ in job.sources]
-        found: list[Found] = []
-        for repeat in range(job.repeats):
-            for number, source in enumerate(job.sources):
-                readings, one = run_event(pipeline, source, clock)
-                samples[number].append(readings)
-                if repeat == 0:
-                    found.append(one)
-                tell(f"repeat {repeat + 1}, {source.name}")
-        ruler.append(yardstick())
+    first = run_event(pipeline, largest, clock)[0][ALL].wall
+    run_event(pipeline, largest, clock)
+    tell("warm-up")
+    ruler = [yardstick()]
+    samples: list[list[dict[str, Reading]]] = [[] for _ in job.sources]
+    found: list[Found] = []
+    for repeat in range(job.repeats):
+        for number, source in enumerate(job.sources):
+            readings, one = run_event(pipeline, source, clock)
+            samples[number].append(readings)
+            if repeat == 0:
+                found.append(one)
+            tell(f"repeat {repeat + 1}, {source.name}")
+    ruler.append(yardstick())
     judged = judge_events(job.sources, found, samples)
     tell("judged")
     return {
@@ -115,11 +113,8 @@ def run_event(
     with clock(ALL):
         with clock(READ):
             event = without_truth(source).read(cells=pipeline.recipe.clusters)
-        result = pipeline.run(event, watch=clock)
+        result = pipeline.run(event, observers=(clock,))
     readings = clock.readings
-    if EMBED in readings:  # stands inside the graph stage
-        whole, part = readings[GRAPH], readings[EMBED]
-        readings[GRAPH] = replace(whole, wall=whole.wall - part.wall, cpu=whole.cpu - part.cpu)
     edges = {stage.name: stage.edges for stage in result.stages if stage.edges is not None}
     return readings, Found(result.labels, result.n_tracks, edges)
 
@@ -127,32 +122,6 @@ def run_event(
 def without_truth(source: EventSource) -> EventSource:
     """The same event as an experiment has it."""
     return replace(source, files=tuple(f for f in source.files if f[0] in NEEDED_TABLES))
-
-
-@contextmanager
-def embedding_watched(pipeline: "Pipeline", clock: StageClock) -> Iterator[None]:
-    """Give the embedding network, which works inside the graph stage, a reading of its own."""
-    if pipeline.embedding is None:
-        yield
-        return
-    stage: list[Any] = []
-
-    def enter(*_: object) -> None:
-        stage.append(clock(EMBED))
-        stage[-1].__enter__()
-
-    def leave(*_: object) -> None:
-        stage.pop().__exit__(None, None, None)
-
-    handles = [
-        pipeline.embedding.register_forward_pre_hook(enter),
-        pipeline.embedding.register_forward_hook(leave),
-    ]
-    try:
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 def _judge(source: EventSource, found: Found) -> "Metrics | None":
@@ -170,9 +139,7 @@ def _event_dict(
     samples: list[dict[str, Reading]],
     metrics: "Metrics | None",
 ) -> dict[str, Any]:
-    order = [READ, *(name for name in samples[0] if name not in (READ, ALL, EMBED)), ALL]
-    if EMBED in samples[0]:
-        order.insert(order.index(GRAPH), EMBED)
+    order = [READ, *(name for name in samples[0] if name not in (READ, ALL)), ALL]
     stages = {name: as_lists([sample[name] for sample in samples]) for name in order}
     return {
         "event": source.name,

@@ -58,6 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    from hitgraph.evaluation.judging import Judged
     from hitgraph.event.source import list_events, require_different_names
     from hitgraph.fingerprint import fingerprint_of_folder
     from hitgraph.pipeline import Pipeline
@@ -71,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
     set_threads(args.threads)
     pipeline = Pipeline.load(args.pipeline, args.device, args.precision)
     signature = Signature(args.pipeline, fingerprint_of_folder(find_pipeline(args.pipeline)))
-    return find_all(pipeline, signature, sources, args, pipeline.recipe.clusters)
+    return find_all(Judged(pipeline), signature, sources, args, pipeline.recipe.clusters)
 
 
 def find_all(

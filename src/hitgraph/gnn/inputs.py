@@ -1,34 +1,24 @@
-"""What a graph network is fed: named columns of hits and of pairs, as the recipe lists them."""
+"""What an edge network is fed: named columns of hits and of edges, as the recipe lists them."""
 
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from hitgraph.graph.triplets import SUPPORT
-from hitgraph.hits import FEATURES, Hits
-from hitgraph.pairs import PAIR_FEATURES
-
-FILTER_LOGIT = "filter_logit"  # of the last stage before the network
-HIT_INPUTS = FEATURES
-EDGE_INPUTS = (*PAIR_FEATURES, FILTER_LOGIT, *SUPPORT)
-
-
-def hit_inputs(hits: Hits, names: Sequence[str]) -> Tensor:
-    """(n_hits, len(names)) the named hit features."""
-    return hits.features[:, [HIT_INPUTS.index(name) for name in names]]
+from hitgraph.event.detector import Detector
+from hitgraph.kernels.choice import Backend
+from hitgraph.pairs import PAIR_FEATURES, SHAPE_FEATURES, pair_feature_names, pair_features
+from hitgraph.state import State
 
 
 def edge_inputs(
-    pairs: Tensor, logits: Tensor, support: Tensor | None, names: Sequence[str]
+    state: State, detector: Detector, names: Sequence[str], backend: Backend = "auto"
 ) -> Tensor:
-    """(n_edges, len(names)) out of what is known of the edges.
-
-    pairs (n_edges, n_pair_features), the first of PAIR_FEATURES, filter logits (n_edges,) and,
-    behind a triplet filter, the edges' support (n_edges, 4).
-    """
-    columns = (*PAIR_FEATURES[: pairs.shape[1]], FILTER_LOGIT)
-    values = torch.cat([pairs, logits[:, None]], dim=1)
-    if support is not None:
-        columns, values = (*columns, *SUPPORT), torch.cat([values, support], dim=1)
+    """(n_edges, len(names)) pair features, and columns that stages have added to edges."""
+    shape = not set(names).isdisjoint(SHAPE_FEATURES)
+    columns = list(pair_feature_names(shape))
+    pairs = pair_features(state.hits, state.graph(), detector, shape=shape, backend=backend)
+    added = [name for name in names if name not in PAIR_FEATURES]
+    values = torch.cat([pairs, *(state.edge[name][:, None] for name in added)], dim=1)
+    columns += added
     return values[:, [columns.index(name) for name in names]]

@@ -1,42 +1,46 @@
 """Teaching the graph network on the edges that the filter kept, whole events or phi sectors."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from hitgraph.gnn.interaction import InteractionNetwork
-from hitgraph.graph.filter.lesson import auc, kept_at_efficiency, weighted_loss
-from hitgraph.hits import FEATURES
+from hitgraph.hits.columns import HIT_COLUMNS
+from hitgraph.lessons.lesson import Batch, Lesson
+from hitgraph.lessons.losses import auc, kept_at_efficiency, weighted_loss
 from hitgraph.lessons.seeds import generator
+from hitgraph.nn.edges import EdgeNetwork
 from hitgraph.pairs import PHI_ODD_FEATURES, Z_ODD_FEATURES
-from hitgraph.recipe import Recipe
-from hitgraph.training.fit import Batch, Lesson
+
+if TYPE_CHECKING:
+    from hitgraph.gnn.network import NetworkStageSettings
+
+ReadGraph = Callable[[], Mapping[str, Tensor]]
 
 
 @dataclass(frozen=True, eq=False)
 class GraphLesson(Lesson):
     """Batches are graphs cut to a phi sector, each event giving `sectors` of them an epoch."""
 
-    recipe: Recipe
-    graphs: Sequence[Path]  # of the training events, see training.graphs
-    validation_graphs: Sequence[Path]
+    stage: "NetworkStageSettings"
+    seed: int
+    graphs: Sequence[ReadGraph]  # of the training events, see NetworkStage.graph
+    validation_graphs: Sequence[ReadGraph]
 
     @property
     def n_batches(self) -> int:  # type: ignore[override]
-        return len(self.graphs) * self.recipe.gnn.sectors
+        return len(self.graphs) * self.stage.sectors
 
     @property
     def n_validation(self) -> int:  # type: ignore[override]
         return len(self.validation_graphs)
 
     def batches(self, network: nn.Module, epoch: int) -> Iterator[Batch]:  # noqa: ARG002
-        random = generator(self.recipe.seed, "gnn", epoch)
-        n_sectors = self.recipe.gnn.sectors
+        random = generator(self.seed, "gnn", epoch)
+        n_sectors = self.stage.sectors
         start = torch.rand(len(self.graphs), generator=random) * 2 * math.pi
         # Sectors of all events mixed: successive steps then see different events.
         for ticket in torch.randperm(self.n_batches, generator=random).tolist():
@@ -44,19 +48,19 @@ class GraphLesson(Lesson):
             batch, phi = load_graph(self.graphs[number])
             if n_sectors > 1:
                 batch = cut(batch, sector_of(phi - start[number], n_sectors) == sector)
-            if self.recipe.gnn.reflect:
+            if self.stage.reflect:
                 flips = torch.rand(2, generator=random) < 0.5
-                batch = reflect(batch, self.recipe, bool(flips[0]), bool(flips[1]))
+                batch = reflect(batch, self.stage, bool(flips[0]), bool(flips[1]))
             yield batch
 
     def loss(self, network: nn.Module, batch: Batch) -> Tensor:
-        assert isinstance(network, InteractionNetwork)
+        assert isinstance(network, EdgeNetwork)
         assert batch.edge_attr is not None
         return weighted_loss(network.all_logits(batch.x, batch.edge_index, batch.edge_attr), batch)
 
     def validation_batch(self, number: int) -> Batch:
         batch, phi = load_graph(self.validation_graphs[number])
-        n_sectors = self.recipe.gnn.sectors
+        n_sectors = self.stage.sectors
         return cut(batch, sector_of(phi, n_sectors) == 0) if n_sectors > 1 else batch
 
     def measure(self, network: nn.Module, batch: Batch) -> dict[str, float]:
@@ -64,13 +68,13 @@ class GraphLesson(Lesson):
         return {
             "val_loss": float(weighted_loss(logits, batch)),
             "val_auc": auc(logits, batch),
-            "val_kept": kept_at_efficiency(logits, batch, self.recipe.gnn.target_efficiency),
+            "val_kept": kept_at_efficiency(logits, batch, self.stage.target_efficiency),
         }
 
 
-def load_graph(path: Path) -> tuple[Batch, Tensor]:
+def load_graph(read: ReadGraph) -> tuple[Batch, Tensor]:
     """The graph of one event, and phi of its hits (n_hits,)."""
-    tensors = load_file(path)
+    tensors = read()
     batch = Batch(
         tensors["x"],
         tensors["edge_index"].long(),
@@ -101,15 +105,19 @@ def cut(batch: Batch, keep: Tensor) -> Batch:
     )
 
 
-def reflect(batch: Batch, recipe: Recipe, phi: bool, z: bool) -> Batch:
+def reflect(batch: Batch, stage: "NetworkStageSettings", phi: bool, z: bool) -> Batch:
     """The mirror image: phi -> -phi with charge conjugation, and z -> -z."""
     assert batch.edge_attr is not None
+    mirrors = {name for name, wanted in (("phi", phi), ("z", z)) if wanted}
     odd = (set(PHI_ODD_FEATURES) if phi else set()) ^ (set(Z_ODD_FEATURES) if z else set())
-    odd_hits = ({"phi"} if phi else set()) | ({"z"} if z else set())
-    assert set(recipe.gnn.hit_inputs) <= set(FEATURES)
+    odd_hits = {
+        name
+        for name in stage.hit_inputs
+        if len(mirrors.intersection(HIT_COLUMNS[name].odd)) % 2 == 1
+    }
     return batch._replace(
-        x=batch.x * _signs(recipe.gnn.hit_inputs, odd_hits),
-        edge_attr=batch.edge_attr * _signs(recipe.gnn.edge_inputs, odd),
+        x=batch.x * _signs(stage.hit_inputs, odd_hits),
+        edge_attr=batch.edge_attr * _signs(stage.edge_inputs, odd),
     )
 
 

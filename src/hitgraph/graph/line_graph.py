@@ -12,19 +12,19 @@ import torch
 from numba import njit
 from torch import Tensor
 
-from hitgraph.kernels.choice import for_host
+from hitgraph.kernels.choice import Backend, for_host
 from hitgraph.kernels.groups import group_by_hit
 from hitgraph.kernels.ranges import expand_in_parts
 
 
-def edge_pairs(edge_index: Tensor, n_hits: int) -> Tensor:
+def edge_pairs(edge_index: Tensor, n_hits: int, backend: Backend = "auto") -> Tensor:
     """(2, n_triplets) int64: row of the edge that ends at a hit, row of one that starts there.
 
     edge_index (2, n_edges) of integers from 0 to n_hits - 1, in any order; every pair of edge rows
     stands once, by the first row, then by the second. An edge from a hit to itself continues
     itself.
     """
-    if not for_host(edge_index):
+    if not for_host(edge_index, backend):
         return edge_pairs_torch(edge_index, n_hits)
     source, target = (np.ascontiguousarray(ends) for ends in edge_index.numpy())
     start, order = group_by_hit(source, n_hits)

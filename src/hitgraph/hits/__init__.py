@@ -1,49 +1,71 @@
 """What the networks see of an event: tensors, one row a hit."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from hitgraph.event.clusters import CLUSTER_FEATURES, cluster_features, modules_of_hits
+from hitgraph.event.clusters import cluster_features, modules_of_hits
 from hitgraph.event.detector import Detector
 from hitgraph.event.event import Event
+from hitgraph.hits.columns import FEATURES, HIT_COLUMNS, POSITION_FEATURES
 from hitgraph.hits.plain import hit_tensors
-from hitgraph.kernels.choice import for_host
+from hitgraph.kernels.choice import Backend, for_host
 
 CPU = torch.device("cpu")
 
-POSITION_FEATURES = ("r", "phi", "z")  # mm, rad, mm
-FEATURES = (*POSITION_FEATURES, *CLUSTER_FEATURES)
+__all__ = ["FEATURES", "HIT_COLUMNS", "POSITION_FEATURES", "Hits", "hits_from_event"]
 
 
 @dataclass(frozen=True, eq=False)
 class Hits:
     """Hits of one event on one device.
 
-    Features are in natural units, named by FEATURES (or only POSITION_FEATURES where the event
-    has no cells); every network standardises its own inputs.
+    Features are in natural units; every network standardises its own inputs. Without names the
+    columns are FEATURES, or the first of them (POSITION_FEATURES where the event has no cells).
     """
 
     features: Tensor  # (n_hits, n_features) float32
     position: Tensor  # (n_hits, 3) float32, mm
     layer: Tensor  # (n_hits,) int64, dense layer index of the detector table
     module: Tensor  # (n_hits,) int64, row of the detector table
+    columns: tuple[str, ...] = FEATURES  # names of the columns of `features`
+
+    def __post_init__(self) -> None:
+        n_features = self.features.shape[1]
+        if self.columns is FEATURES and n_features < len(FEATURES):
+            object.__setattr__(self, "columns", FEATURES[:n_features])
+        if len(self.columns) != n_features:
+            raise ValueError(f"{n_features} features, but {len(self.columns)} columns are named")
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} hits, {len(self.columns)} columns, on {self.position.device}>"
 
     def __len__(self) -> int:
         return len(self.position)
 
     @property
     def has_clusters(self) -> bool:
-        return self.features.shape[1] == len(FEATURES)
+        return "charge" in self.columns
+
+    def column(self, name: str) -> Tensor:
+        """(n_hits,) one column of the features. Raises ValueError where the hits lack it."""
+        return self.features[:, self.columns.index(name)]
+
+    def take(self, names: Sequence[str]) -> Tensor:
+        """(n_hits, len(names)) columns of the features."""
+        if tuple(names) == self.columns:
+            return self.features
+        return self.features[:, [self.columns.index(name) for name in names]]
 
     @property
     def charge(self) -> Tensor:
         """(n_hits,) float32, zero without clusters."""
         if not self.has_clusters:
             return torch.zeros_like(self.features[:, 0])
-        return self.features[:, FEATURES.index("charge")]
+        return self.column("charge")
 
     def to(self, device: torch.device | str) -> "Hits":
         return Hits(
@@ -51,35 +73,70 @@ class Hits:
             self.position.to(device),
             self.layer.to(device),
             self.module.to(device),
+            self.columns,
         )
 
     def select(self, rows: Tensor) -> "Hits":
         """The hits of the given rows (index or boolean mask)."""
-        return Hits(self.features[rows], self.position[rows], self.layer[rows], self.module[rows])
+        return Hits(
+            self.features[rows],
+            self.position[rows],
+            self.layer[rows],
+            self.module[rows],
+            self.columns,
+        )
 
     def with_features(self, features: Tensor) -> "Hits":
         return replace(self, features=features)
 
 
 def hits_from_event(
-    event: Event, detector: Detector, clusters: bool = True, device: torch.device = CPU
+    event: Event,
+    detector: Detector,
+    clusters: bool = True,
+    device: torch.device = CPU,
+    columns: Sequence[str] = (),
+    backend: Backend = "auto",
 ) -> Hits:
     """Tensors of an event's hits on `device`, with the cluster-shape features when `clusters`.
 
-    For a GPU the columns of the event are copied there and everything is made there.
-    Raises InputError when a hit lies on a module that `detector` lacks, or when clusters are
-    wanted and the event has no cells.
+    `columns` are further ones of HIT_COLUMNS. For a GPU the columns of the event are copied there
+    and everything is made there. Raises InputError when a hit lies on a module that `detector`
+    lacks, or when clusters are wanted and the event has no cells.
     """
-    if not for_host(torch.empty(0, device=device)):
-        return Hits(*hit_tensors(event, detector, clusters, device))
+    if for_host(torch.empty(0, device=device), backend):
+        hits = Hits(*_host_tensors(event, detector, clusters))
+    else:
+        hits = Hits(*hit_tensors(event, detector, clusters, device))
+    return with_columns(hits, [name for name in columns if name not in hits.columns])
+
+
+def with_columns(hits: Hits, names: Sequence[str]) -> Hits:
+    """The hits with further columns that follow from their position."""
+    if not names:
+        return hits
+    further = []
+    for name in names:
+        derive = HIT_COLUMNS[name].derive
+        if derive is None:
+            raise ValueError(f"column {name} does not follow from the position of a hit")
+        further.append(derive(hits.position))
+    features = torch.cat([hits.features, torch.stack(further, dim=1)], dim=1)
+    return replace(hits, features=features, columns=(*hits.columns, *names))
+
+
+def _host_tensors(
+    event: Event, detector: Detector, clusters: bool
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Features, position, layer and module, by the kernels of the host."""
     module = modules_of_hits(event, detector)
     x, y, z = event.hits.x, event.hits.y, event.hits.z
     columns = np.stack([np.hypot(x, y), np.arctan2(y, x), z], axis=1).astype(np.float32)
     if clusters:
         columns = np.concatenate([columns, cluster_features(event, detector)], axis=1)
-    return Hits(
-        features=torch.from_numpy(np.ascontiguousarray(columns)),
-        position=torch.from_numpy(np.stack([x, y, z], axis=1).astype(np.float32)),
-        layer=torch.from_numpy(detector.layer[module]),
-        module=torch.from_numpy(module),
+    return (
+        torch.from_numpy(np.ascontiguousarray(columns)),
+        torch.from_numpy(np.stack([x, y, z], axis=1).astype(np.float32)),
+        torch.from_numpy(detector.layer[module]),
+        torch.from_numpy(module),
     )

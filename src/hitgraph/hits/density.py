@@ -9,7 +9,7 @@ at one density holds at another with the logarithm of their ratio taken off.
 import torch
 from torch import Tensor
 
-from hitgraph.hits import FEATURES, Hits
+from hitgraph.hits import Hits
 
 PHI_BINS = 128
 MAX_SHIFT = 3.0  # of a logit: a factor of 20 in density; what lies beyond was not measured
@@ -22,7 +22,7 @@ def hit_density(hits: Hits, n_layers: int) -> Tensor:
     A cell is a layer in 1/128 of the azimuth. The average over hits, not cells, is the same for
     a region of an event as for the whole of it.
     """
-    turn = hits.features[:, FEATURES.index("phi")] * (PHI_BINS / (2 * torch.pi))
+    turn = hits.column("phi") * (PHI_BINS / (2 * torch.pi))
     cell = hits.layer * PHI_BINS + turn.floor().long() % PHI_BINS
     counts = torch.zeros(n_layers * PHI_BINS, dtype=torch.float64, device=cell.device)
     counts.index_add_(0, cell, torch.ones(len(cell), dtype=torch.float64, device=cell.device))

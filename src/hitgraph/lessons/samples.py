@@ -1,9 +1,8 @@
 """What training reads: hits with their truth, and graphs with labels, cached as safetensors."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -24,9 +23,10 @@ from hitgraph.event.truth import (
     true_edges,
 )
 from hitgraph.files import atomic_write
-from hitgraph.hits import Hits, hits_from_event
+from hitgraph.hits import FEATURES, Hits, hits_from_event
+from hitgraph.hits.jitter import jitter_clusters
 from hitgraph.lessons.settings import TruthSettings
-from hitgraph.pairs import jitter_clusters
+from hitgraph.state import State
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,21 +39,7 @@ class Sample:
     target: Tensor  # (n_hits,) bool, its particle is one that training aims at
     weight: Tensor  # (n_hits,) float32, TrackML weight divided by its mean over target hits
     true_edges: Tensor  # (2, n_true) int64, neighbours on target particles, inner to outer
-
-
-class ScoredEdges(NamedTuple):
-    """Edges of one event as a stage before the graph network leaves them."""
-
-    edge_index: Tensor  # (2, n_edges) int64, inner to outer
-    logit: Tensor | None  # (n_edges,) float32 of the last stage that judged them
-    support: Tensor | None = None  # (n_edges, 4) of the triplet filter
-
-    def above(self, cut: float) -> "ScoredEdges":
-        """The edges with a score (0 to 1) of at least `cut`."""
-        assert self.logit is not None
-        kept = torch.sigmoid(self.logit.double()) >= cut
-        support = None if self.support is None else self.support[kept]
-        return ScoredEdges(self.edge_index[:, kept], self.logit[kept], support)
+    name: str = ""  # of the event
 
 
 def make_sample(
@@ -62,6 +48,7 @@ def make_sample(
     clusters: bool,
     truth: TruthSettings,
     jitter: torch.Generator | None = None,
+    columns: Sequence[str] = (),
 ) -> Sample:
     """Read what training needs off an event, with its clusters jittered where a stream is given.
 
@@ -77,7 +64,7 @@ def make_sample(
     target = selected_hits(event, selection)
     edges = true_edges(event)
     weight = table.weight / max(float(table.weight[target].mean()) if target.any() else 1.0, 1e-12)
-    hits = hits_from_event(event, detector, clusters)
+    hits = hits_from_event(event, detector, clusters, columns=columns)
     return Sample(
         hits=hits if jitter is None else jitter_clusters(hits, detector, jitter),
         particle_id=torch.from_numpy(np.array(table.particle_id)),
@@ -85,6 +72,7 @@ def make_sample(
         target=torch.from_numpy(target),
         weight=torch.from_numpy(weight.astype(np.float32)),
         true_edges=torch.from_numpy(edges[:, target[edges[0]]]),
+        name=event.name,
     )
 
 
@@ -137,22 +125,45 @@ def save_sample(sample: Sample, path: Path) -> None:
     )
 
 
-def load_sample(path: Path) -> Sample:
+def load_sample(path: Path, columns: Sequence[str] = ()) -> Sample:
+    """The sample in a file; `columns` as of `make_sample`."""
     tensors = load_file(path)
-    names = ("features", "position", "layer", "module")
-    hits = Hits(*(tensors.pop(name) for name in names))
-    return Sample(hits=hits, **tensors)
+    features, position, layer, module = (
+        tensors.pop(name) for name in ("features", "position", "layer", "module")
+    )
+    own = FEATURES[: features.shape[1] - len(columns)]
+    hits = Hits(features, position, layer, module, (*own, *columns))
+    return Sample(hits=hits, **tensors, name=path.stem)
 
 
-def save_edges(edges: ScoredEdges, path: Path) -> None:
-    tensors = {"edge_index": edges.edge_index.int(), "logit": edges.logit, "support": edges.support}
-    save_tensors({name: value for name, value in tensors.items() if value is not None}, path)
+def save_state(state: State, path: Path) -> None:
+    """What stages have added to the hits of an event."""
+    tensors = {f"edge.{name}": column for name, column in state.edge.items()}
+    tensors |= {f"hit.{name}": column for name, column in state.hit.items()}
+    tensors |= {f"track.{name}": column for name, column in state.track.items()}
+    if state.edges is not None:
+        tensors["edges"] = state.edges.int()
+    if state.labels is not None:
+        tensors["labels"] = state.labels
+    save_tensors(tensors, path)
 
 
-def load_edges(path: Path) -> ScoredEdges:
+def load_state(hits: Hits, path: Path) -> State:
+    """The state of which `save_state` kept what stages had added to these hits."""
     tensors = load_file(path)
-    edge_index = tensors["edge_index"].long()
-    return ScoredEdges(edge_index, tensors.get("logit"), tensors.get("support"))
+    edges = tensors.get("edges")
+
+    def columns(kind: str) -> dict[str, Tensor]:
+        return {k.removeprefix(kind): v for k, v in tensors.items() if k.startswith(kind)}
+
+    return State(
+        hits,
+        None if edges is None else edges.long(),
+        columns("edge."),
+        columns("hit."),
+        tensors.get("labels"),
+        columns("track."),
+    )
 
 
 def save_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:

@@ -56,3 +56,34 @@ class DataSettings:
         for key in ("train_events", "validation_events"):
             if getattr(self, key) < 1:
                 raise SettingsError(f"{key}: {getattr(self, key)} is not allowed, at least 1")
+
+
+def check_efficiency(value: float) -> None:
+    """Refuse a target efficiency that is no share."""
+    if not 0 < value <= 1:
+        raise SettingsError(f"target_efficiency: {value} is not in (0, 1]")
+
+
+def check_at_least(settings: object, **least: float) -> None:
+    """Refuse a setting below its lowest value."""
+    for key, low in least.items():
+        value = getattr(settings, key)
+        if value < low:
+            raise SettingsError(f"{key}: {value} is not allowed, at least {low}")
+
+
+def refuse_checkpointing(training: TrainingSettings) -> None:
+    """For networks that do not recompute activations."""
+    if training.checkpointing:
+        raise SettingsError(
+            "training.checkpointing: true is not allowed here, only for edge networks, which fill "
+            "the memory"
+        )
+
+
+def refuse_trackml_weights(training: TrainingSettings) -> None:
+    """For lessons that do not weigh edges."""
+    if training.trackml_weights:
+        raise SettingsError(
+            "training.trackml_weights: true is allowed for filters and edge networks only"
+        )

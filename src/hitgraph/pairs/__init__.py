@@ -4,15 +4,17 @@ The direction at either hit is the tangent of the circle through the beam line a
 (graph/pair_geometry.py). Geometry does not change when the event is turned about the beam line.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from numba import njit
 from torch import Tensor
 
 from hitgraph.event.detector import Detector
-from hitgraph.hits import FEATURES, Hits
+from hitgraph.hits import Hits
 from hitgraph.kernels.blocks import in_blocks
-from hitgraph.kernels.choice import for_host
+from hitgraph.kernels.choice import Backend, for_host
 from hitgraph.pairs import plain as pairs_on_device
 from hitgraph.pairs.block import BLOCK, FEATURES_AT, N_FEATURES, fill_block, hit_table
 
@@ -50,12 +52,11 @@ SHAPE_FEATURES = (
     "outer_cells",
 )
 PAIR_FEATURES = (*GEOMETRY_FEATURES, *SHAPE_FEATURES)
-EDGE_FEATURES = (*GEOMETRY_FEATURES[:8], "same_layer")
+PAIR_GROUPS = {"geometry": GEOMETRY_FEATURES, "shape": SHAPE_FEATURES}  # short for their columns
 PHI_ODD_FEATURES = ("curvature", "sin_dphi")  # change sign when phi and the charge do
 Z_ODD_FEATURES = ("z0", "slope", "deta", "dz", "inner_z", "outer_z")  # change sign with z
 
 _TASK = 65536  # pairs a task
-CHANGE_SIZE, CHARGE_SPREAD = 0.08, 0.15  # jitter: share of sizes changed, relative width
 
 
 def pair_feature_names(clusters: bool) -> tuple[str, ...]:
@@ -69,13 +70,14 @@ def pair_features(
     detector: Detector,
     threads: int | None = None,
     shape: bool = True,
+    backend: Backend = "auto",
 ) -> Tensor:
     """(n_edges, n_features) float32, columns PAIR_FEATURES (GEOMETRY_FEATURES without clusters).
 
     edge_index (2, n_edges) int64 is directed, inner hit first. Without `shape` the columns are
     GEOMETRY_FEATURES in any case.
     """
-    if not for_host(edge_index):
+    if not for_host(edge_index, backend):
         return pairs_on_device.pair_features(hits, edge_index, detector, shape)
     table = hit_table(hits, detector)
     first, second = (np.ascontiguousarray(ends) for ends in edge_index.numpy())
@@ -102,48 +104,20 @@ def _fill(table, first, second, clusters, out):  # type: ignore[no-untyped-def]
                 out[begin + k, column] = scratch[FEATURES_AT + column * BLOCK + k]
 
 
-def edge_features(
-    hits: Hits, edge_index: Tensor, detector: Detector, names: tuple[str, ...] = EDGE_FEATURES
+def pair_columns(
+    hits: Hits,
+    edge_index: Tensor,
+    detector: Detector,
+    names: Sequence[str],
+    backend: Backend = "auto",
 ) -> Tensor:
-    """(n_edges, len(names)) float32, chosen columns of `pair_features`."""
-    columns = pair_feature_names(hits.has_clusters)
-    chosen = [columns.index(name) for name in names]
-    return pair_features(hits, edge_index, detector)[:, chosen]
+    """(n_edges, len(names)) float32, chosen columns of `pair_features`.
 
-
-def jitter_clusters(hits: Hits, detector: Detector, generator: torch.Generator) -> Hits:
-    """The hits with charge and cluster size smeared, so that training cannot lean on either.
-
-    Charge is multiplied by exp(N(0, 0.15)); in 8 % of the cases, along u and v by itself, the
-    size changes by one channel up or down, never below one. The direction angles follow the
-    sizes. Simulated clusters are more regular than real ones; hits without cells stay as they
-    are. Hits without cluster features are returned unchanged.
+    Without cluster features of the hits, only GEOMETRY_FEATURES can be chosen.
     """
-    if not hits.has_clusters:
-        return hits
-    column = {name: FEATURES.index(name) for name in FEATURES}
-    features = hits.features.clone()
-    n_hits = len(hits)
-    real = features[:, column["cell_count"]] > 0
-    spread = CHARGE_SPREAD * torch.randn(n_hits, generator=generator)
-    features[:, column["charge"]] *= torch.exp(spread)
-    for name, pitches in (("lx", detector.pitch_u), ("ly", detector.pitch_v)):
-        pitch = torch.from_numpy(pitches.astype(np.float32))[hits.module]
-        draw = torch.rand(n_hits, generator=generator)
-        step = (draw < CHANGE_SIZE / 2).float() - (draw > 1 - CHANGE_SIZE / 2).float()
-        size = features[:, column[name]]
-        features[:, column[name]] = torch.where(
-            real, torch.maximum(size + step * pitch, torch.minimum(size, pitch)), size
-        )
-    lx, ly, lz = (features[:, column[name]] for name in ("lx", "ly", "lz"))
-    rotation = torch.from_numpy(detector.rotation.astype(np.float32))[hits.module]
-    gx, gy, gz = torch.einsum("nij,nj->ni", rotation, torch.stack([lx, ly, lz], dim=1)).unbind(1)
-    angles = {
-        "leta": torch.asinh(lz / torch.hypot(lx, ly)),
-        "lphi": torch.atan2(ly, lx),
-        "geta": torch.asinh(gz / torch.hypot(gx, gy)),
-        "gphi": torch.atan2(gy, gx),
-    }
-    for name, angle in angles.items():
-        features[:, column[name]] = torch.where(real, angle, features[:, column[name]])
-    return hits.with_features(features)
+    shape = not set(names).isdisjoint(SHAPE_FEATURES)
+    columns = pair_feature_names(shape)
+    features = pair_features(hits, edge_index, detector, shape=shape, backend=backend)
+    if tuple(names) == columns:
+        return features
+    return features[:, [columns.index(name) for name in names]]

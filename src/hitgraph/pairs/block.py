@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hitgraph.event.detector import Detector
-from hitgraph.hits import FEATURES, Hits
+from hitgraph.hits import Hits
 from hitgraph.kernels.jit import formula, step
 from hitgraph.kernels.scalars import log
 from hitgraph.pairs.geometry import (
@@ -45,7 +45,7 @@ def hit_table(hits: Hits, detector: Detector) -> NDArray[np.float32]:
     table = np.zeros((len(hits), _N_COLUMNS), np.float32)
     table[:, :_CELLS] = hit_rows(hits, detector)
     if hits.has_clusters:
-        table[:, _CELLS] = hits.features[:, FEATURES.index("cell_count")].cpu().numpy()
+        table[:, _CELLS] = hits.column("cell_count").cpu().numpy()
     table[:, _CHARGE] = hits.charge.cpu().numpy()
     table[:, _LAYER] = hits.layer.cpu().numpy()
     return table

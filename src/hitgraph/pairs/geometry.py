@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hitgraph.event.detector import Detector
-from hitgraph.hits import FEATURES, Hits
+from hitgraph.hits import Hits
 from hitgraph.kernels.jit import formula
 
 Float32 = NDArray[np.float32]
@@ -46,9 +46,8 @@ def hit_rows(hits: Hits, detector: Detector) -> Float32:
     rows[:, R] = np.hypot(position[:, 0], position[:, 1])
     rows[:, ETA] = np.arcsinh(position[:, 2] / np.maximum(rows[:, R], 1e-3))
     if hits.has_clusters:
-        features = hits.features.cpu().numpy()
-        rows[:, SIZE_U] = features[:, FEATURES.index("lx")] / detector.pitch_u[module]
-        rows[:, SIZE_V] = features[:, FEATURES.index("ly")] / detector.pitch_v[module]
+        rows[:, SIZE_U] = hits.column("lx").cpu().numpy() / detector.pitch_u[module]
+        rows[:, SIZE_V] = hits.column("ly").cpu().numpy() / detector.pitch_v[module]
     rows[:, PER_U:] = module_frames(detector)[module]
     return rows
 

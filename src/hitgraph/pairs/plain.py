@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from hitgraph.event.detector import Detector
-from hitgraph.hits import FEATURES, Hits
+from hitgraph.hits import Hits
 from hitgraph.pairs.geometry import (
     ETA,
     NORMAL,
@@ -48,8 +48,8 @@ def hit_rows(hits: Hits, detector: Detector) -> Tensor:
     eta = torch.asinh(z / r.clamp_min(1e-3))
     size_u = size_v = torch.zeros_like(r)
     if hits.has_clusters:
-        size_u = hits.features[:, FEATURES.index("lx")] / frames[:, 9]
-        size_v = hits.features[:, FEATURES.index("ly")] / frames[:, 10]
+        size_u = hits.column("lx") / frames[:, 9]
+        size_v = hits.column("ly") / frames[:, 10]
     columns = torch.stack([x, y, z, r, eta, size_u, size_v], dim=1)
     return torch.cat([columns, frames[:, :9]], dim=1)
 
@@ -113,8 +113,8 @@ def pair_features(hits: Hits, edge_index: Tensor, detector: Detector, shape: boo
         (hits.layer[first] == hits.layer[second]).float(),
     ]
     if shape and hits.has_clusters:
-        cells = hits.features[:, FEATURES.index("cell_count")]
-        charge = hits.features[:, FEATURES.index("charge")]
+        cells = hits.column("cell_count")
+        charge = hits.column("charge")
         for row, hit, tangent in ((a, first, bent.inner), (b, second, bent.outer)):
             u, v, w = crossing(row, tangent, cot)
             u, v = ((size / w.clamp_min(1e-6)).clamp_max(_MAX_SIZE) for size in (u, v))

@@ -28,7 +28,7 @@ def plan(
 
 def _measure(source: EventSource, name: str, pipeline: Pipeline) -> dict[str, Any]:
     event = source.read(cells=pipeline.recipe.clusters)
-    return {"pipeline": name, **waterfall(event, walk(pipeline, event), pipeline.join is not None)}
+    return {"pipeline": name, **waterfall(event, walk(pipeline, event))}
 
 
 def _summarise(points: Points) -> Result:

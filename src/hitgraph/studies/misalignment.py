@@ -83,4 +83,4 @@ def _turned(pipeline: Pipeline, event: Event, angle: float, known: bool) -> Chan
     if not known:
         return pipeline, event
     detector = turned_detector(pipeline.detector, angle)
-    return replace(pipeline, detector=detector), replace(event, detector=detector)
+    return pipeline.rebuilt(detector=detector), replace(event, detector=detector)

@@ -44,7 +44,7 @@ def _measure(
         pipeline.run(event)
         warmed.add(name)
     clock = StageClock(pipeline.device)
-    result = pipeline.run(event, clock)
+    result = pipeline.run(event, observers=(clock,))
     readings = clock.readings.values()
     peaks = [one.peak for one in readings if one.peak is not None]
     gpu_peaks = [one.gpu_peak for one in readings if one.gpu_peak is not None]

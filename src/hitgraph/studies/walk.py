@@ -1,46 +1,71 @@
 """What each stage of a pipeline leaves of an event."""
 
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from hitgraph.event.event import Event
-from hitgraph.graph.scored.tables import ScoredWindows
-from hitgraph.graph.windows import WindowBuilder
-from hitgraph.hits import hits_from_event
 from hitgraph.pipeline import Pipeline
+from hitgraph.recipe import START
+from hitgraph.stage import gives_of, needs_of
+from hitgraph.state import LABELS, State
 
 Int64 = NDArray[np.int64]
+
+
+@runtime_checkable
+class LooksInside(Protocol):
+    """A stage that can show what it has in between, at the cost of time and memory."""
+
+    def inside(self, state: State) -> dict[str, State]:
+        """By name, in order; `state` is what the stage is given."""
 
 
 @dataclass(frozen=True, eq=False)
 class Step:
     """What is left after one stage: edges until tracks are built, then the tracks."""
 
-    name: str  # as Pipeline.run names its stages
+    name: str  # as the pipeline names its stages
     edges: Int64 | None = None  # (2, n_edges) rows of hits
     labels: Int64 | None = None  # (n_hits,) track of each hit, -1 = none
+    joins: bool = False  # a later stage changes tracks that are there
 
 
 def walk(pipeline: Pipeline, event: Event) -> list[Step]:
-    """Run the pipeline and keep what each stage leaves.
+    """Run the pipeline and keep what each stage leaves that changes edges or tracks.
 
-    The step "windows" stands before "graph" where the builder scores what its windows let pass;
-    it costs time and memory that the run itself does not need. Raises what the run raises.
+    Raises what the run raises.
     """
+    states = pipeline.run(event, keep="all").kept
+    names = list(states)
+    settings = {step.name: step.settings for step in pipeline.recipe.stages}
+    refiners = [
+        k
+        for k, name in enumerate(names)
+        if name in settings and LABELS in needs_of(settings[name]) & gives_of(settings[name])
+    ]
+    last_refiner = max(refiners, default=-1)
     steps: list[Step] = []
-
-    def look(name: str, left: Tensor) -> None:
-        rows = left.cpu().numpy()
-        steps.append(Step(name, edges=rows) if rows.ndim == 2 else Step(name, labels=rows))
-
-    pipeline.run(event, look=look)
-    if isinstance(pipeline.windows, ScoredWindows):
-        hits = hits_from_event(event, pipeline.detector, pipeline.recipe.clusters)
-        builder = WindowBuilder(pipeline.windows.windows, pipeline.detector)
-        with torch.inference_mode():
-            steps.insert(0, Step("windows", edges=builder.build(hits).numpy()))
+    for k, name in enumerate(names):
+        if name == START:
+            continue
+        before, after = states[names[k - 1]], states[name]
+        stage = pipeline.stages[name]
+        if isinstance(stage, LooksInside):
+            with torch.inference_mode():
+                for inner, state in stage.inside(before).items():
+                    steps += _step(inner, before, state, last_refiner >= k)
+        steps += _step(name, before, after, last_refiner > k)
     return steps
+
+
+def _step(name: str, before: State, after: State, joins: bool) -> list[Step]:
+    """One step where the state has other edges or labels than before, none otherwise."""
+    if after.labels is not None and after.labels is not before.labels:
+        return [Step(name, labels=after.labels.cpu().numpy(), joins=joins)]
+    if after.edges is not None and after.edges is not before.edges:
+        return [Step(name, edges=after.edges.cpu().numpy(), joins=joins)]
+    return []

@@ -8,7 +8,7 @@ After each stage the *ceiling* is what could still be reached if all that follow
 - after the last stage, what was reached.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,18 +72,18 @@ def prepare(event: Event) -> Scene:
     )
 
 
-def waterfall(event: Event, steps: Iterable[Step], joins: bool) -> dict[str, Any]:
+def waterfall(event: Event, steps: Sequence[Step]) -> dict[str, Any]:
     """What is left after each stage, of all particles and in bins; JSON-able counts and weights.
 
-    `steps` as `hitgraph.studies.walk.walk` yields them; the last one has tracks. `joins`: the
-    pipeline joins tracks in the end.
+    `steps` as `hitgraph.studies.walk.walk` gives them; the last one has tracks.
     """
     scene = prepare(event)
-    measured = [_measure(scene, Step("truth", edges=true_edges(event)), joins)]
+    joins = any(step.joins for step in steps)
+    measured = [_measure(scene, Step("truth", edges=true_edges(event), joins=joins))]
     labels = None
     for step in steps:
         labels = step.labels
-        measured.append(_measure(scene, step, joins and step.name != "join"))
+        measured.append(_measure(scene, step))
     assert labels is not None
     matches = match_tracks(scene.particle_id, labels)
     causes = loss_causes(scene, matches)
@@ -115,7 +115,7 @@ class _Measured:
         return {"name": self.name, "edges": self.n_edges, "same_particle": self.n_same}
 
 
-def _measure(scene: Scene, step: Step, joins: bool) -> _Measured:
+def _measure(scene: Scene, step: Step) -> _Measured:
     n_edges = n_same = kept = None
     if step.labels is not None:
         labels = step.labels
@@ -128,7 +128,7 @@ def _measure(scene: Scene, step: Step, joins: bool) -> _Measured:
         labels = perfect_components(len(scene.row), same)
     matches = match_tracks(scene.particle_id, labels)
     unjoined = weight = _score(scene, matches)
-    if joins:
+    if step.joins:
         matches = match_tracks(scene.particle_id, perfect_join(matches))
         weight = _score(scene, matches)
     good = matches.matched("double majority") & (matches.n_hits >= MIN_TRACK_HITS)

@@ -43,14 +43,8 @@ def _dataset(sources: Sequence[EventSource]) -> dict[str, Any]:
 def _card(training: Training, recipe_path: Path, dataset: dict[str, Any]) -> str:
     recipe = training.pipeline.recipe
     sizes = ", ".join(
-        f"{stage} {sum(p.numel() for p in network.parameters())}"
-        for stage, network in (
-            ("embedding", training.pipeline.embedding),
-            ("filter", training.pipeline.filter),
-            ("gnn", training.pipeline.gnn),
-            ("join", training.pipeline.join),
-        )
-        if network is not None
+        f"{name} {sum(tensor.numel() for tensor in stage.tensors().values()):,}"
+        for name, stage in training.pipeline.stages.items()
     )
     lines = [
         f"# {recipe.name}",
@@ -64,7 +58,7 @@ def _card(training: Training, recipe_path: Path, dataset: dict[str, Any]) -> str
         f"{len(training.validation_events)} to validate "
         f"({training.validation_events[0]} to {training.validation_events[-1]})",
         *[f"- {key}: {_short(dataset[key])}" for key in dataset if key != "events"],
-        f"- parameters: {sizes}",
+        f"- learnt numbers (weights, tables, cuts): {sizes}",
         "",
         "## On the validation events",
         "",

@@ -6,10 +6,9 @@ import math
 import signal
 import threading
 import warnings
-from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import lightning as L
 import torch
@@ -19,46 +18,8 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset
 
 from hitgraph.files import cannot_write
+from hitgraph.lessons.lesson import Batch, Lesson
 from hitgraph.lessons.settings import TrainingSettings
-
-
-class Batch(NamedTuple):
-    """One optimiser step: a graph (or pairs) with labels."""
-
-    x: Tensor  # (n_hits, n_features)
-    edge_index: Tensor  # (2, n_edges) int64
-    edge_attr: Tensor | None  # (n_edges, n_edge_features)
-    y: Tensor  # (n_edges,) 0 or 1
-    weight: Tensor  # (n_edges,) of the loss; 0 = neutral
-
-
-def rows_batch(rows: Tensor, y: Tensor, weight: Tensor) -> Batch:
-    """A batch of rows (n, n_features) without a graph."""
-    return Batch(rows, torch.zeros(2, 0, dtype=torch.int64), None, y, weight)
-
-
-class Lesson(ABC):
-    """What to teach a network: its batches, its loss, and how to see whether it learnt.
-
-    Batches are a function of the seed, the epoch and (for mined examples) the network only, so
-    that a resumed training sees what the uninterrupted one would have seen.
-    """
-
-    n_batches: int  # an epoch
-    n_validation: int  # validation events
-
-    @abstractmethod
-    def batches(self, network: nn.Module, epoch: int) -> Iterator[Batch]: ...
-
-    @abstractmethod
-    def loss(self, network: nn.Module, batch: Batch) -> Tensor: ...
-
-    @abstractmethod
-    def validation_batch(self, number: int) -> Batch: ...
-
-    @abstractmethod
-    def measure(self, network: nn.Module, batch: Batch) -> dict[str, float]:
-        """Figures of merit on a validation event; "val_loss" decides which epoch was best."""
 
 
 def fit(

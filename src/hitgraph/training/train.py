@@ -1,7 +1,7 @@
 """Training a whole pipeline from a recipe, stage after stage, resumable at any point.
 
 The output folder becomes a pipeline; its subfolder `training` holds logs, checkpoints and the
-products of the stages (samples, candidates, graphs), which are removed once all is done.
+products of the stages (samples, states), which are removed once all is done.
 """
 
 import json
@@ -9,12 +9,14 @@ import logging
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import lightning as L
 import torch
 import yaml
+from safetensors.torch import load_file
 
 from hitgraph.devices import find_device
 from hitgraph.errors import InputError, SettingsError
@@ -22,20 +24,29 @@ from hitgraph.event.detector import Detector
 from hitgraph.event.source import EventSource, require_different_names
 from hitgraph.event.truth import require_truth
 from hitgraph.files import atomic_write
-from hitgraph.lessons.samples import load_sample, make_sample, save_sample
+from hitgraph.lessons.material import Example, Material, Read
+from hitgraph.lessons.samples import (
+    Sample,
+    is_true_edge,
+    load_sample,
+    load_state,
+    make_sample,
+    save_sample,
+    save_state,
+    save_tensors,
+)
 from hitgraph.lessons.seeds import generator
-from hitgraph.pipeline import Pipeline, WorkingPoints, check_detector, new_networks
+from hitgraph.pipeline import Pipeline, check_detector
 from hitgraph.pipeline_files import PIPELINE_FILE
-from hitgraph.recipe import Recipe
+from hitgraph.recipe import Recipe, Step
 from hitgraph.settings import parse, to_dict
-from hitgraph.tracks.join import JoinNetwork
-from hitgraph.training.edge_stages import filter_stage, gnn_stage, graph_stage, triplet_stage
-from hitgraph.training.track_stages import join_stage, track_stage
-from hitgraph.training.workshop import Report, Workshop
-
-STAGES = ("graph", "filter", "triplets", "gnn", "tracks", "join")  # in the order of their training
+from hitgraph.stage import Context, Stage, gives_of
+from hitgraph.state import EDGES, LABELS, State
+from hitgraph.training.workshop import Report, StageWorkshop, in_words
 
 _log = logging.getLogger(__name__)
+_DONE, _TENSORS = "done.json", "stage.safetensors"  # what a finished stage leaves in its folder
+_STATES, _CACHED = "states", "cached"  # folders that `clean` removes
 
 
 @dataclass(frozen=True)
@@ -46,6 +57,45 @@ class Training:
     train_events: tuple[str, ...]
     validation_events: tuple[str, ...]
     stages: dict[str, dict[str, Any]]  # figures of merit by stage
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a training keeps its things, and how it runs."""
+
+    recipe: Recipe
+    out: Path
+    device: str
+    resume: bool
+    quiet: bool
+    report: Report
+
+    @property
+    def folder(self) -> Path:
+        return self.out / "training"
+
+    def sample(self, name: str) -> Path:
+        return self.folder / "samples" / f"{name}.safetensors"
+
+    def state(self, stage: str, name: str) -> Path:
+        return self.folder / stage / _STATES / f"{name}.safetensors"
+
+    def recall(self, stage: str) -> dict[str, Any] | None:
+        """What a finished stage recorded, None while it is unfinished."""
+        path = self.folder / stage / _DONE
+        return json.loads(path.read_text()) if path.is_file() else None
+
+    def workshop(self, stage: str) -> StageWorkshop:
+        return StageWorkshop(
+            stage,
+            self.folder / stage,
+            self.recipe.seed,
+            self.recipe.truth,
+            self.device,
+            self.resume,
+            self.quiet,
+            self.report,
+        )
 
 
 def train(
@@ -65,64 +115,124 @@ def train(
     events without truth or too few of them, SettingsError for an `out` that belongs to another
     training.
     """
-    device = str(find_device(device))
-    shop = Workshop(recipe, out, device, resume, quiet, report)
+    place = Place(recipe, out, str(find_device(device)), resume, quiet, report)
     train_sources, validation_sources = _split(recipe, sources)
-    train_names = [source.name for source in train_sources]
-    validation_names = [source.name for source in validation_sources]
+    train_names = tuple(source.name for source in train_sources)
+    validation_names = tuple(source.name for source in validation_sources)
     detector = _detector(train_sources[0])
-    _open(shop, [source.name for source in sources])
+    _open(place, [source.name for source in sources])
     if (out / PIPELINE_FILE).is_file():
         report("this training is complete")
-        recalled = {stage: shop.recall(stage) for stage in STAGES}
-        stages = {stage: facts for stage, facts in recalled.items() if facts is not None}
-        return Training(Pipeline.load(out), tuple(train_names), tuple(validation_names), stages)
+        recalled = {step.name: place.recall(step.name) for step in recipe.stages}
+        facts = {name: found for name, found in recalled.items() if found is not None}
+        return Training(Pipeline.load(out), train_names, validation_names, facts)
 
-    L.seed_everything(recipe.seed, verbose=False)
     for source in train_sources:
         # Simulated clusters are more regular than real ones.
-        _prepare_sample(shop, source, detector, generator(recipe.seed, "jitter", source.name))
+        _prepare_sample(place, source, detector, generator(recipe.seed, "jitter", source.name))
     for source in validation_sources:
-        _prepare_sample(shop, source, detector)
+        _prepare_sample(place, source, detector)
     for kind, names in (("training", train_names), ("validation", validation_names)):
-        _require_true_edges(shop, kind, names)
+        _require_true_edges(place, kind, names)
 
-    networks = new_networks(recipe)
-    join = networks.pop("join", None)  # untrained, it would spoil the tracks of the stages before
-    pipeline = Pipeline(
-        recipe=recipe,
-        detector=detector,
-        working_points=WorkingPoints(filter_cut=0.0, gnn_cut=0.5),
-        **networks,  # type: ignore[arg-type]
-    )
-    stages = {}
-    both = (train_names, validation_names)
-    edges = "candidates"  # the last stage's edges so far
-    pipeline, stages["graph"] = graph_stage(shop, pipeline, *both)
-    if recipe.filter is not None:
-        pipeline, stages["filter"] = filter_stage(shop, pipeline, *both)
-        edges = "filtered"
-    if recipe.triplets is not None:
-        pipeline, stages["triplets"] = triplet_stage(shop, pipeline, edges, *both)
-        edges = "supported"
-    pipeline, stages["gnn"] = gnn_stage(shop, pipeline, edges, *both)
-    pipeline, stages["tracks"] = track_stage(shop, pipeline, validation_sources)
-    if join is not None:
-        assert isinstance(join, JoinNetwork)
-        pipeline, stages["join"] = join_stage(
-            shop, pipeline, join, train_sources, validation_sources
-        )
+    course = _Course(place, Context(detector), train_names, validation_names)
+    stages: dict[str, dict[str, Any]] = {}
+    for step in recipe.stages:
+        stages[step.name] = course.take(step)
+        report(f"{step.name}: {in_words(stages[step.name])}")
+    pipeline = Pipeline(recipe, course.context, course.stages)
     pipeline.save(out)
-    return Training(pipeline, tuple(train_names), tuple(validation_names), stages)
+    return Training(pipeline, train_names, validation_names, stages)
 
 
 def clean(out: Path) -> None:
-    """Remove the products of the stages, keep logs and checkpoints."""
-    for kind in ("samples", "candidates", "filtered", "supported", "graphs", "parts"):
-        shutil.rmtree(out / "training" / kind, ignore_errors=True)
+    """Remove what a finished training no longer needs; logs and checkpoints stay."""
+    shutil.rmtree(out / "training" / "samples", ignore_errors=True)
+    for kind in (_STATES, _CACHED):
+        for folder in (out / "training").glob(f"*/{kind}"):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
-# ---------------------------------------------------------------- before the first stage
+class _Course:
+    """Takes the stages one after another; what is done already is read back."""
+
+    def __init__(
+        self, place: Place, context: Context, train: Sequence[str], validation: Sequence[str]
+    ) -> None:
+        self.place, self.context = place, context
+        self.train, self.validation = train, validation
+        self.stages: dict[str, Stage] = {}
+
+    def take(self, step: Step) -> dict[str, Any]:
+        """Teach one stage, unless that is done; returns its figures of merit."""
+        place, folder = self.place, self.place.folder / step.name
+        done = place.recall(step.name)
+        if done is not None:
+            self.stages[step.name] = step.settings.load(self.context, load_file(folder / _TENSORS))
+            return done
+        # Of the stage and not of the training, so that an interruption makes no difference.
+        L.seed_everything(_seed(place.recipe.seed, step.name), verbose=False)
+        material = Material(*(self._reads(names) for names in (self.train, self.validation)))
+        workshop = place.workshop(step.name)
+        stage = step.settings.learn(self.context, material, workshop)
+        tensors = {name: tensor.detach() for name, tensor in stage.tensors().items()}
+        save_tensors(tensors, folder / _TENSORS)
+        # As the pipeline will have it, which reads it from a file.
+        self.stages[step.name] = step.settings.load(self.context, load_file(folder / _TENSORS))
+        for name in (*self.train, *self.validation):
+            self._state(name, len(self.stages))
+        facts = {**workshop.facts, **self._judged(step, workshop)}
+        with atomic_write(folder / _DONE) as temporary:
+            temporary.write_text(json.dumps(facts, indent=1))
+        return facts
+
+    def _reads(self, names: Sequence[str]) -> list[Read]:
+        return [partial(self._example, name, len(self.stages)) for name in names]
+
+    def _example(self, name: str, n_stages: int) -> Example:
+        """The state of an event after the first `n_stages` stages."""
+        sample = self._sample(name)
+        if n_stages == 0:
+            return Example(sample, State(sample.hits))
+        return Example(sample, load_state(sample.hits, self._state(name, n_stages)))
+
+    def _sample(self, name: str) -> Sample:
+        return load_sample(self.place.sample(name), self.place.recipe.hit_columns)
+
+    def _state(self, name: str, n_stages: int) -> Path:
+        """Where the state after that many stages stands; it is made where it is missing."""
+        last = list(self.stages)[n_stages - 1]
+        path = self.place.state(last, name)
+        if not path.is_file():
+            before = self._example(name, n_stages - 1).state
+            self.place.report(f"{last} of {name}")
+            with torch.inference_mode():
+                save_state(self.stages[last](before), path)
+        return path
+
+    def _judged(self, step: Step, workshop: StageWorkshop) -> dict[str, float]:
+        """How good the edges or tracks are that a stage leaves of the validation events."""
+        gives, n = gives_of(step.settings), len(self.validation)
+        facts: dict[str, float] = {}
+        n_edges = n_true = n_found = 0
+        score = 0.0
+        for name in self.validation:
+            sample, state = example = self._example(name, len(self.stages))
+            if state.edges is not None:
+                n_edges += state.n_edges
+                n_true += sample.true_edges.shape[1]
+                n_found += int(is_true_edge(sample, state.edges).sum())
+            if LABELS in gives and state.labels is not None:
+                score += workshop.score(example, state.labels) / n
+        if EDGES in gives:
+            facts |= {"edges": n_edges / n, "efficiency": n_found / max(n_true, 1)}
+        if LABELS in gives:
+            facts["trackml_score"] = score
+        return facts
+
+
+def _seed(seed: int, name: str) -> int:
+    return int(generator(seed, "stage", name).initial_seed() % 2**32)
 
 
 def _split(
@@ -138,31 +248,31 @@ def _split(
     return list(sources[:n_train]), list(sources[n_train : n_train + n_validation])
 
 
-def _open(shop: Workshop, event_names: list[str]) -> None:
+def _open(place: Place, event_names: list[str]) -> None:
     """Refuse a folder with a pipeline, or one that another training has begun, or this one
     without --resume."""
-    identity = {"recipe": to_dict(shop.recipe), "events": event_names}
-    path = shop.folder / "identity.json"
+    identity = {"recipe": to_dict(place.recipe), "events": event_names}
+    path = place.folder / "identity.json"
     if not path.is_file():
-        if (shop.out / PIPELINE_FILE).is_file():
+        if (place.out / PIPELINE_FILE).is_file():
             raise SettingsError(
-                f"{shop.out}: holds a pipeline that was not trained here: name another --out"
+                f"{place.out}: holds a pipeline that was not trained here: name another --out"
             )
         with atomic_write(path) as temporary:
             temporary.write_text(json.dumps(identity))
-        with atomic_write(shop.folder / "recipe.yaml") as temporary:
+        with atomic_write(place.folder / "recipe.yaml") as temporary:
             temporary.write_text(yaml.safe_dump(identity["recipe"], sort_keys=False))
         return
-    if not shop.resume:
+    if not place.resume:
         raise SettingsError(
-            f"{shop.out}: a training was begun here: go on with --resume, or name another --out"
+            f"{place.out}: a training was begun here: go on with --resume, or name another --out"
         )
     begun = json.loads(path.read_text())
     # Parsed, so that a key which a later version added with a default makes no difference.
-    if begun["events"] != event_names or parse(Recipe, begun["recipe"]) != shop.recipe:
+    if begun["events"] != event_names or parse(Recipe, begun["recipe"]) != place.recipe:
         raise SettingsError(
-            f"{shop.out}: was begun with another recipe or other events "
-            f"(see {shop.folder / 'recipe.yaml'}): resume with those, or name another --out"
+            f"{place.out}: was begun with another recipe or other events "
+            f"(see {place.folder / 'recipe.yaml'}): resume with those, or name another --out"
         )
 
 
@@ -177,22 +287,24 @@ def _detector(source: EventSource) -> Detector:
 
 
 def _prepare_sample(
-    shop: Workshop, source: EventSource, detector: Detector, jitter: torch.Generator | None = None
+    place: Place, source: EventSource, detector: Detector, jitter: torch.Generator | None = None
 ) -> None:
-    path = shop.path("samples", source.name)
+    path = place.sample(source.name)
     if path.is_file():
         return
-    shop.report(f"reading {source.name}")
-    event = source.read(cells=shop.recipe.clusters)
+    place.report(f"reading {source.name}")
+    event = source.read(cells=place.recipe.clusters)
     check_detector(event, detector)
-    sample = make_sample(event, detector, shop.recipe.clusters, shop.recipe.truth, jitter)
+    recipe = place.recipe
+    sample = make_sample(event, detector, recipe.clusters, recipe.truth, jitter, recipe.hit_columns)
     save_sample(sample, path)
 
 
-def _require_true_edges(shop: Workshop, kind: str, names: list[str]) -> None:
+def _require_true_edges(place: Place, kind: str, names: Sequence[str]) -> None:
     """Refuse events that cannot teach anything, before any network is trained on them."""
-    if not any(load_sample(path).true_edges.shape[1] for path in shop.paths("samples", names)):
-        truth = shop.recipe.truth
+    paths = (place.sample(name) for name in names)
+    if not any(load_file(path)["true_edges"].shape[1] for path in paths):
+        truth = place.recipe.truth
         raise InputError(
             f"the {len(names)} {kind} events have no true edge of a target particle (truth.min_pt "
             f"{truth.min_pt} GeV, min_hits {truth.min_hits}, primary_only {truth.primary_only}): "

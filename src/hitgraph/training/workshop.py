@@ -1,109 +1,106 @@
-"""Where a training keeps its things, and what its stages share."""
+"""What a stage learns with: networks are fitted, figures noted and products kept, once each."""
 
 import json
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from hitgraph.errors import HitgraphError, InputError
+from hitgraph.errors import HitgraphError
+from hitgraph.evaluation.matching import match_tracks
+from hitgraph.evaluation.trackml_score import trackml_score
 from hitgraph.files import atomic_write
-from hitgraph.lessons.samples import save_tensors
-from hitgraph.lessons.settings import TrainingSettings
-from hitgraph.pipeline import Pipeline
-from hitgraph.recipe import Recipe
-from hitgraph.training.fit import Lesson, fit
+from hitgraph.lessons.lesson import Lesson
+from hitgraph.lessons.material import Example
+from hitgraph.lessons.samples import Sample, save_tensors
+from hitgraph.lessons.settings import TrainingSettings, TruthSettings
+from hitgraph.training.fit import fit
 
 Report = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Workshop:
-    """Where a training keeps its things, and how it runs."""
+class StageWorkshop:
+    """Of one stage; see hitgraph.lessons.workshop.Workshop."""
 
-    recipe: Recipe
-    out: Path
+    name: str  # of the stage
+    folder: Path  # its own
+    seed: int
+    truth: TruthSettings
     device: str
     resume: bool
     quiet: bool
     report: Report  # called with a line for people
+    facts: dict[str, Any] = field(default_factory=dict)  # what was recorded
 
-    @property
-    def folder(self) -> Path:
-        return self.out / "training"
+    def record(self, facts: Mapping[str, Any]) -> None:
+        self.facts.update(facts)
 
-    def path(self, kind: str, name: str) -> Path:
-        return self.folder / kind / f"{name}.safetensors"
-
-    def paths(self, kind: str, names: Sequence[str]) -> list[Path]:
-        return [self.path(kind, name) for name in names]
-
-    def recall(self, stage: str) -> dict[str, Any] | None:
-        """What a finished stage recorded, None while it is unfinished."""
-        path = self.folder / stage / "done.json"
-        return json.loads(path.read_text()) if path.is_file() else None
-
-    def record(self, stage: str, facts: dict[str, Any]) -> None:
-        with atomic_write(self.folder / stage / "done.json") as temporary:
-            temporary.write_text(json.dumps(facts, indent=1))
-
-
-def teach(
-    shop: Workshop, name: str, network: nn.Module, lesson: Lesson, settings: TrainingSettings
-) -> dict[str, Any]:
-    """Train a network, or read it back where a run before this one has."""
-    if not is_taught(shop, name):
-        shop.report(f"training {name}: {settings.epochs} epochs of {lesson.n_batches} steps")
-        merit = fit(
-            network,
-            lesson,
-            settings,
-            shop.folder / name,
-            device=shop.device,
-            resume=shop.resume,
-            quiet=shop.quiet,
-        )
-        bad = [key for key, value in merit.items() if not math.isfinite(value)]
-        if bad:
-            section = {"embedding": "graph"}.get(name, name.partition("/")[0])
-            raise HitgraphError(
-                f"training {name}: {', '.join(bad)} became infinite or NaN: "
-                f"lower {section}.training.learning_rate"
+    def fit(
+        self,
+        network: nn.Module,
+        lesson: Lesson | None,
+        settings: TrainingSettings,
+        part: str = "",
+    ) -> dict[str, float]:
+        folder = self.folder / part
+        if not self.is_fitted(part):
+            assert lesson is not None
+            title = f"{self.name} {part}".rstrip()
+            self.report(f"training {title}: {settings.epochs} epochs of {lesson.n_batches} steps")
+            merit = fit(
+                network,
+                lesson,
+                settings,
+                folder,
+                device=self.device,
+                resume=self.resume,
+                quiet=self.quiet,
             )
-        save_tensors(network.state_dict(), shop.path(name, "network"))
-        with atomic_write(shop.folder / name / "merit.json") as temporary:
-            temporary.write_text(json.dumps(merit))
-    return read_back(shop, name, network)
+            bad = [key for key, value in merit.items() if not math.isfinite(value)]
+            if bad:
+                raise HitgraphError(
+                    f"training {title}: {', '.join(bad)} became infinite or NaN: "
+                    f"lower stages.{self.name}.training.learning_rate"
+                )
+            save_tensors(network.state_dict(), folder / "network.safetensors")
+            with atomic_write(folder / "merit.json") as temporary:
+                temporary.write_text(json.dumps(merit))
+        network.load_state_dict(load_file(folder / "network.safetensors"))
+        network.eval()
+        return dict(json.loads((folder / "merit.json").read_text()))
+
+    def is_fitted(self, part: str = "") -> bool:
+        folder = self.folder / part
+        return all((folder / name).is_file() for name in ("network.safetensors", "merit.json"))
+
+    def cached(
+        self, name: str, make: Callable[[], Mapping[str, Tensor]]
+    ) -> Callable[[], dict[str, Tensor]]:
+        path = self.folder / "cached" / f"{name}.safetensors"
+        if not path.is_file():
+            with torch.inference_mode():
+                save_tensors(make(), path)
+        return partial(load_file, path)
+
+    def score(self, example: Example, labels: Tensor) -> float:
+        sample = example.sample
+        particle_id = sample.particle_id.numpy()
+        matches = match_tracks(particle_id, labels.numpy())
+        return trackml_score(particle_id, sample.weight.numpy(), matches)
+
+    def majority(self, sample: Sample, labels: Tensor) -> Tensor:
+        particle_id = match_tracks(sample.particle_id.numpy(), labels.numpy()).particle_id
+        return torch.from_numpy(np.asarray(particle_id, np.int64))
 
 
-def is_taught(shop: Workshop, name: str) -> bool:
-    return shop.path(name, "network").is_file() and (shop.folder / name / "merit.json").is_file()
-
-
-def read_back(shop: Workshop, name: str, network: nn.Module) -> dict[str, Any]:
-    """Give a network the weights of its finished training; returns its figures of merit."""
-    network.load_state_dict(load_file(shop.path(name, "network")))
-    network.eval()
-    return dict(json.loads((shop.folder / name / "merit.json").read_text()))
-
-
-def cut_at_efficiency(scores: Tensor, efficiency: float) -> float:
-    """The score that a fraction `efficiency` of the true edges reaches or passes."""
-    if len(scores) == 0:
-        raise InputError("the validation events have no true edge of a target particle")
-    rank = min(int((1 - efficiency) * len(scores)), len(scores) - 1)
-    value = float(torch.sort(scores).values[rank])
-    return min(max(value, 1e-9), 1 - 1e-9)
-
-
-def with_points(pipeline: Pipeline, **points: float) -> Pipeline:
-    return replace(pipeline, working_points=replace(pipeline.working_points, **points))
-
-
-def in_words(facts: dict[str, Any]) -> str:
+def in_words(facts: Mapping[str, Any]) -> str:
+    """Figures as a line for people."""
     return ", ".join(f"{key} {value:.5g}" for key, value in facts.items() if key != "train_loss")

@@ -14,6 +14,7 @@ Layer normalisation, not batch normalisation: the network then also holds on a p
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -22,14 +23,16 @@ from torch.utils.checkpoint import checkpoint
 from hitgraph.errors import SettingsError
 from hitgraph.gnn import edge_update
 from hitgraph.gnn.interaction.cpu import score_edges
-from hitgraph.kernels.choice import for_host
+from hitgraph.kernels.choice import Backend, for_host
 from hitgraph.kernels.tiles import MAX_WIDTH
-from hitgraph.nn.blocks import Standardise, logits_of, mlp
+from hitgraph.nn.blocks import logits_of, mlp
+from hitgraph.nn.edges import EdgeNetwork
+from hitgraph.stage import NetworkSettings
 
 
 @dataclass(frozen=True)
-class InteractionSettings:
-    """Sizes and options of the interaction network."""
+class InteractionSettings(NetworkSettings):
+    """Interaction network: hits and edges update each other, round after round."""
 
     hidden: int = 32  # width of hit and edge states
     mlp_hidden: int = 32  # width of the hidden layer of each two-layer MLP
@@ -38,41 +41,38 @@ class InteractionSettings:
     gated: bool = True  # weigh each message by a learnt gate
     shared: bool = False  # the same weights in every round
 
+    paper: ClassVar[str] = "1612.00222"
+
     def __post_init__(self) -> None:
         for key in ("hidden", "mlp_hidden", "steps"):
             if getattr(self, key) < 1:
                 raise SettingsError(f"{key}: {getattr(self, key)} is not allowed, at least 1")
 
+    def build(self, n_hit_inputs: int, n_edge_inputs: int) -> "InteractionNetwork":
+        return InteractionNetwork(self, n_hit_inputs, n_edge_inputs)
 
-class InteractionNetwork(nn.Module):
+
+class InteractionNetwork(EdgeNetwork):
     """Logit of each edge after message passing over the whole graph."""
 
     def __init__(
         self, settings: InteractionSettings, n_hit_features: int, n_edge_features: int
     ) -> None:
-        super().__init__()
+        super().__init__(n_hit_features, n_edge_features)
         self.settings = settings
         width = settings.hidden
-        self.checkpointing = False  # recompute each round in the backward pass: less memory
-        self.standardise_hits = Standardise(n_hit_features)
-        self.standardise_edges = Standardise(n_edge_features)
         self.encode_hits = mlp([n_hit_features, settings.mlp_hidden, width])
         self.encode_edges = mlp([n_edge_features, settings.mlp_hidden, width])
         n_rounds = 1 if settings.shared else settings.steps
         self.rounds = nn.ModuleList(Round(settings) for _ in range(n_rounds))
         self.classify = mlp([width, settings.mlp_hidden, 1])
 
-    def learn_inputs(self, x: Tensor, edge_attr: Tensor) -> None:
-        """Standardise by a sample of hits (n, n_hit_features) and edges (n, n_edge_features)."""
-        self.standardise_hits.learn(x)
-        self.standardise_edges.learn(edge_attr)
-
-    def forward(self, x: Tensor, edge_index: Tensor, edge_attr: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, edge_index: Tensor, edge_attr: Tensor) -> Tensor:
         """(n_hits, n_hit_features), (2, n_edges), (n_edges, n_edge_features) -> (n_edges,).
 
         Where no gradient is wanted, a CPU takes the kernel of interaction_kernel.
         """
-        if edge_attr is not None and self._runs_fused(x):
+        if self._runs_fused(x):
             return score_edges(self, x, edge_index, edge_attr)
         (last,) = deque(self._states(x, edge_index, edge_attr), maxlen=1)  # keeps no earlier round
         return logits_of(self.classify, last)
@@ -82,7 +82,7 @@ class InteractionNetwork(nn.Module):
         return (
             not torch.is_grad_enabled()
             and not torch.is_autocast_enabled("cpu")
-            and for_host(x)
+            and for_host(x, self.backend)
             and x.dtype == self.standardise_hits.mean.dtype == torch.float32
             and widest <= MAX_WIDTH  # wider weights leave the cache
         )
@@ -92,17 +92,17 @@ class InteractionNetwork(nn.Module):
         states = list(self._states(x, edge_index, edge_attr))
         return torch.stack([logits_of(self.classify, state) for state in states[::-2][::-1]])
 
-    def _states(self, x: Tensor, edge_index: Tensor, edge_attr: Tensor | None) -> Iterator[Tensor]:
-        if edge_attr is None:
-            raise ValueError("the interaction network needs edge features")
+    def _states(self, x: Tensor, edge_index: Tensor, edge_attr: Tensor) -> Iterator[Tensor]:
         hits = self.encode_hits(self.standardise_hits(x))
         edges = self.encode_edges(self.standardise_edges(edge_attr))
         for step in range(self.settings.steps):
             one_round = self.rounds[step % len(self.rounds)]
             if self.checkpointing and self.training:
-                hits, edges = checkpoint(one_round, hits, edges, edge_index, use_reentrant=False)
+                hits, edges = checkpoint(
+                    one_round, hits, edges, edge_index, self.backend, use_reentrant=False
+                )
             else:
-                hits, edges = one_round(hits, edges, edge_index)
+                hits, edges = one_round(hits, edges, edge_index, self.backend)
             yield edges
 
 
@@ -121,9 +121,11 @@ class Round(nn.Module):
         self.normalise = nn.LayerNorm(3 * width)
         self.node = mlp([3 * width, inner, width])
 
-    def forward(self, hits: Tensor, edges: Tensor, edge_index: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, hits: Tensor, edges: Tensor, edge_index: Tensor, backend: Backend = "auto"
+    ) -> tuple[Tensor, Tensor]:
         inner, outer = self.source_part(hits), self.target_part(hits)
-        can_fuse = for_host(edges) and edges.dtype == inner.dtype == torch.float32
+        can_fuse = for_host(edges, backend) and edges.dtype == inner.dtype == torch.float32
         update_edges = edge_update.fused if can_fuse else edge_update.reference
         edges, outgoing, incoming = update_edges(
             edges, inner, outer, edge_index, self._weights(), self.residual

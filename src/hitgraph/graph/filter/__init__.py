@@ -6,8 +6,9 @@ part of each hit is computed once a hit and not once an edge:
     W [x_i ; x_j ; e_ij] = W_1 x_i + W_2 x_j + W_3 e_ij
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeGuard
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -16,10 +17,10 @@ from hitgraph.errors import SettingsError
 from hitgraph.event.detector import Detector
 from hitgraph.graph.filter.cpu import score_pairs
 from hitgraph.hits import Hits
-from hitgraph.kernels.choice import for_host
+from hitgraph.kernels.choice import Backend, for_host
 from hitgraph.kernels.tiles import MAX_WIDTH
 from hitgraph.nn.blocks import Standardise, logits_of, mlp
-from hitgraph.pairs import pair_features
+from hitgraph.pairs import pair_columns
 
 
 @dataclass(frozen=True)
@@ -39,9 +40,14 @@ class FilterSettings:
 class FilterNetwork(nn.Module):
     """Logit of each candidate edge from the features of its two hits and of the pair."""
 
-    def __init__(self, settings: FilterSettings, n_hit_features: int, n_pair_features: int) -> None:
+    def __init__(
+        self, settings: FilterSettings, hit_inputs: Sequence[str], pair_inputs: Sequence[str]
+    ) -> None:
+        """`hit_inputs` and `pair_inputs` name the columns of hits and of pairs that it sees."""
         super().__init__()
         self.settings = settings
+        self.hit_inputs, self.pair_inputs = tuple(hit_inputs), tuple(pair_inputs)
+        n_hit_features, n_pair_features = len(self.hit_inputs), len(self.pair_inputs)
         width = settings.hidden
         self.use_hits = settings.inputs in ("hits", "both")
         self.use_pairs = settings.inputs in ("pairs", "both")
@@ -79,35 +85,32 @@ class FilterNetwork(nn.Module):
 
 @torch.no_grad()
 def score_candidates(
-    network: nn.Module,
+    network: FilterNetwork,
     hits: Hits,
     edge_index: Tensor,
     detector: Detector,
     batch_size: int = 500_000,
-    extra: Tensor | None = None,
+    backend: Backend = "auto",
 ) -> Tensor:
     """(n_edges,) float32 logits on the device of the hits, in batches of bounded memory.
 
-    A network of pair inputs sees the pair features, then `extra` (n_edges, k). On a CPU a small
-    FilterNetwork runs in one pass over the edges (graph/filter_kernel.py).
+    On a CPU a small network runs in one pass over the edges (graph/filter/cpu.py).
     """
-    if runs_fused(network, hits):
-        return score_pairs(network, hits, edge_index, detector, extra)
+    if runs_fused(network, hits, backend):
+        return score_pairs(network, hits, edge_index, detector)
+    x = hits.take(network.hit_inputs) if network.use_hits else hits.features
     logits = []
     for begin in range(0, edge_index.shape[1], batch_size):
         part = edge_index[:, begin : begin + batch_size].long()
-        inputs = pair_features(hits, part, detector)
-        if extra is not None:
-            inputs = torch.cat([inputs, extra[begin : begin + batch_size]], dim=1)
-        logits.append(network(hits.features, part, inputs).float())
+        pairs = pair_columns(hits, part, detector, network.pair_inputs, backend)
+        logits.append(network(x, part, pairs).float())
     return torch.cat(logits) if logits else hits.features.new_zeros(0)
 
 
-def runs_fused(network: nn.Module, hits: Hits) -> TypeGuard[FilterNetwork]:
+def runs_fused(network: FilterNetwork, hits: Hits, backend: Backend = "auto") -> bool:
     """Whether the CPU kernel takes the network: float32 weights that stay in the cache."""
     return (
-        isinstance(network, FilterNetwork)
-        and for_host(hits.features)
+        for_host(hits.features, backend)
         and not torch.is_autocast_enabled("cpu")
         and network.settings.hidden <= MAX_WIDTH
         and all(p.dtype == torch.float32 and p.device.type == "cpu" for p in network.parameters())

@@ -17,6 +17,7 @@ from hitgraph.kernels.blocks import in_blocks
 from hitgraph.kernels.jit import formula, kernel
 from hitgraph.kernels.tiles import COLUMNS, ROWS, pad, padded, relu_tile
 from hitgraph.nn.blocks import as_numpy
+from hitgraph.pairs import GEOMETRY_FEATURES, PAIR_FEATURES
 from hitgraph.pairs.block import BLOCK, FEATURES_AT, N_FEATURES, fill_block, hit_table
 
 if TYPE_CHECKING:
@@ -45,17 +46,12 @@ def score_pairs(
     hits: Hits,
     edge_index: Tensor,
     detector: Detector,
-    extra: Tensor | None = None,
 ) -> Tensor:
     """Logits (n_edges,) float32 of candidate edges (2, n_edges): those of the network in torch.
 
-    The network's pair inputs are the pair features, then `extra` (n_edges, k). All on the CPU.
-    They agree with torch's to float32 rounding (a few 1e-5 of the largest logit).
+    All on the CPU. They agree with torch's to float32 rounding (a few 1e-5 of the largest logit).
     """
     first, second = (np.ascontiguousarray(ends) for ends in edge_index.numpy())
-    further = np.zeros((len(first), 0), np.float32)
-    if extra is not None:
-        further = np.ascontiguousarray(extra.detach().numpy(), np.float32)
     weights = _weights(network)
     width = len(weights.last)
     table = outer = np.zeros((1, width), np.float32)
@@ -63,7 +59,7 @@ def score_pairs(
     if network.use_pairs:
         table = hit_table(hits, detector)
     if network.use_hits:
-        scaled = network.standardise_hits(hits.features)
+        scaled = network.standardise_hits(hits.take(network.hit_inputs))
         inner, outer = (
             pad(part(scaled).detach().numpy(), len(hits), width)
             for part in (network.inner, network.outer)
@@ -73,8 +69,8 @@ def score_pairs(
 
     def task(begin: int, end: int) -> None:
         _score(
-            begin, end, table, first, second, further, inner, outer,
-            network.use_pairs, hits.has_clusters, network.use_hits, *weights, logits,
+            begin, end, table, first, second, inner, outer,
+            network.use_pairs, len(weights.mean) == N_FEATURES, network.use_hits, *weights, logits,
         )  # fmt: skip
 
     in_blocks(task, len(first), _TASK)
@@ -87,9 +83,14 @@ def _weights(network: "FilterNetwork") -> Weights:
     mean, per_std, bias = (np.zeros(n, np.float32) for n in (0, 0, width))
     pair = np.zeros((0, width), np.float32)
     if network.use_pairs:
+        # The kernel computes all columns; those that the network does not see weigh nothing.
         scaling = network.standardise_pairs
-        mean, per_std = as_numpy(scaling.mean), np.float32(1.0) / as_numpy(scaling.std)
-        pair = pad(as_numpy(network.pair.weight).T, len(mean), width)
+        seen = [PAIR_FEATURES.index(name) for name in network.pair_inputs]
+        n_columns = len(GEOMETRY_FEATURES) if max(seen) < len(GEOMETRY_FEATURES) else N_FEATURES
+        mean, per_std = np.zeros(n_columns, np.float32), np.zeros(n_columns, np.float32)
+        mean[seen], per_std[seen] = as_numpy(scaling.mean), np.float32(1.0) / as_numpy(scaling.std)
+        pair = np.zeros((n_columns, width), np.float32)
+        pair[seen, : network.settings.hidden] = as_numpy(network.pair.weight).T
         bias = pad(as_numpy(network.pair.bias), width)
     hidden = [pad(as_numpy(layer.weight).T, width, width) for layer in layers[:-1]]
     biases = [pad(as_numpy(layer.bias), width) for layer in layers[:-1]]
@@ -107,12 +108,11 @@ def _weights(network: "FilterNetwork") -> Weights:
 
 @kernel
 def _score(  # type: ignore[no-untyped-def]
-    lo, hi, table, first, second, further, inner, outer, use_pairs, clusters, use_hits,
+    lo, hi, table, first, second, inner, outer, use_pairs, clusters, use_hits,
     mean, per_std, pair, _bias, hidden, hidden_bias, last, last_bias, logits,
 ):  # fmt: skip
     width, n_inputs = len(last), len(mean)
-    n_features = n_inputs - further.shape[1]
-    scratch = np.empty(FEATURES_AT + (N_FEATURES + further.shape[1]) * BLOCK, np.float32)
+    scratch = np.empty(FEATURES_AT + N_FEATURES * BLOCK, np.float32)
     size = ROWS * width + 3 * COLUMNS
     layers = np.empty(2 * size, np.float32)  # the layer before and the one after, in turn
     inner_rows, outer_rows = np.zeros(ROWS, np.intp), np.zeros(ROWS, np.intp)
@@ -122,12 +122,14 @@ def _score(  # type: ignore[no-untyped-def]
         end = min(begin + BLOCK, hi)
         if use_pairs:
             fill_block(scratch, table, first, second, begin, end, clusters)
-            for column in range(further.shape[1]):
-                start = FEATURES_AT + (n_features + column) * BLOCK
-                for k in range(BLOCK):
-                    scratch[start + k] = further[min(begin + k, end - 1), column]
             for column in range(n_inputs):
-                _standardise(scratch, FEATURES_AT + column * BLOCK, mean[column], per_std[column])
+                if per_std[column] == np.float32(0.0):  # not seen, whatever it holds
+                    for k in range(BLOCK):
+                        scratch[FEATURES_AT + column * BLOCK + k] = np.float32(0.0)
+                else:
+                    _standardise(
+                        scratch, FEATURES_AT + column * BLOCK, mean[column], per_std[column]
+                    )
         for top in range(begin, end, ROWS):
             if use_hits:
                 for r in range(ROWS):

@@ -104,7 +104,7 @@ def _check(
 
 def _choose(backend: str, points: Tensor) -> "Backend":
     if backend == "auto":
-        backend = "numba" if for_host(points) else "torch"
+        backend = "cpu" if for_host(points) else "plain"
     if backend not in BACKENDS:
         raise SettingsError(
             f"backend: {backend!r} is not allowed; auto or any of {', '.join(BACKENDS)}"
@@ -186,6 +186,6 @@ class Backend(NamedTuple):
 
 BACKENDS = {
     "reference": Backend(_search_plainly, _nearest_plainly),
-    "torch": Backend(neighbours_on_device.search, neighbours_on_device.nearest),
-    "numba": Backend(neighbours_on_cpu.search, neighbours_on_cpu.nearest),
+    "plain": Backend(neighbours_on_device.search, neighbours_on_device.nearest),
+    "cpu": Backend(neighbours_on_cpu.search, neighbours_on_cpu.nearest),
 }

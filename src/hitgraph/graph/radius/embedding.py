@@ -2,6 +2,7 @@
 space, and the graph builder that joins what is close (arXiv 2103.06995, sections 3.2 and 5.2).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,12 +11,13 @@ from torch import Tensor, nn
 
 from hitgraph.errors import SettingsError
 from hitgraph.graph.neighbours import MAX_DIMENSIONS, radius_neighbours, radius_pairs
-from hitgraph.hits import FEATURES, Hits
+from hitgraph.hits import Hits
 from hitgraph.hits.direction import squared_distance
+from hitgraph.kernels.choice import Backend
+from hitgraph.nn.azimuths import Azimuths
 from hitgraph.nn.blocks import Standardise
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {"tanh": nn.Tanh, "relu": nn.ReLU, "silu": nn.SiLU}
-AZIMUTHS = ("phi", "gphi")  # features that jump from pi to -pi
 BATCH = 16_384  # hits the network takes at a time, so that its layers stay small
 PROBE_HITS = 64  # hits whose neighbours are counted to guess how many there will be
 
@@ -47,17 +49,17 @@ class EmbeddingSettings:
 class EmbeddingNetwork(nn.Module):
     """From the features of a hit to its place in the latent space.
 
-    It takes the paper's 12 features (or the first 3 of an event without cells). Azimuths enter as
+    The paper takes 12 features. Azimuths enter as
     cosine and sine, so that hits on either side of phi = pi are as near as they are in space.
     """
 
-    def __init__(self, settings: EmbeddingSettings, n_features: int) -> None:
+    def __init__(self, settings: EmbeddingSettings, names: Sequence[str]) -> None:
+        """`names` are those of the columns of hits that it sees."""
         super().__init__()
         self.settings = settings
-        names = FEATURES[:n_features]
-        self.angles = [names.index(name) for name in AZIMUTHS if name in names]
-        self.others = [column for column in range(n_features) if column not in self.angles]
-        n_inputs = len(self.others) + 2 * len(self.angles)
+        self.names = tuple(names)
+        self.azimuths = Azimuths(self.names)
+        n_inputs = self.azimuths.n_outputs
         self.standardise = Standardise(n_inputs)
         layers: list[nn.Module] = []
         width = n_inputs
@@ -72,16 +74,12 @@ class EmbeddingNetwork(nn.Module):
 
     def learn_inputs(self, features: Tensor) -> None:
         """Standardise by the mean and spread of a sample of hits (n_hits, n_features)."""
-        self.standardise.learn(self._continuous(features))
+        self.standardise.learn(self.azimuths(features))
 
     def forward(self, features: Tensor) -> Tensor:
         """(n_hits, n_features) in natural units -> (n_hits, dimensions)."""
-        latents: Tensor = self.layers(self.standardise(self._continuous(features)))
+        latents: Tensor = self.layers(self.standardise(self.azimuths(features)))
         return latents
-
-    def _continuous(self, features: Tensor) -> Tensor:
-        angles = features[:, self.angles]
-        return torch.cat([features[:, self.others], angles.cos(), angles.sin()], dim=1)
 
 
 def hinge_loss(
@@ -108,18 +106,20 @@ class RadiusBuilder:
     max_neighbours: int | None = None  # keep pairs among this many nearest of either hit
 
     @torch.no_grad()
-    def build(self, hits: Hits) -> Tensor:
+    def build(self, hits: Hits, backend: Backend = "auto") -> Tensor:
         """(2, n_edges) int64, each pair once, from the inner hit to the outer.
 
         Two hits of one module are never joined: a true edge leads from module to module.
         """
-        latents = torch.cat([self.network(part) for part in hits.features.split(BATCH)])  # type: ignore[no-untyped-call]
+        features = hits.take(self.network.names)
+        latents = torch.cat([self.network(part) for part in features.split(BATCH)])  # type: ignore[no-untyped-call]
         pairs = radius_pairs(
             latents,
             self.radius,
             self.max_neighbours,
             key=squared_distance(hits.position),
             dtype=torch.int32,  # half the memory of what is left of them
+            backend=backend,
         )
         return pairs[:, hits.module[pairs[0]] != hits.module[pairs[1]]].long()
 

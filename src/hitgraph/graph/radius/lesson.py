@@ -2,18 +2,21 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
-from hitgraph.event.detector import Detector
 from hitgraph.graph.neighbours import radius_neighbours
 from hitgraph.graph.radius.embedding import EmbeddingNetwork, hinge_loss, mine_pairs, squared_length
-from hitgraph.lessons.samples import Sample, edge_truth, load_sample, trackml_weights
+from hitgraph.lessons.lesson import Batch, Lesson
+from hitgraph.lessons.material import Read
+from hitgraph.lessons.samples import Sample, edge_truth, trackml_weights
 from hitgraph.lessons.seeds import generator
-from hitgraph.recipe import RadiusStage, Recipe
-from hitgraph.training.fit import Batch, Lesson
+from hitgraph.lessons.settings import TruthSettings
+
+if TYPE_CHECKING:
+    from hitgraph.graph.radius.stage import RadiusSettings
 
 MARGIN = 1.0  # of the hinge loss; hard negatives are mined inside it
 N_RANDOM, N_HARD = 2, 4  # random and hard pairs, as multiples of the true edges
@@ -24,28 +27,24 @@ N_PROBES = 2000  # hits whose neighbours are counted in validation
 class EmbeddingLesson(Lesson):
     """One step an event, on all its hits (arXiv 2103.06995, section 5.2)."""
 
-    recipe: Recipe
-    detector: Detector
-    samples: Sequence[Path]
-    validation_samples: Sequence[Path]
-
-    @property
-    def stage(self) -> RadiusStage:
-        assert isinstance(self.recipe.graph, RadiusStage)
-        return self.recipe.graph
+    stage: "RadiusSettings"
+    truth: TruthSettings
+    seed: int
+    train: Sequence[Read]
+    validation: Sequence[Read]
 
     @property
     def n_batches(self) -> int:  # type: ignore[override]
-        return len(self.samples)
+        return len(self.train)
 
     @property
     def n_validation(self) -> int:  # type: ignore[override]
-        return len(self.validation_samples)
+        return len(self.validation)
 
     def batches(self, network: nn.Module, epoch: int) -> Iterator[Batch]:
-        random = generator(self.recipe.seed, "embedding", epoch)
-        for number in torch.randperm(len(self.samples), generator=random).tolist():
-            sample = load_sample(self.samples[number])
+        random = generator(self.seed, "embedding", epoch)
+        for number in torch.randperm(len(self.train), generator=random).tolist():
+            sample = self.train[number]().sample
             mine = epoch >= self.stage.random_epochs
             yield self._batch(network, sample, mine, random)
 
@@ -54,7 +53,8 @@ class EmbeddingLesson(Lesson):
     ) -> Batch:
         n_true = sample.true_edges.shape[1]
         with torch.no_grad():
-            latents = network(sample.hits.features.to(next(network.parameters()).device)).cpu()
+            features = sample.hits.take(self.stage.hit_inputs)
+            latents = network(features.to(next(network.parameters()).device)).cpu()
         pairs, is_true = mine_pairs(
             latents,
             sample.true_edges,
@@ -67,19 +67,19 @@ class EmbeddingLesson(Lesson):
 
     def _labelled(self, sample: Sample, pairs: Tensor, is_true: Tensor) -> Batch:
         """Negatives that join hits of one particle are fake only where the recipe says so."""
-        same, weight = edge_truth(sample, pairs, self.recipe.truth)
+        same, weight = edge_truth(sample, pairs, self.truth)
         weight = torch.where(is_true, 1.0, weight * (same == 0))
         y = is_true.float()
         if self.stage.training.trackml_weights:
             weight = weight * trackml_weights(sample, pairs, y)
-        return Batch(sample.hits.features, pairs, None, y, weight)
+        return Batch(sample.hits.take(self.stage.hit_inputs), pairs, None, y, weight)
 
     def loss(self, network: nn.Module, batch: Batch) -> Tensor:
         d_squared = squared_length(network(batch.x).float(), batch.edge_index)
         return hinge_loss(d_squared, batch.y > 0, MARGIN, batch.weight)
 
     def validation_batch(self, number: int) -> Batch:
-        sample = load_sample(self.validation_samples[number])
+        sample = self.validation[number]().sample
         is_true = torch.ones(sample.true_edges.shape[1], dtype=torch.bool)
         return self._labelled(sample, sample.true_edges, is_true)
 
@@ -93,14 +93,15 @@ class EmbeddingLesson(Lesson):
 
 
 def radius_at_efficiency(
-    network: EmbeddingNetwork, samples: Sequence[Path], efficiency: float
+    network: EmbeddingNetwork, events: Sequence[Read], efficiency: float
 ) -> float:
     """The latent distance within which a share `efficiency` of the true edges lies."""
     distances = []
     with torch.inference_mode():
-        for path in samples:
-            sample = load_sample(path)
-            distances.append(squared_length(network(sample.hits.features), sample.true_edges))
+        for read in events:
+            sample = read().sample
+            latents = network(sample.hits.take(network.names))
+            distances.append(squared_length(latents, sample.true_edges))
     return _radius(torch.cat(distances), efficiency)
 
 

@@ -20,7 +20,7 @@ from hitgraph.hits import Hits
 from hitgraph.hits.density import hit_density, logit_shift
 from hitgraph.hits.direction import squared_distance
 from hitgraph.kernels.blocks import in_blocks
-from hitgraph.kernels.choice import for_host
+from hitgraph.kernels.choice import Backend, for_host
 from hitgraph.kernels.constants import Constants
 from hitgraph.pairs.geometry import hit_rows
 
@@ -58,14 +58,14 @@ class ScoredBuilder:
         self._reaches = search.window_reach(bounds)
         self._best = outer_most + np.float32(ROUNDING)
 
-    def build(self, hits: Hits) -> Tensor:
+    def build(self, hits: Hits, backend: Backend = "auto") -> Tensor:
         """(2, n_edges) int64 candidate edges, inner hit first, without duplicates.
 
         Raises InputError when the score uses cluster shape and the hits have none.
         """
-        return self.search(hits)[0]
+        return self.search(hits, backend)[0]
 
-    def search(self, hits: Hits) -> tuple[Tensor, Tensor]:
+    def search(self, hits: Hits, backend: Backend = "auto") -> tuple[Tensor, Tensor]:
         """The edges of `build` and their scores, (n_edges,) float32.
 
         A score is a logit: sigmoid(score) is the share of true edges among such pairs, at the
@@ -76,7 +76,7 @@ class ScoredBuilder:
                 "the windows use cluster shape, but the hits have no cluster features: give "
                 "events with cells, or train with graph.cluster_shape false"
             )
-        if not for_host(hits.position):
+        if not for_host(hits.position, backend):
             return self.search_on_device(hits)
         shift = float(self._shift(hits))
         rows, layer = hit_rows(hits, self.detector), hits.layer.numpy()

@@ -12,9 +12,11 @@ from hitgraph.event.detector import Detector
 from hitgraph.event.truth import FAKE, TRUE, edge_labels
 from hitgraph.graph.scored import regression as tables
 from hitgraph.graph.scored import values as variables
-from hitgraph.graph.scored.tables import ROUNDING, ScoredSettings, ScoredWindows
+from hitgraph.graph.scored.stage import ScoredSettings
+from hitgraph.graph.scored.tables import ROUNDING, ScoredWindows
 from hitgraph.graph.scored.values import N_GEOMETRY, SCORE_VARIABLES
 from hitgraph.graph.windows import (
+    OPEN,
     LayerWindows,
     WindowBuilder,
     WindowSettings,
@@ -110,7 +112,7 @@ def learn_scored_windows(
     score = tables.scores_of(code[:, true], rows[true], base, table) + known[true]
     score = np.sort(score)[::-1]
     needed = int(np.ceil(settings.target_efficiency * n_true))
-    cut = float(score[min(needed, len(score)) - 1]) - ROUNDING if len(score) else -np.inf
+    cut = float(score[min(needed, len(score)) - 1]) - ROUNDING if len(score) else -OPEN
     return ScoredWindows(windows, base, low, scale, table, cut, density)
 
 

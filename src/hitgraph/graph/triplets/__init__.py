@@ -23,7 +23,7 @@ from hitgraph.graph.triplets import rows as triplet_rows
 from hitgraph.graph.triplets import search
 from hitgraph.hits import Hits
 from hitgraph.kernels.blocks import in_blocks, in_parallel
-from hitgraph.kernels.choice import for_host
+from hitgraph.kernels.choice import Backend, for_host
 from hitgraph.kernels.groups import group_by_hit
 from hitgraph.kernels.tiles import COLUMNS, pad, whole_rows
 from hitgraph.nn.blocks import Standardise, as_numpy, logits_of, mlp
@@ -91,13 +91,17 @@ class Doublets(NamedTuple):
 
 
 def judge_edges(
-    network: TripletFilter, hits: Hits, edge_index: Tensor, logits: Tensor
+    network: TripletFilter,
+    hits: Hits,
+    edge_index: Tensor,
+    logits: Tensor,
+    backend: Backend = "auto",
 ) -> tuple[Tensor, Tensor]:
     """New logits (n_edges,) of edges with logits, and their SUPPORT (n_edges, 4), float32.
 
     edge_index (2, n_edges) is directed, inner hit first.
     """
-    if not for_host(logits):
+    if not for_host(logits, backend):
         return triplets_on_device.judge_edges(network, hits, edge_index, logits)
     doublets = order_doublets(hits, edge_index, logits)
     support = edge_support(network, doublets)

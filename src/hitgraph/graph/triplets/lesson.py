@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -16,14 +16,17 @@ from hitgraph.graph.triplets import (
     find_triplets,
     order_doublets,
 )
-from hitgraph.lessons.samples import edge_truth, load_edges, load_sample
+from hitgraph.lessons.lesson import Batch, Lesson, rows_batch
+from hitgraph.lessons.material import Read
+from hitgraph.lessons.samples import Sample, edge_truth
 from hitgraph.lessons.seeds import generator
-from hitgraph.recipe import Recipe, TripletStage
-from hitgraph.training.fit import Batch, Lesson, rows_batch
+from hitgraph.lessons.settings import TruthSettings
+from hitgraph.state import State
+
+if TYPE_CHECKING:
+    from hitgraph.graph.triplets.stage import TripletStageSettings
 
 BATCH = 8192  # rows a step
-
-Event = tuple[Path, Path]  # the sample of an event, and its scored edges
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,60 +65,61 @@ class RowLesson(Lesson):
 class TripletLessons:
     """Draws the rows of both lessons from the events."""
 
-    recipe: Recipe
-    stage: TripletStage
+    stage: "TripletStageSettings"
+    truth: TruthSettings
+    seed: int
 
     def prepare(
         self,
         network: TripletFilter,
         part: str,
-        events: Sequence[Event],
-        validation: Sequence[Event],
+        events: Sequence[Read],
+        validation: Sequence[Read],
     ) -> RowLesson:
         """The lesson of the part "triplet" or "edge"; the latter needs a taught triplet network."""
         draw = self._triplets if part == "triplet" else self._edges
         rows, y, weight = (
             torch.cat(each)
-            for each in zip(*(draw(network, event) for event in events), strict=True)
+            for each in zip(*(draw(network, *read()) for read in events), strict=True)
         )
-        check = zip(*(draw(network, event) for event in validation), strict=True)
+        check = zip(*(draw(network, *read()) for read in validation), strict=True)
         return RowLesson(
             f"triplets/{part}",
-            self.recipe.seed,
+            self.seed,
             rows,
             y,
             weight,
             rows_batch(*(torch.cat(each) for each in check)),
         )
 
-    def _triplets(self, network: TripletFilter, event: Event) -> tuple[Tensor, Tensor, Tensor]:
+    def _triplets(
+        self, network: TripletFilter, sample: Sample, state: State
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """A triplet is true when both of its edges are."""
-        sample, edges = load_sample(event[0]), load_edges(event[1])
-        assert edges.logit is not None
-        doublets = order_doublets(sample.hits, edges.edge_index, edges.logit)
+        edges = state.graph()
+        doublets = order_doublets(sample.hits, edges, state.edge["logit"])
         found, inputs = find_triplets(network.settings, doublets)
-        chosen = self._some(len(found), event)
+        chosen = self._some(len(found), sample)
         pairs = torch.from_numpy(found[chosen.numpy()].T).long()
-        y, weight = edge_truth(sample, edges.edge_index, self.recipe.truth)
+        y, weight = edge_truth(sample, edges, self.truth)
         return (
             torch.from_numpy(inputs)[chosen],
             y[pairs[0]] * y[pairs[1]],
             weight[pairs[0]] * weight[pairs[1]],
         )
 
-    def _edges(self, network: TripletFilter, event: Event) -> tuple[Tensor, Tensor, Tensor]:
-        sample, edges = load_sample(event[0]), load_edges(event[1])
-        assert edges.logit is not None
-        doublets = order_doublets(sample.hits, edges.edge_index, edges.logit)
+    def _edges(
+        self, network: TripletFilter, sample: Sample, state: State
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        edges = state.graph()
+        doublets = order_doublets(sample.hits, edges, state.edge["logit"])
         rows = torch.from_numpy(edge_inputs(doublets, edge_support(network, doublets)))
-        y, weight = edge_truth(sample, edges.edge_index, self.recipe.truth)
-        kind = edge_labels(
-            sample.particle_id.numpy(), sample.step.numpy(), edges.edge_index.numpy()
-        )
+        y, weight = edge_truth(sample, edges, self.truth)
+        kind = edge_labels(sample.particle_id.numpy(), sample.step.numpy(), edges.numpy())
         weight[torch.from_numpy(kind == SKIP)] *= self.stage.skip_weight
-        chosen = self._some(len(rows), event)
+        chosen = self._some(len(rows), sample)
         return rows[chosen], y[chosen], weight[chosen]
 
-    def _some(self, n_rows: int, event: Event) -> Tensor:
-        random = generator(self.recipe.seed, "triplet rows", event[0].stem)
+    def _some(self, n_rows: int, sample: Sample) -> Tensor:
+        random = generator(self.seed, "triplet rows", sample.name)
         return torch.randperm(n_rows, generator=random)[: self.stage.rows_per_event]

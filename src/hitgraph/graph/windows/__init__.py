@@ -4,20 +4,17 @@ The fast way to a graph where a detector has layers: no network, only bounds on 
 hits says about its particle (docs/stages.md).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from hitgraph.errors import InputError, SettingsError
 from hitgraph.event.detector import Detector
-from hitgraph.files import atomic_write
 from hitgraph.graph.windows.cpu import (
     N_GEOMETRY,
     VARIABLES,
@@ -29,22 +26,34 @@ from hitgraph.graph.windows.plain import search_windows
 from hitgraph.hits import Hits
 from hitgraph.hits.direction import squared_distance
 from hitgraph.kernels.blocks import in_blocks
-from hitgraph.kernels.choice import for_host
+from hitgraph.kernels.choice import Backend, for_host
 from hitgraph.kernels.constants import Constants
+from hitgraph.lessons.material import Material
+from hitgraph.lessons.workshop import Workshop
 from hitgraph.pairs.geometry import ETA, R, X, Y, Z, hit_rows
+from hitgraph.stage import Context, StageSettings
+from hitgraph.state import CLUSTERS, EDGES, HITS, State
+from hitgraph.tensors import refuse_others, take
 
 _BLOCK = 4096  # inner hits a task
+OPEN = 1e9  # beyond what a variable can be: a window where nothing is known
+TENSORS = ("inner", "outer", "bounds", "n_true")
 ROUNDING = 1e-5  # widens a window, so that the edge that sets it passes it in every kernel
 
 
 @dataclass(frozen=True)
-class WindowSettings:
-    """How wide the windows are. Tighter windows give fewer candidates and lose more true edges."""
+class WindowSettings(StageSettings):
+    """Pairs of hits within windows that are learnt a layer pair at a time.
+
+    Tighter windows give fewer candidates and lose more true edges.
+    """
 
     pair_coverage: float = 0.9975  # share of the true edges that the kept layer pairs hold
     tail: float = 0.0008  # share of a layer pair's true edges cut on each side of each variable
     shape_tail: float = 0.0008  # the same for the cluster-shape variables
     cluster_shape: bool = True  # use the cluster-shape windows; events need cells
+
+    gives: ClassVar[frozenset[str]] = frozenset({EDGES})
 
     def __post_init__(self) -> None:
         if not 0 < self.pair_coverage <= 1:
@@ -52,6 +61,22 @@ class WindowSettings:
         for key in ("tail", "shape_tail"):
             if not 0 <= getattr(self, key) < 0.5:
                 raise SettingsError(f"{key}: {getattr(self, key)} is not in [0, 0.5)")
+
+    @property
+    def needs(self) -> frozenset[str]:  # type: ignore[override]
+        return frozenset({HITS, CLUSTERS} if self.cluster_shape else {HITS})
+
+    def load(self, context: Context, tensors: Mapping[str, Tensor]) -> "WindowStage":
+        refuse_others(tensors, TENSORS)
+        return WindowStage(context, LayerWindows.from_tensors(tensors, self.cluster_shape))
+
+    def learn(self, context: Context, material: Material, workshop: Workshop) -> "WindowStage":
+        workshop.report(f"learning windows from {len(material.train)} events")
+        samples = (read().sample for read in material.train)
+        pairs = ((sample.hits, sample.true_edges) for sample in samples)
+        windows = learn_windows(pairs, context.detector, self)
+        workshop.record({"layer_pairs": len(windows)})
+        return WindowStage(context, windows)
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,41 +92,28 @@ class LayerWindows:
     def __len__(self) -> int:
         return len(self.inner)
 
-    def save(self, path: str | Path) -> None:
-        """Write a parquet file."""
-        columns: dict[str, NDArray[np.generic]] = {
-            "inner_volume": self.inner[:, 0],
-            "inner_layer": self.inner[:, 1],
-            "outer_volume": self.outer[:, 0],
-            "outer_layer": self.outer[:, 1],
-            "n_true": self.n_true,
-        }
-        for k, name in enumerate(VARIABLES):
-            columns[f"{name}_lo"] = self.bounds[:, k, 0]
-            columns[f"{name}_hi"] = self.bounds[:, k, 1]
-        table = pa.table(columns).replace_schema_metadata(
-            {"cluster_shape": str(self.cluster_shape).lower()}
-        )
-        with atomic_write(path) as temporary:
-            pq.write_table(table, temporary, compression="zstd")
+    def tensors(self) -> dict[str, Tensor]:
+        """As `from_tensors` reads them."""
+        columns = (self.inner, self.outer, self.bounds, self.n_true)
+        return dict(zip(TENSORS, map(torch.from_numpy, columns), strict=True))
 
     @classmethod
-    def load(cls, path: str | Path) -> "LayerWindows":
-        """Read what `save` wrote. Raises InputError when it is something else."""
-        try:
-            table = pq.read_table(path)
-            metadata = table.schema.metadata or {}
-            column = {name: table[name].to_numpy() for name in table.column_names}
-            bounds = [np.stack([column[f"{n}_lo"], column[f"{n}_hi"]], axis=1) for n in VARIABLES]
-            return cls(
-                inner=np.stack([column["inner_volume"], column["inner_layer"]], axis=1),
-                outer=np.stack([column["outer_volume"], column["outer_layer"]], axis=1),
-                bounds=np.stack(bounds, axis=1).astype(np.float32),
-                n_true=column["n_true"],
-                cluster_shape=metadata[b"cluster_shape"] == b"true",
+    def from_tensors(cls, tensors: Mapping[str, Tensor], cluster_shape: bool) -> "LayerWindows":
+        """What `tensors` gave. Raises InputError where they are something else."""
+        inner = take(tensors, "inner", (None, 2), torch.int64)
+        outer = take(tensors, "outer", (len(inner), 2), torch.int64)
+        bounds = take(tensors, "bounds", (len(inner), len(VARIABLES), 2))
+        n_true = take(tensors, "n_true", (len(inner),), torch.int64, low=0)
+        upside_down = (bounds[..., 0] > bounds[..., 1]).nonzero()
+        if len(upside_down):
+            row, variable = upside_down[0].tolist()
+            low, high = bounds[row, variable].tolist()
+            raise InputError(
+                f"bounds: the window of {VARIABLES[variable]} in row {row} begins at {low:g} and "
+                f"ends at {high:g}"
             )
-        except (OSError, pa.ArrowException, KeyError) as error:
-            raise InputError(f"{path}: is not a table of layer windows ({error})") from error
+        arrays = [one.contiguous().numpy() for one in (inner, outer, bounds, n_true)]
+        return cls(arrays[0], arrays[1], arrays[2], arrays[3], cluster_shape)
 
 
 def learn_windows(
@@ -160,11 +172,25 @@ def _quantile_window(values: NDArray[np.float32], tail: float) -> NDArray[np.flo
     """Lowest and highest value, after `tail` of the values on either side are dropped."""
     values = np.sort(values[np.isfinite(values)])
     if len(values) == 0:
-        return np.array([-np.inf, np.inf], np.float32)
+        return np.array([-OPEN, OPEN], np.float32)
     cut = int(tail * len(values))
     low, high = values[cut], values[len(values) - 1 - cut]
     margin = ROUNDING * max(high - low, abs(low), abs(high))
     return np.array([low - margin, high + margin], np.float32)
+
+
+class WindowStage:
+    """The windows as a stage."""
+
+    def __init__(self, context: Context, windows: LayerWindows) -> None:
+        self.context, self.windows = context, windows
+        self.builder = WindowBuilder(windows, context.detector)
+
+    def __call__(self, state: State) -> State:
+        return state.with_edges(self.builder.build(state.hits, self.context.backend))
+
+    def tensors(self) -> dict[str, Tensor]:
+        return self.windows.tensors()
 
 
 class WindowBuilder:
@@ -185,7 +211,7 @@ class WindowBuilder:
         self._along_is_z = along_is_z(detector)
         self._constants = Constants(self._first, self._outer, self._bounds)
 
-    def build(self, hits: Hits) -> Tensor:
+    def build(self, hits: Hits, backend: Backend = "auto") -> Tensor:
         """(2, n_edges) int64 candidate edges, inner hit first, without duplicates.
 
         Raises InputError when the windows use cluster shape and the hits have none.
@@ -196,7 +222,7 @@ class WindowBuilder:
                 "the windows use cluster shape, but the hits have no cluster features: give "
                 "events with cells, or learn windows with graph.cluster_shape false"
             )
-        if not for_host(hits.position):
+        if not for_host(hits.position, backend):
             return self.build_on_device(hits)
         rows = hit_rows(hits, self.detector)
         layer = hits.layer.numpy()

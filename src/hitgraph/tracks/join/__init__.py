@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from hitgraph.errors import SettingsError
 from hitgraph.hits import Hits
-from hitgraph.kernels.choice import for_host
+from hitgraph.kernels.choice import Backend, for_host
 from hitgraph.nn.blocks import Standardise, logits_of, mlp
 from hitgraph.tracks import plain as on_device
 from hitgraph.tracks.checks import check_min_hits, check_score
@@ -54,7 +54,12 @@ class JoinNetwork(nn.Module):
 
 
 def join_tracks(
-    hits: Hits, labels: Tensor, pairs: PartPairs, scores: Tensor, settings: JoinSettings
+    hits: Hits,
+    labels: Tensor,
+    pairs: PartPairs,
+    scores: Tensor,
+    settings: JoinSettings,
+    backend: Backend = "auto",
 ) -> Tensor:
     """Labels (n_hits,) with the parts joined and short tracks dropped.
 
@@ -70,7 +75,7 @@ def join_tracks(
     best = on_device.best_first(torch.stack([pairs.inner, pairs.outer]), scores, settings.score_cut)
     source, target = first[best[0]], first[best[1]]
     joined = torch.full_like(labels, -1)
-    if for_host(labels):
+    if for_host(labels, backend):
         parent = merge_groups(
             torch.cat([row, source]).numpy(),
             torch.cat([first[track], target]).numpy(),

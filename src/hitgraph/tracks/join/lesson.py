@@ -1,23 +1,20 @@
 """Teaching the join network: pairs of parts as the pipeline before it leaves them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from hitgraph.evaluation.matching import match_tracks
-from hitgraph.event.event import Event
-from hitgraph.event.truth import NOISE, require_truth
+from hitgraph.event.truth import NOISE
+from hitgraph.lessons.lesson import Batch, Lesson, rows_batch
 from hitgraph.lessons.seeds import generator
-from hitgraph.recipe import JoinStage, Recipe
 from hitgraph.tracks.parts import PartPairs
-from hitgraph.training.fit import Batch, Lesson, rows_batch
+
+if TYPE_CHECKING:
+    from hitgraph.tracks.join.stage import JoinStageSettings
 
 BATCH_TRUE = 512  # true pairs a step
 FAKES_PER_TRUE = 20  # most pairs are easy to tell apart, so a step needs many to meet hard ones
@@ -27,8 +24,8 @@ FAKES_PER_TRUE = 20  # most pairs are easy to tell apart, so a step needs many t
 class JoinLesson(Lesson):
     """Each step takes some true pairs and many times as many others, of all events mixed."""
 
-    recipe: Recipe
-    stage: JoinStage
+    stage: "JoinStageSettings"
+    seed: int
     features: Tensor  # (n_pairs, n_features) of the training events
     is_true: Tensor  # (n_pairs,) bool
     validation_features: Tensor
@@ -41,7 +38,7 @@ class JoinLesson(Lesson):
         return max(1, -(-int(self.is_true.sum()) // BATCH_TRUE))
 
     def batches(self, network: nn.Module, epoch: int) -> Iterator[Batch]:  # noqa: ARG002
-        random = generator(self.recipe.seed, "join", epoch)
+        random = generator(self.seed, "join", epoch)
         true = torch.nonzero(self.is_true).squeeze(1)
         fake = torch.nonzero(~self.is_true).squeeze(1)
         true = true[torch.randperm(len(true), generator=random)]
@@ -71,19 +68,18 @@ class JoinLesson(Lesson):
         }
 
 
-def are_parts_of_one(event: Event, labels: NDArray[np.int64], pairs: PartPairs) -> Tensor:
+def are_parts_of_one(majority: Tensor, pairs: PartPairs) -> Tensor:
     """(n_pairs,) bool, whether most hits of either track are of the same particle.
 
-    labels (n_hits,) number the tracks from 0 without gaps, as track builders do.
+    majority (n_tracks,) is that particle of each track, 0 = noise.
     """
-    majority = match_tracks(require_truth(event).particle_id, labels).particle_id
-    inner, outer = majority[pairs.inner.cpu().numpy()], majority[pairs.outer.cpu().numpy()]
-    return torch.from_numpy((inner == outer) & (inner != NOISE))
+    inner, outer = majority[pairs.inner], majority[pairs.outer]
+    return (inner == outer) & (inner != NOISE)
 
 
-def load_pairs(paths: Sequence[Path]) -> tuple[Tensor, Tensor]:
+def load_pairs(events: Sequence[Callable[[], Mapping[str, Tensor]]]) -> tuple[Tensor, Tensor]:
     """Features and truth of the pairs of several events."""
-    loaded = [load_file(path) for path in paths]
+    loaded = [read() for read in events]
     return torch.cat([one["features"] for one in loaded]), torch.cat(
         [one["is_true"] for one in loaded]
     )

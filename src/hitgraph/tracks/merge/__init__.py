@@ -9,15 +9,16 @@ from torch import Tensor
 
 from hitgraph.errors import SettingsError
 from hitgraph.hits import Hits
-from hitgraph.kernels.choice import for_host
+from hitgraph.kernels.choice import Backend, for_host
 from hitgraph.tracks import plain as on_device
 from hitgraph.tracks.checks import check_edges, check_min_hits, check_score
+from hitgraph.tracks.stage import TrackSettings
 from hitgraph.tracks.unionfind import Int64, edges_above, find_root, number_sets
 
 
 @dataclass(frozen=True)
-class MergeSettings:
-    """What the module-exclusive merge needs to know."""
+class MergeSettings(TrackSettings):
+    """Hits merged along the best edges first, never two of one module."""
 
     score_cut: float = 0.5  # edges strictly above it may merge
     min_hits: int = 3  # smaller groups are no track
@@ -29,9 +30,18 @@ class MergeSettings:
         if self.max_hits < self.min_hits:
             raise SettingsError(f"max_hits: {self.max_hits} is below min_hits, {self.min_hits}")
 
+    def build(
+        self, hits: Hits, edge_index: Tensor, scores: Tensor, backend: Backend = "auto"
+    ) -> Tensor:
+        return merge_exclusive(hits, edge_index, scores, self, backend)
+
 
 def merge_exclusive(
-    hits: Hits, edge_index: Tensor, scores: Tensor, settings: MergeSettings
+    hits: Hits,
+    edge_index: Tensor,
+    scores: Tensor,
+    settings: MergeSettings,
+    backend: Backend = "auto",
 ) -> Tensor:
     """Track of each hit, (n_hits,) int64, -1 = none.
 
@@ -41,7 +51,7 @@ def merge_exclusive(
     with two hits of a module is two particles. scores (n_edges,) from 0 to 1.
     """
     check_edges(len(hits), edge_index, scores)
-    if not for_host(scores):
+    if not for_host(scores, backend):
         return on_device.number_sets(
             on_device.merge(
                 *on_device.best_first(edge_index, scores, settings.score_cut),

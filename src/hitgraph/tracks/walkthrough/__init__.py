@@ -15,8 +15,9 @@ from torch import Tensor
 from hitgraph.errors import SettingsError
 from hitgraph.hits import Hits
 from hitgraph.hits.direction import squared_distance
-from hitgraph.kernels.choice import for_host
+from hitgraph.kernels.choice import Backend, for_host
 from hitgraph.tracks.checks import check_edges, check_min_hits, check_score
+from hitgraph.tracks.stage import TrackSettings
 from hitgraph.tracks.unionfind import (
     Float32,
     Int64,
@@ -29,8 +30,8 @@ from hitgraph.tracks.walkthrough import plain as walkthrough_on_device
 
 
 @dataclass(frozen=True)
-class WalkthroughSettings:
-    """What connected components with a walkthrough need to know."""
+class WalkthroughSettings(TrackSettings):
+    """Simple components as tracks, branching ones by walks along the best edges."""
 
     score_cut: float = 0.01  # edges strictly above it make the components
     walk_cut: float = 0.1  # the best edge onward is followed if strictly above it
@@ -44,9 +45,18 @@ class WalkthroughSettings:
             raise SettingsError(f"walk_cut: {self.walk_cut} is above add_cut, {self.add_cut}")
         check_min_hits(self.min_hits)
 
+    def build(
+        self, hits: Hits, edge_index: Tensor, scores: Tensor, backend: Backend = "auto"
+    ) -> Tensor:
+        return walk_through(hits, edge_index, scores, self, backend)
+
 
 def walk_through(
-    hits: Hits, edge_index: Tensor, scores: Tensor, settings: WalkthroughSettings
+    hits: Hits,
+    edge_index: Tensor,
+    scores: Tensor,
+    settings: WalkthroughSettings,
+    backend: Backend = "auto",
 ) -> Tensor:
     """Track of each hit, (n_hits,) int64, -1 = none.
 
@@ -57,7 +67,7 @@ def walk_through(
     a track. Edges run from the hit nearer to the origin outward, however they are given.
     """
     check_edges(len(hits), edge_index, scores)
-    if not for_host(scores):
+    if not for_host(scores, backend):
         return walkthrough_on_device.walk_through(hits, edge_index, scores, settings)
     source, target, score = edges_above(edge_index, scores, settings.score_cut)
     # From here on a hit is its place in the order from the origin outward: edges lead upward.

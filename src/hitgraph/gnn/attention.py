@@ -1,0 +1,108 @@
+"""The attention network (arXiv 1810.06111): how good an edge looks is how much it passes on.
+
+With x0 what is known of a hit and e what is known of an edge,
+
+    x    = [MLP(x0), x0]
+    a_ij = sigmoid(MLP[x_i, x_j, e_ij])
+    m_i  = sum over incoming edges of a x_source + sum over outgoing edges of a x_target
+    x_i <- x_i + [MLP(m_i, x_i), x0_i]
+
+for `steps` rounds, the same weights in each. The attention a of a round is its edge score; the
+logit of the last one is the network's. Without `residual`, x_i is replaced.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from hitgraph.errors import SettingsError
+from hitgraph.nn.blocks import logits_of
+from hitgraph.nn.edges import EdgeNetwork
+from hitgraph.stage import NetworkSettings
+
+
+@dataclass(frozen=True)
+class AttentionSettings(NetworkSettings):
+    """Attention network: edge scores weigh the messages of the next round."""
+
+    hidden: int = 64  # width of every hidden layer
+    steps: int = 6  # rounds of message passing
+    residual: bool = True  # add to the states instead of replacing them
+
+    paper: ClassVar[str] = "1810.06111"
+
+    def __post_init__(self) -> None:
+        for key in ("hidden", "steps"):
+            if getattr(self, key) < 1:
+                raise SettingsError(f"{key}: {getattr(self, key)} is not allowed, at least 1")
+
+    def build(self, n_hit_inputs: int, n_edge_inputs: int) -> "AttentionNetwork":
+        return AttentionNetwork(self, n_hit_inputs, n_edge_inputs)
+
+
+class AttentionNetwork(EdgeNetwork):
+    """Logit of each edge after message passing over the whole graph."""
+
+    def __init__(self, settings: AttentionSettings, n_hit_inputs: int, n_edge_inputs: int) -> None:
+        super().__init__(n_hit_inputs, n_edge_inputs)
+        self.settings = settings
+        hidden, width = settings.hidden, settings.hidden + n_hit_inputs
+        self.encode = _layers([n_hit_inputs, hidden])
+        self.judge = _layers([2 * width + n_edge_inputs, hidden, hidden]).append(
+            nn.Linear(hidden, 1)
+        )
+        self.update = _layers([2 * width, hidden, hidden])
+
+    def forward(self, x: Tensor, edge_index: Tensor, edge_attr: Tensor) -> Tensor:
+        *_, last = self._logits(x, edge_index, edge_attr)
+        return last
+
+    def all_logits(self, x: Tensor, edge_index: Tensor, edge_attr: Tensor) -> Tensor:
+        """Logits before every round and after the last one, (steps + 1, n_edges)."""
+        return torch.stack(list(self._logits(x, edge_index, edge_attr)))
+
+    def _logits(self, x: Tensor, edge_index: Tensor, edge_attr: Tensor) -> Iterator[Tensor]:
+        given, edges = self.standardise_hits(x), self.standardise_edges(edge_attr)
+        hits = torch.cat([self.encode(given), given], dim=1)
+        logits = self._judge(hits, edge_index, edges)
+        yield logits
+        for _ in range(self.settings.steps):
+            if self.checkpointing and self.training:
+                hits, logits = checkpoint(
+                    self._round, hits, given, edge_index, edges, logits, use_reentrant=False
+                )
+            else:
+                hits, logits = self._round(hits, given, edge_index, edges, logits)
+            yield logits
+
+    def _round(
+        self, hits: Tensor, given: Tensor, edge_index: Tensor, edges: Tensor, logits: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """New states (n_hits, width), and the logits (n_edges,) they give."""
+        source, target = edge_index[0], edge_index[1]
+        attention = torch.sigmoid(logits)[:, None]
+        # In mixed precision the sums are in 32 bits: many messages meet at a hit.
+        states = hits.to(torch.promote_types(hits.dtype, torch.float32))
+        messages = torch.zeros_like(states)
+        messages = messages.index_add(0, target, attention * states.index_select(0, source))
+        messages = messages.index_add(0, source, attention * states.index_select(0, target))
+        update = torch.cat([self.update(torch.cat([messages, states], dim=1)), given], dim=1)
+        hits = hits + update if self.settings.residual else update
+        return hits, self._judge(hits, edge_index, edges)
+
+    def _judge(self, hits: Tensor, edge_index: Tensor, edges: Tensor) -> Tensor:
+        inner, outer = (hits.index_select(0, ends) for ends in (edge_index[0], edge_index[1]))
+        return logits_of(self.judge, torch.cat([inner, outer, edges], dim=1))
+
+
+def _layers(sizes: list[int]) -> nn.Sequential:
+    """Linear layers of the given sizes, each normalised before its tanh."""
+    layers: list[nn.Module] = []
+    for n_in, n_out in pairwise(sizes):
+        layers += [nn.Linear(n_in, n_out), nn.LayerNorm(n_out), nn.Tanh()]
+    return nn.Sequential(*layers)

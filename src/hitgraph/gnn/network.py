@@ -1,0 +1,163 @@
+"""The stage that all edge networks share: edges scored in their graph, those below a cut go."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from hitgraph.errors import SettingsError
+from hitgraph.gnn.inputs import edge_inputs
+from hitgraph.gnn.interaction import InteractionSettings
+from hitgraph.hits.columns import HIT_COLUMNS
+from hitgraph.lessons.losses import cut_at_efficiency
+from hitgraph.lessons.material import Material, Read
+from hitgraph.lessons.samples import edge_truth, is_true_edge, trackml_weights
+from hitgraph.lessons.settings import (
+    TrainingSettings,
+    TruthSettings,
+    check_at_least,
+    check_efficiency,
+)
+from hitgraph.lessons.workshop import Workshop
+from hitgraph.nn.edges import EdgeNetwork
+from hitgraph.pairs import PAIR_FEATURES, SHAPE_FEATURES
+from hitgraph.settings import choice
+from hitgraph.stage import NETWORKS, Context, NetworkSettings, StageSettings
+from hitgraph.state import CLUSTERS, EDGES, HITS, LOGIT, State
+from hitgraph.tensors import (
+    build_network,
+    load_network,
+    network_tensors,
+    number,
+    refuse_others,
+    take_number,
+)
+
+
+@dataclass(frozen=True)
+class NetworkStageSettings(StageSettings):
+    """A graph neural network that scores edges; those below a cut go."""
+
+    network: NetworkSettings = field(default_factory=InteractionSettings, metadata=choice(NETWORKS))
+    training: TrainingSettings = field(default_factory=TrainingSettings)
+    target_efficiency: float = 0.99  # of true edges entering that pass, on validation events
+    hit_inputs: tuple[str, ...] = ("r", "z")  # columns of hits
+    edge_inputs: tuple[str, ...] = ("logit",)  # pair features and columns of edges
+    sectors: int = 1  # train on this many phi sectors of an event, one a step
+    reflect: bool = False  # train on phi and z mirror images at random
+
+    gives: ClassVar[frozenset[str]] = frozenset({EDGES, LOGIT})
+
+    def __post_init__(self) -> None:
+        check_efficiency(self.target_efficiency)
+        check_at_least(self, sectors=1)
+        for key in ("hit_inputs", "edge_inputs"):
+            if not getattr(self, key):
+                raise SettingsError(f"{key}: is empty")
+        unmirrored = [
+            name
+            for name in self.hit_inputs
+            if name not in HIT_COLUMNS or not HIT_COLUMNS[name].mirrored
+        ]
+        if self.reflect and unmirrored:
+            raise SettingsError(
+                f"hit_inputs: {unmirrored[0]!r} has no mirror image (a cluster does not show the "
+                "signs of its direction): leave it out, or set reflect: false"
+            )
+
+    @property
+    def needs(self) -> frozenset[str]:  # type: ignore[override]
+        edge = (f"edge.{name}" for name in self.edge_inputs if name not in PAIR_FEATURES)
+        shape = {CLUSTERS} if not set(self.edge_inputs).isdisjoint(SHAPE_FEATURES) else set()
+        return frozenset({HITS, EDGES, *shape, *edge, *(f"hit.{name}" for name in self.hit_inputs)})
+
+    def build(self) -> EdgeNetwork:
+        """The untrained network."""
+        return self.network.build(len(self.hit_inputs), len(self.edge_inputs))
+
+    def load(self, context: Context, tensors: Mapping[str, Tensor]) -> "NetworkStage":
+        network = load_network(self.build, tensors, "network", self.network)
+        refuse_others(tensors, ["cut", *network_tensors(network, "network")])
+        cut = take_number(tensors, "cut", low=0.0, high=1.0)
+        return NetworkStage(context, self, network.to(context.device), cut)
+
+    def learn(self, context: Context, material: Material, workshop: Workshop) -> "NetworkStage":
+        from hitgraph.gnn.lesson import GraphLesson, load_graph
+
+        network = build_network(self.build, self.network)
+        stage = NetworkStage(context, self, network, 0.0)
+
+        train, validation = (
+            [
+                workshop.cached(f"{kind}-{k}", partial(stage.graph, read, workshop.truth))
+                for k, read in enumerate(reads)
+            ]
+            for kind, reads in (("train", material.train), ("validation", material.validation))
+        )
+        batch, _ = load_graph(train[0])
+        assert batch.edge_attr is not None
+        network.learn_inputs(batch.x, batch.edge_attr)
+        network.checkpointing = self.training.checkpointing
+        lesson = GraphLesson(self, workshop.seed, train, validation)
+        merit = workshop.fit(network, lesson, self.training)
+        scores = []
+        with torch.inference_mode():
+            for read in material.validation:
+                sample, state = read()
+                true = is_true_edge(sample, state.graph())
+                scores.append(torch.sigmoid(stage.logits(state)[true].double()))
+        cut = cut_at_efficiency(torch.cat(scores), self.target_efficiency)
+        workshop.record({**merit, "cut": cut})
+        return NetworkStage(context, self, network, cut)
+
+
+@dataclass(frozen=True, eq=False)
+class NetworkStage:
+    """Ready to run."""
+
+    context: Context
+    settings: NetworkStageSettings
+    network: EdgeNetwork
+    cut: float  # edges with a score (0 to 1) below it go
+
+    def __post_init__(self) -> None:
+        self.network.backend = self.context.backend
+
+    def __call__(self, state: State) -> State:
+        return state.with_edge(logit=self.logits(state)).cut(self.cut)
+
+    def inputs(self, state: State) -> tuple[Tensor, Tensor]:
+        """What the network sees of hits (n_hits, n) and of edges (n_edges, m)."""
+        settings, context = self.settings, self.context
+        edge_attr = edge_inputs(state, context.detector, settings.edge_inputs, context.backend)
+        return state.hit_columns(settings.hit_inputs), edge_attr
+
+    def logits(self, state: State) -> Tensor:
+        """(n_edges,) of the edges of the state."""
+        x, edge_attr = self.inputs(state)
+        with self.context.mixed_precision():
+            logits: Tensor = self.network(x, state.graph(), edge_attr)
+        return logits.float()
+
+    def graph(self, read: Read, truth: TruthSettings) -> dict[str, Tensor]:
+        """What a lesson reads of one event."""
+        sample, state = read()
+        edges = state.graph()
+        x, edge_attr = self.inputs(state)
+        y, weight = edge_truth(sample, edges, truth)
+        if self.settings.training.trackml_weights:
+            weight = weight * trackml_weights(sample, edges, y)
+        return {
+            "x": x,
+            "phi": sample.hits.column("phi"),
+            "edge_index": edges.int(),
+            "edge_attr": edge_attr,
+            "y": y.to(torch.uint8),
+            "weight": weight,
+        }
+
+    def tensors(self) -> dict[str, Tensor]:
+        return {**network_tensors(self.network, "network"), "cut": number(self.cut)}

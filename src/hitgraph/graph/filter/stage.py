@@ -1,0 +1,137 @@
+"""The filter as a stage: candidate edges scored one by one; those below a cut go."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from hitgraph.errors import SettingsError
+from hitgraph.graph.filter import FilterNetwork, FilterSettings, score_candidates
+from hitgraph.hits.columns import check_hit_columns, expand_groups
+from hitgraph.lessons.losses import cut_at_efficiency
+from hitgraph.lessons.material import Material
+from hitgraph.lessons.samples import is_true_edge
+from hitgraph.lessons.settings import (
+    TrainingSettings,
+    check_at_least,
+    check_efficiency,
+    refuse_checkpointing,
+)
+from hitgraph.lessons.workshop import Workshop
+from hitgraph.pairs import PAIR_FEATURES, PAIR_GROUPS, SHAPE_FEATURES, pair_columns
+from hitgraph.stage import Context, StageSettings
+from hitgraph.state import CLUSTERS, EDGES, HITS, LOGIT, State
+from hitgraph.tensors import (
+    build_network,
+    load_network,
+    network_tensors,
+    number,
+    refuse_others,
+    take_number,
+)
+
+
+@dataclass(frozen=True)
+class FilterStageSettings(StageSettings):
+    """Candidate edges scored one by one by a small network; those below a cut go."""
+
+    network: FilterSettings = field(default_factory=FilterSettings)
+    training: TrainingSettings = field(default_factory=TrainingSettings)
+    target_efficiency: float = 0.98  # of true edges entering that pass, on validation events
+    batches_per_event: int = 12  # optimiser steps on each event an epoch
+    hit_inputs: tuple[str, ...] = ("position", "clusters")  # where the network sees hits
+    pair_inputs: tuple[str, ...] = ("geometry", "shape")  # where it sees pairs
+
+    paper: ClassVar[str] = "2103.06995"
+    gives: ClassVar[frozenset[str]] = frozenset({EDGES, LOGIT})
+
+    def __post_init__(self) -> None:
+        check_efficiency(self.target_efficiency)
+        refuse_checkpointing(self.training)
+        check_at_least(self, batches_per_event=1)
+        hits, pairs = self.hit_inputs, self.pair_inputs
+        object.__setattr__(self, "hit_inputs", expand_groups(hits) if self.sees("hits") else ())
+        object.__setattr__(
+            self, "pair_inputs", expand_groups(pairs, PAIR_GROUPS) if self.sees("pairs") else ()
+        )
+        check_hit_columns("hit_inputs", self.hit_inputs)
+        for name in self.pair_inputs:
+            if name not in PAIR_FEATURES:
+                raise SettingsError(
+                    f"pair_inputs: {name!r} is not allowed; any of {', '.join(PAIR_FEATURES)}"
+                )
+        for kind in ("hit", "pair"):
+            if self.sees(f"{kind}s") and not getattr(self, f"{kind}_inputs"):
+                raise SettingsError(f"{kind}_inputs: is empty, network.inputs asks for some")
+
+    def sees(self, what: str) -> bool:
+        """Whether the network is given "hits", "pairs"."""
+        return self.network.inputs in (what, "both")
+
+    @property
+    def needs(self) -> frozenset[str]:  # type: ignore[override]
+        shape = {CLUSTERS} if not set(self.pair_inputs).isdisjoint(SHAPE_FEATURES) else set()
+        return frozenset({HITS, EDGES, *shape, *(f"hit.{name}" for name in self.hit_inputs)})
+
+    def build(self) -> FilterNetwork:
+        """The untrained network."""
+        return FilterNetwork(self.network, self.hit_inputs, self.pair_inputs)
+
+    def load(self, context: Context, tensors: Mapping[str, Tensor]) -> "FilterStage":
+        network = load_network(self.build, tensors, "network", self.network)
+        refuse_others(tensors, ["cut", *network_tensors(network, "network")])
+        cut = take_number(tensors, "cut", low=0.0, high=1.0)
+        return FilterStage(context, network.to(context.device), cut)
+
+    def learn(self, context: Context, material: Material, workshop: Workshop) -> "FilterStage":
+        from hitgraph.graph.filter.lesson import FilterLesson
+
+        network = build_network(self.build, self.network)
+        sample, state = material.train[0]()
+        edges = state.graph()
+        some = edges[:, :: max(1, edges.shape[1] // 200_000)]
+        network.learn_inputs(
+            sample.hits.take(self.hit_inputs),
+            pair_columns(sample.hits, some, context.detector, self.pair_inputs),
+        )
+        events = material.train, material.validation
+        lesson = FilterLesson(self, context.detector, workshop.truth, workshop.seed, *events)
+        merit = workshop.fit(network, lesson, self.training)
+        scores = []
+        for read in material.validation:
+            sample, state = read()
+            edges = state.graph()
+            true = edges[:, is_true_edge(sample, edges)]
+            logits = score_candidates(network, sample.hits, true, context.detector)
+            scores.append(torch.sigmoid(logits.double()))
+        cut = cut_at_efficiency(torch.cat(scores), self.target_efficiency)
+        workshop.record({**merit, "cut": cut})
+        return FilterStage(context, network, cut)
+
+
+@dataclass(frozen=True, eq=False)
+class FilterStage:
+    """Ready to run."""
+
+    context: Context
+    network: FilterNetwork
+    cut: float  # edges with a score (0 to 1) below it go
+
+    def __call__(self, state: State) -> State:
+        return state.with_edge(logit=self.logits(state)).cut(self.cut)
+
+    def logits(self, state: State) -> Tensor:
+        """(n_edges,) of the edges of the state."""
+        with self.context.mixed_precision():
+            return score_candidates(
+                self.network,
+                state.hits,
+                state.graph(),
+                self.context.detector,
+                backend=self.context.backend,
+            )
+
+    def tensors(self) -> dict[str, Tensor]:
+        return {**network_tensors(self.network, "network"), "cut": number(self.cut)}

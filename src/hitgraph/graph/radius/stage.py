@@ -1,0 +1,100 @@
+"""Metric learning as a stage: hits that lie near each other in a learnt space are joined."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from torch import Tensor
+
+from hitgraph.errors import SettingsError
+from hitgraph.graph.radius.embedding import EmbeddingNetwork, EmbeddingSettings, RadiusBuilder
+from hitgraph.hits.columns import check_hit_columns, expand_groups
+from hitgraph.lessons.material import Material
+from hitgraph.lessons.settings import (
+    TrainingSettings,
+    check_at_least,
+    check_efficiency,
+    refuse_checkpointing,
+)
+from hitgraph.lessons.workshop import Workshop
+from hitgraph.stage import Context, StageSettings
+from hitgraph.state import EDGES, HITS, State
+from hitgraph.tensors import (
+    build_network,
+    load_network,
+    network_tensors,
+    number,
+    refuse_others,
+    take_number,
+)
+
+
+@dataclass(frozen=True)
+class RadiusSettings(StageSettings):
+    """Pairs of hits within a radius in a learnt space."""
+
+    network: EmbeddingSettings = field(default_factory=EmbeddingSettings)
+    training: TrainingSettings = field(default_factory=TrainingSettings)
+    target_efficiency: float = 0.98  # of true edges within the radius, on validation events
+    max_neighbours: int | None = None  # nearest ones kept a hit
+    random_epochs: int = 1  # epochs with random pairs only, before hard negatives are mined
+    hit_inputs: tuple[str, ...] = ("position", "clusters")
+
+    paper: ClassVar[str] = "2103.06995"
+    gives: ClassVar[frozenset[str]] = frozenset({EDGES})
+
+    def __post_init__(self) -> None:
+        check_efficiency(self.target_efficiency)
+        refuse_checkpointing(self.training)
+        if self.max_neighbours is not None and self.max_neighbours < 1:
+            raise SettingsError(
+                f"max_neighbours: {self.max_neighbours} is not allowed, at least 1 or null for all"
+            )
+        check_at_least(self, random_epochs=0)
+        object.__setattr__(self, "hit_inputs", expand_groups(self.hit_inputs))
+        check_hit_columns("hit_inputs", self.hit_inputs)
+        if not self.hit_inputs:
+            raise SettingsError("hit_inputs: is empty")
+
+    @property
+    def needs(self) -> frozenset[str]:  # type: ignore[override]
+        return frozenset({HITS, *(f"hit.{name}" for name in self.hit_inputs)})
+
+    def build(self) -> EmbeddingNetwork:
+        """The untrained network."""
+        return EmbeddingNetwork(self.network, self.hit_inputs)
+
+    def load(self, context: Context, tensors: Mapping[str, Tensor]) -> "RadiusStage":
+        network = load_network(self.build, tensors, "network", self.network)
+        refuse_others(tensors, ["radius", *network_tensors(network, "network")])
+        radius = take_number(tensors, "radius", low=0.0)
+        return RadiusStage(context, self, network.to(context.device), radius)
+
+    def learn(self, context: Context, material: Material, workshop: Workshop) -> "RadiusStage":
+        from hitgraph.graph.radius.lesson import EmbeddingLesson, radius_at_efficiency
+
+        network = build_network(self.build, self.network)
+        network.learn_inputs(material.train[0]().sample.hits.take(self.hit_inputs))
+        events = material.train, material.validation
+        lesson = EmbeddingLesson(self, workshop.truth, workshop.seed, *events)
+        merit = workshop.fit(network, lesson, self.training)
+        radius = radius_at_efficiency(network, material.validation, self.target_efficiency)
+        workshop.record({**merit, "radius": radius})
+        return RadiusStage(context, self, network, radius)
+
+
+@dataclass(frozen=True, eq=False)
+class RadiusStage:
+    """Ready to run."""
+
+    context: Context
+    settings: RadiusSettings
+    network: EmbeddingNetwork
+    radius: float  # in the learnt space
+
+    def __call__(self, state: State) -> State:
+        builder = RadiusBuilder(self.network, self.radius, self.settings.max_neighbours)
+        return state.with_edges(builder.build(state.hits, self.context.backend))
+
+    def tensors(self) -> dict[str, Tensor]:
+        return {**network_tensors(self.network, "network"), "radius": number(self.radius)}

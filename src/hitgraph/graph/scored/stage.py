@@ -1,0 +1,85 @@
+"""The scored windows as a stage."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor
+
+from hitgraph.errors import SettingsError
+from hitgraph.graph.scored.builder import ScoredBuilder
+from hitgraph.graph.scored.tables import TENSORS, ScoredWindows
+from hitgraph.graph.windows import TENSORS as WINDOW_TENSORS
+from hitgraph.graph.windows import WindowBuilder
+from hitgraph.lessons.material import Material, Read
+from hitgraph.lessons.samples import Sample
+from hitgraph.lessons.workshop import Workshop
+from hitgraph.stage import Context, StageSettings
+from hitgraph.state import CLUSTERS, EDGES, HITS, LOGIT, State
+from hitgraph.tensors import refuse_others
+
+
+@dataclass(frozen=True)
+class ScoredSettings(StageSettings):
+    """Pairs of hits within wide windows whose score, a sum of learnt table entries, is high."""
+
+    target_efficiency: float = 0.99  # of true edges, windows and score together
+    skip_weight: float = 0.1  # in the score, of two hits of a particle that are not neighbours
+    pair_coverage: float = 0.999  # share of the true edges that the kept layer pairs hold
+    tail: float = 0.0005  # share of a layer pair's true edges cut on each side of each window
+    cluster_shape: bool = True  # let the score see cluster shape and charge; events need cells
+    events: int = 12  # events to learn from, at most
+
+    gives: ClassVar[frozenset[str]] = frozenset({EDGES, LOGIT})
+
+    def __post_init__(self) -> None:
+        for key in ("target_efficiency", "pair_coverage"):
+            if not 0 < getattr(self, key) <= 1:
+                raise SettingsError(f"{key}: {getattr(self, key)} is not in (0, 1]")
+        if not 0 <= self.skip_weight <= 1:
+            raise SettingsError(f"skip_weight: {self.skip_weight} is not in [0, 1]")
+        if not 0 <= self.tail < 0.5:
+            raise SettingsError(f"tail: {self.tail} is not in [0, 0.5)")
+        if self.events < 1:
+            raise SettingsError(f"events: {self.events} is not allowed, at least 1")
+
+    @property
+    def needs(self) -> frozenset[str]:  # type: ignore[override]
+        return frozenset({HITS, CLUSTERS} if self.cluster_shape else {HITS})
+
+    def load(self, context: Context, tensors: Mapping[str, Tensor]) -> "ScoredStage":
+        refuse_others(tensors, [*WINDOW_TENSORS, *TENSORS, "cut", "density"])
+        return ScoredStage(context, ScoredWindows.from_tensors(tensors, self.cluster_shape))
+
+    def learn(self, context: Context, material: Material, workshop: Workshop) -> "ScoredStage":
+        from hitgraph.graph.scored.learning import learn_scored_windows
+
+        events = [_sample_of(read) for read in material.train[: self.events]]
+        workshop.report(f"learning windows from {len(events)} events")
+        scored = learn_scored_windows(events, context.detector, self)
+        workshop.record({"layer_pairs": len(scored), "cut": scored.cut, "density": scored.density})
+        return ScoredStage(context, scored)
+
+
+def _sample_of(read: Read) -> Callable[[], Sample]:
+    return lambda: read().sample
+
+
+class ScoredStage:
+    """Ready to run."""
+
+    def __init__(self, context: Context, scored: ScoredWindows) -> None:
+        self.context, self.scored = context, scored
+        self.builder = ScoredBuilder(scored, context.detector)
+
+    def __call__(self, state: State) -> State:
+        edges, logits = self.builder.search(state.hits, self.context.backend)
+        return state.with_edges(edges, logit=logits)
+
+    def tensors(self) -> dict[str, Tensor]:
+        return self.scored.tensors()
+
+    def inside(self, state: State) -> dict[str, State]:
+        """The edges that pass the windows, before they are scored: for studies of losses."""
+        builder = WindowBuilder(self.scored.windows, self.context.detector)
+        return {"windows": state.with_edges(builder.build(state.hits, self.context.backend))}

@@ -1,0 +1,47 @@
+"""Losses and figures of merit on labelled edges, and the cut that keeps enough of them."""
+
+import torch
+from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from hitgraph.errors import InputError
+from hitgraph.lessons.lesson import Batch
+
+
+def weighted_loss(logits: Tensor, batch: Batch) -> Tensor:
+    """Binary cross entropy averaged by weight, 0 without edges; logits (..., n_edges)."""
+    if logits.numel() == 0:
+        return logits.sum()
+    loss = binary_cross_entropy_with_logits(logits, batch.y.expand_as(logits), reduction="none")
+    return (loss * batch.weight).mean() / batch.weight.mean().clamp_min(1e-6)
+
+
+def kept_at_efficiency(logits: Tensor, batch: Batch, efficiency: float) -> float:
+    """Edges above the cut that keeps `efficiency` of the true ones, divided by the true ones."""
+    true = logits[(batch.y > 0) & (batch.weight > 0)]
+    if len(true) == 0:
+        return 0.0
+    cut = torch.quantile(true, 1 - efficiency) if len(true) < 2**24 else true.median()
+    return float((logits[batch.weight > 0] >= cut).sum() / len(true))
+
+
+def auc(logits: Tensor, batch: Batch) -> float:
+    """Area under the ROC curve of the edges that are not neutral."""
+    counted = batch.weight > 0
+    scores, y = logits[counted], batch.y[counted] > 0
+    order = torch.argsort(scores)
+    rank = torch.empty_like(order)
+    rank[order] = torch.arange(1, len(order) + 1, device=order.device)
+    n_true, n_fake = int(y.sum()), int((~y).sum())
+    if n_true == 0 or n_fake == 0:
+        return 1.0
+    return (float(rank[y].double().sum()) - n_true * (n_true + 1) / 2) / (n_true * n_fake)
+
+
+def cut_at_efficiency(scores: Tensor, efficiency: float) -> float:
+    """The score that a fraction `efficiency` of the true edges reaches or passes."""
+    if len(scores) == 0:
+        raise InputError("the validation events have no true edge of a target particle")
+    rank = min(int((1 - efficiency) * len(scores)), len(scores) - 1)
+    value = float(torch.sort(scores).values[rank])
+    return min(max(value, 1e-9), 1 - 1e-9)

@@ -1,0 +1,34 @@
+"""The contract of networks that score edges."""
+
+from abc import abstractmethod
+
+from torch import Tensor, nn
+
+from hitgraph.kernels.choice import Backend
+from hitgraph.nn.blocks import Standardise
+
+
+class EdgeNetwork(nn.Module):
+    """Logit of each edge of a graph; a subclass encodes what `standardise_*` give."""
+
+    backend: Backend = "auto"  # who computes where no gradient is wanted
+    checkpointing = False  # recompute activations in the backward pass: less memory, more time
+
+    def __init__(self, n_hit_inputs: int, n_edge_inputs: int) -> None:
+        super().__init__()
+        self.standardise_hits = Standardise(n_hit_inputs)
+        self.standardise_edges = Standardise(n_edge_inputs)
+
+    def learn_inputs(self, x: Tensor, edge_attr: Tensor) -> None:
+        """Standardise by a sample of hits (n, n_hit_inputs) and edges (n, n_edge_inputs)."""
+        self.standardise_hits.learn(x)
+        self.standardise_edges.learn(edge_attr)
+
+    @abstractmethod
+    def forward(self, x: Tensor, edge_index: Tensor, edge_attr: Tensor) -> Tensor:
+        """(n_hits, n_hit_inputs), (2, n_edges), (n_edges, n_edge_inputs) -> logits (n_edges,)."""
+
+    def all_logits(self, x: Tensor, edge_index: Tensor, edge_attr: Tensor) -> Tensor:
+        """(n, n_edges) logits that the training loss is the mean over; the last are `forward`'s."""
+        logits: Tensor = self(x, edge_index, edge_attr)
+        return logits[None]

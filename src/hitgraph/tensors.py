@@ -1,0 +1,141 @@
+"""Tensors that come out of a file: each is checked before anything is done with it."""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from hitgraph.errors import InputError, SettingsError
+
+N = TypeVar("N", bound=nn.Module)
+
+MAX_SIZE = ("HITGRAPH_MAX_SIZE", 16_384)  # of a width, a number of layers or rounds
+MAX_PARAMETERS = ("HITGRAPH_MAX_PARAMETERS", 1_000_000_000)  # of a network
+
+
+def take(
+    tensors: Mapping[str, Tensor],
+    name: str,
+    shape: Sequence[int | None],
+    dtype: torch.dtype = torch.float32,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+) -> Tensor:
+    """The tensor of that name, which is of this shape (None: any length) and type, and finite.
+
+    `low` and `high` bound its values. Raises InputError otherwise.
+    """
+    if name not in tensors:
+        raise InputError(f"{name}: is missing; there is: {', '.join(sorted(tensors)) or 'nothing'}")
+    tensor = tensors[name]
+    wanted = "(" + ", ".join("any" if n is None else str(n) for n in shape) + ")"
+    fits = tensor.ndim == len(shape) and all(
+        n in (None, found) for n, found in zip(shape, tensor.shape, strict=True)
+    )
+    if not fits or tensor.dtype != dtype:
+        raise InputError(
+            f"{name}: is {tensor.dtype} of shape {tuple(tensor.shape)}, expected {dtype} of "
+            f"shape {wanted}"
+        )
+    if dtype.is_floating_point and not bool(torch.isfinite(tensor).all()):
+        bad = int((~torch.isfinite(tensor)).sum())
+        raise InputError(f"{name}: {bad} of its {tensor.numel()} numbers are infinite or NaN")
+    if tensor.numel():
+        lowest, highest = (float(end) for end in tensor.aminmax())
+        if low is not None and lowest < low:
+            raise InputError(f"{name}: holds {lowest:g}, at least {low:g} is allowed")
+        if high is not None and highest > high:
+            raise InputError(f"{name}: holds {highest:g}, at most {high:g} is allowed")
+    return tensor
+
+
+def take_number(
+    tensors: Mapping[str, Tensor], name: str, low: float | None = None, high: float | None = None
+) -> float:
+    """A single number, kept as float64."""
+    return float(take(tensors, name, (), torch.float64, low=low, high=high))
+
+
+def number(value: float) -> Tensor:
+    """As `take_number` reads it."""
+    return torch.tensor(value, dtype=torch.float64)
+
+
+def refuse_others(tensors: Mapping[str, Tensor], known: Sequence[str]) -> None:
+    """Raise InputError where there is a tensor that the stage does not know."""
+    for name in tensors:
+        if name not in known:
+            raise InputError(f"{name}: unknown tensor; known: {', '.join(known) or 'none'}")
+
+
+def build_network(build: Callable[[], N], *settings: Any) -> N:
+    """A network, after its size is found to be allowed; nothing large is made before that.
+
+    `settings` are the dataclasses its sizes stand in. Raises SettingsError naming the limit.
+    """
+    _check_sizes(settings)
+    with torch.device("meta"):
+        n_parameters = sum(one.numel() for one in build().parameters())
+    key, most = MAX_PARAMETERS
+    if n_parameters > limit(MAX_PARAMETERS):
+        raise SettingsError(
+            f"a network of {n_parameters:,} parameters is not allowed, at most "
+            f"{limit(MAX_PARAMETERS):,}: raise it with the environment variable {key} "
+            f"(default {most:,})"
+        )
+    return build()
+
+
+def load_network(
+    build: Callable[[], N], tensors: Mapping[str, Tensor], prefix: str, *settings: Any
+) -> N:
+    """The network whose state dict stands in `tensors` under `prefix.`, ready to run.
+
+    Raises InputError where a tensor is missing, of another shape or type, or not finite.
+    """
+    _check_sizes(settings)
+    with torch.device("meta"):
+        network = build()
+    state = {}
+    for key, wanted in network.state_dict().items():
+        low = 1e-30 if key.endswith("std") else None  # a scale is divided by
+        state[key] = take(tensors, f"{prefix}.{key}", wanted.shape, wanted.dtype, low=low)
+    for name in tensors:
+        if name.startswith(f"{prefix}.") and name[len(prefix) + 1 :] not in state:
+            raise InputError(f"{name}: the network has no such tensor")
+    network.load_state_dict(state, assign=True)
+    network.requires_grad_(False)
+    return network.eval()
+
+
+def network_tensors(network: nn.Module, prefix: str) -> dict[str, Tensor]:
+    """The state dict of a network as `load_network` reads it."""
+    return {f"{prefix}.{key}": value for key, value in network.state_dict().items()}
+
+
+def limit(of: tuple[str, int]) -> int:
+    """A limit: its default, or what the environment says."""
+    key, default = of
+    text = os.environ.get(key, "")
+    if not text:
+        return default
+    if not text.isdigit():
+        raise SettingsError(f"environment variable {key}: {text!r} is no whole number")
+    return int(text)
+
+
+def _check_sizes(settings: Sequence[Any]) -> None:
+    key, default = MAX_SIZE
+    most = limit(MAX_SIZE)
+    for one in settings:
+        for field in fields(one):
+            value = getattr(one, field.name)
+            if isinstance(value, int) and value > most:
+                raise SettingsError(
+                    f"{field.name}: {value} is not allowed, at most {most}: raise it with the "
+                    f"environment variable {key} (default {default})"
+                )

@@ -1,0 +1,122 @@
+"""Joining as a stage: tracks that are parts of one particle become one."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from hitgraph.lessons.material import Material, Read
+from hitgraph.lessons.settings import (
+    TrainingSettings,
+    refuse_checkpointing,
+    refuse_trackml_weights,
+)
+from hitgraph.lessons.workshop import Workshop
+from hitgraph.stage import Context, StageSettings
+from hitgraph.state import HITS, LABELS, State
+from hitgraph.tensors import (
+    build_network,
+    load_network,
+    network_tensors,
+    number,
+    refuse_others,
+    take_number,
+)
+from hitgraph.tracks.join import JoinNetwork, JoinSettings, join_tracks
+from hitgraph.tracks.parts import part_pairs
+from hitgraph.tracks.stage import best_of
+
+JOIN_CUTS = (0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998)
+
+
+@dataclass(frozen=True)
+class JoinStageSettings(StageSettings):
+    """Tracks that are parts of one particle joined, told by a small network."""
+
+    network: JoinSettings = field(default_factory=JoinSettings)
+    training: TrainingSettings = field(default_factory=TrainingSettings)
+
+    needs: ClassVar[frozenset[str]] = frozenset({HITS, LABELS})
+    gives: ClassVar[frozenset[str]] = frozenset({LABELS})
+
+    def __post_init__(self) -> None:
+        refuse_checkpointing(self.training)
+        refuse_trackml_weights(self.training)
+
+    def build(self) -> JoinNetwork:
+        """The untrained network."""
+        return JoinNetwork(self.network)
+
+    def load(self, context: Context, tensors: Mapping[str, Tensor]) -> "JoinStage":
+        network = load_network(self.build, tensors, "network", self.network)
+        refuse_others(tensors, ["score_cut", *network_tensors(network, "network")])
+        cut = take_number(tensors, "score_cut", low=0.0, high=1.0)
+        settings = replace(self.network, score_cut=cut)
+        return JoinStage(context, settings, network.to(context.device))
+
+    def learn(self, context: Context, material: Material, workshop: Workshop) -> "JoinStage":
+        from hitgraph.tracks.join.lesson import JoinLesson, load_pairs
+
+        def prepared(kind: str, events: Sequence[Read]) -> tuple[Tensor, Tensor]:
+            return load_pairs(
+                [
+                    workshop.cached(f"{kind}-{k}", partial(self.pairs, read, workshop))
+                    for k, read in enumerate(events)
+                ]
+            )
+
+        network = build_network(self.build, self.network)
+        features, is_true = prepared("train", material.train)
+        if not is_true.any():
+            workshop.report("join: no particle has two tracks, there is nothing to join")
+            workshop.record({"true_pairs": 0})
+            # No score is above one: nothing will be joined, short tracks are dropped.
+            return JoinStage(context, replace(self.network, score_cut=1.0), network.eval())
+        network.standardise.learn(features)
+        check = prepared("validation", material.validation)
+        lesson = JoinLesson(self, workshop.seed, features, is_true, *check)
+        merit = workshop.fit(network, lesson, self.training)
+        workshop.report("choosing the score cut of the joining")
+        choices = {
+            cut: JoinStage(context, replace(self.network, score_cut=cut), network)
+            for cut in sorted({self.network.score_cut, *JOIN_CUTS})
+        }
+        cut, facts = best_of(choices, material, workshop)
+        workshop.record({**merit, **facts})
+        return choices[cut]
+
+    def pairs(self, read: Read, workshop: Workshop) -> dict[str, Tensor]:
+        """What the lesson reads of one event."""
+        from hitgraph.tracks.join.lesson import are_parts_of_one
+
+        sample, state = read()
+        assert state.labels is not None
+        pairs = part_pairs(sample.hits, state.labels, self.network.max_hits)
+        is_true = are_parts_of_one(workshop.majority(sample, state.labels), pairs)
+        return {"features": pairs.features, "is_true": is_true}
+
+
+@dataclass(frozen=True, eq=False)
+class JoinStage:
+    """Ready to run."""
+
+    context: Context
+    settings: JoinSettings
+    network: JoinNetwork
+
+    def __call__(self, state: State) -> State:
+        assert state.labels is not None
+        settings = self.settings
+        pairs = part_pairs(state.hits, state.labels, settings.max_hits)
+        with self.context.mixed_precision():
+            scores = torch.sigmoid(self.network(pairs.features))
+        backend = self.context.backend
+        labels = join_tracks(state.hits, state.labels, pairs, scores, settings, backend)
+        return state.with_labels(labels)
+
+    def tensors(self) -> dict[str, Tensor]:
+        cut = number(self.settings.score_cut)
+        return {**network_tensors(self.network, "network"), "score_cut": cut}

@@ -1,0 +1,93 @@
+"""Track builders as stages: from scored edges to labels, with a cut on the scores that is tuned."""
+
+import contextlib
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from torch import Tensor
+
+from hitgraph.errors import SettingsError
+from hitgraph.hits import Hits
+from hitgraph.kernels.choice import Backend
+from hitgraph.lessons.material import Material
+from hitgraph.lessons.workshop import Workshop
+from hitgraph.stage import Context, Stage, StageSettings
+from hitgraph.state import EDGES, HITS, LABELS, LOGIT, State
+from hitgraph.tensors import number, refuse_others, take_number
+
+CUTS = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+
+
+class TrackSettings(StageSettings):
+    """A track builder: a subclass is a frozen dataclass with the fields score_cut and min_hits."""
+
+    score_cut: float
+    min_hits: int
+
+    needs: ClassVar[frozenset[str]] = frozenset({HITS, EDGES, LOGIT})
+    gives: ClassVar[frozenset[str]] = frozenset({LABELS})
+
+    @abstractmethod
+    def build(
+        self, hits: Hits, edge_index: Tensor, scores: Tensor, backend: Backend = "auto"
+    ) -> Tensor:
+        """Track of each hit (n_hits,) int64, numbered from 0 without gaps, -1 = none.
+
+        Edges (2, n_edges) have scores (n_edges,) from 0 to 1; those above score_cut count.
+        """
+
+    def load(self, context: Context, tensors: Mapping[str, Tensor]) -> "TrackStage":
+        refuse_others(tensors, ["score_cut"])
+        cut = take_number(tensors, "score_cut", low=0.0, high=1.0)
+        return TrackStage(context, with_score_cut(self, cut))
+
+    def learn(self, context: Context, material: Material, workshop: Workshop) -> "TrackStage":
+        """The score cut, its own or one of CUTS, with the highest TrackML score in validation."""
+        workshop.report("choosing the score cut of the track builder")
+        choices = {}
+        for cut in sorted({self.score_cut, *CUTS}):
+            with contextlib.suppress(SettingsError):  # does not fit the builder's other cuts
+                choices[cut] = TrackStage(context, with_score_cut(self, cut))
+        cut, facts = best_of(choices, material, workshop)
+        workshop.record(facts)
+        return choices[cut]
+
+
+@dataclass(frozen=True, eq=False)
+class TrackStage:
+    """Ready to run."""
+
+    context: Context
+    settings: TrackSettings
+
+    def __call__(self, state: State) -> State:
+        scores = state.scores()
+        labels = self.settings.build(state.hits, state.graph(), scores, self.context.backend)
+        return state.with_labels(labels)
+
+    def tensors(self) -> dict[str, Tensor]:
+        return {"score_cut": number(self.settings.score_cut)}
+
+
+def with_score_cut(settings: TrackSettings, cut: float) -> TrackSettings:
+    """The same track builder with another cut. Raises SettingsError where it does not fit."""
+    changed: TrackSettings = replace(settings, score_cut=cut)  # type: ignore[type-var]
+    return changed
+
+
+def best_of(
+    choices: Mapping[float, Stage], material: Material, workshop: Workshop
+) -> tuple[float, dict[str, float]]:
+    """The cut whose stage has the highest mean TrackML score in validation; cut and score."""
+    events = material.validation
+    totals = dict.fromkeys(choices, 0.0)
+    for read in events:
+        example = read()
+        for cut, stage in choices.items():
+            labels = stage(example.state).labels
+            assert labels is not None
+            totals[cut] += workshop.score(example, labels) / len(events)
+    best = max(totals, key=lambda cut: totals[cut])
+    return best, {"score_cut": best, "trackml_score": totals[best]}
