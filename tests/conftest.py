@@ -36,7 +36,7 @@ def _keep_thread_number() -> Iterator[None]:
 def device(request: pytest.FixtureRequest) -> str:
     """Where to try torch's operations: on the CPU, and on a GPU if there is one.
 
-    `pytest -m gpu` takes the GPU alone. The CPU needs hitgraph.kernels.choice.torch_only besides.
+    `pytest -m gpu` takes the GPU alone. The CPU needs the backend "plain" besides.
     """
     import torch
 

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from tests.trained import RADIUS, tiny_recipe
+from tests.trained import RADIUS, tiny_recipe, untrained
 from torch.overrides import TorchFunctionMode
 
 from hitgraph.benchmark.sizes import wedge
@@ -23,9 +23,9 @@ from hitgraph.devices import find_precision
 from hitgraph.errors import SettingsError
 from hitgraph.event.event import Event
 from hitgraph.event.source import list_events, read_event
-from hitgraph.kernels.choice import torch_only
 from hitgraph.pipeline import Pipeline
 from hitgraph.pipeline_files import shipped_pipelines
+from hitgraph.records import Observer
 
 SMALL = 64  # numbers that may be read at once, as a scalar is
 TO_HOST = ("cpu", "numpy", "__array__", "__dlpack__")
@@ -60,15 +60,11 @@ def nothing_on_the_host() -> Iterator[None]:
         yield
 
 
-def watch(stage: str) -> AbstractContextManager[object]:
+class Watch(Observer):
     """The hits come from the host; from there on nothing does."""
-    return nullcontext() if stage == "features" else nothing_on_the_host()
 
-
-@pytest.fixture(autouse=True)
-def _torch_only() -> Iterator[None]:
-    with torch_only():
-        yield
+    def around(self, name: str) -> AbstractContextManager[object]:
+        return nullcontext() if name == "features" else nothing_on_the_host()
 
 
 @pytest.fixture(scope="module")
@@ -80,11 +76,11 @@ def slice_of_event() -> Event:
 @pytest.mark.parametrize("name", shipped_pipelines())
 def test_shipped_pipelines(name: str, slice_of_event: Event, device: str) -> None:
     """But for rounding, which moves a few edges across a cut."""
-    on_device = Pipeline.load(name, device, "float32")
+    on_device = Pipeline.load(name, device, "float32").rebuilt(backend="plain")
     on_device.run(slice_of_event)  # tables go to the device once
-    found = on_device.run(slice_of_event, watch=watch)
+    found = on_device.run(slice_of_event, observers=[Watch()])
     assert found.edges.device.type == device
-    expected = by_kernels(Pipeline.load(name), slice_of_event)
+    expected = Pipeline.load(name).run(slice_of_event).labels
     assert found.n_tracks > 100
     tracks, others = tracks_of(found.labels), tracks_of(expected)
     assert len(tracks & others) > 0.995 * len(tracks | others)
@@ -92,9 +88,16 @@ def test_shipped_pipelines(name: str, slice_of_event: Event, device: str) -> Non
 
 BUILDERS: dict[str, dict[str, Any]] = {
     "windows, merge": {},
-    "windows, components": {"tracks": {"builder": "components"}},
-    "windows, walkthrough": {"tracks": {"builder": "walkthrough"}},
+    "windows, components": {"tracks": {"use": "components"}},
+    "windows, walkthrough": {"tracks": {"use": "walkthrough"}},
     "radius, merge": {"graph": RADIUS},
+    "attention": {"gnn__network": {"use": "attention", "hidden": 8}},
+    "condensation": {
+        "graph": None,
+        "filter": None,
+        "gnn": None,
+        "tracks": {"use": "condensation", "network": {"hidden": 8}},
+    },
 }
 
 
@@ -103,21 +106,13 @@ def test_every_builder(
     change: dict[str, Any], tiny_store: Path, tmp_path: Path, device: str
 ) -> None:
     """Random weights, and cuts where no score lies."""
-    from tests.test_pipeline import untrained
-
     event = replace(list_events([tiny_store])[-1].read(), truth=None, particles=None)
     with_truth = list_events([tiny_store])[-1].read()
     untrained(tiny_recipe(**change), with_truth).save(tmp_path)
-    on_device = Pipeline.load(tmp_path, device, "float32")
+    on_device = Pipeline.load(tmp_path, device, "float32").rebuilt(backend="plain")
     on_device.run(event)
-    found = on_device.run(event, watch=watch)
-    assert tracks_of(found.labels) == tracks_of(by_kernels(Pipeline.load(tmp_path), event))
-
-
-def by_kernels(pipeline: Pipeline, event: Event) -> NDArray[np.int64]:
-    """Labels of the kernels for the CPU, inside torch_only too."""
-    with torch_only(False):
-        return pipeline.run(event).labels
+    found = on_device.run(event, observers=[Watch()])
+    assert tracks_of(found.labels) == tracks_of(Pipeline.load(tmp_path).run(event).labels)
 
 
 def tracks_of(labels: NDArray[np.int64]) -> set[tuple[int, ...]]:
@@ -125,13 +120,6 @@ def tracks_of(labels: NDArray[np.int64]) -> set[tuple[int, ...]]:
     rows = np.argsort(labels, kind="stable")
     groups = np.split(rows, np.flatnonzero(np.diff(labels[rows])) + 1)
     return {tuple(group.tolist()) for group in groups if labels[group[0]] >= 0}
-
-
-def test_the_builder_and_its_tables_are_made_once(tiny_pipeline: Path) -> None:
-    pipeline = Pipeline.load(tiny_pipeline)
-    assert pipeline.builder is pipeline.builder
-    changed = replace(pipeline, working_points=pipeline.working_points)
-    assert changed.builder is not pipeline.builder
 
 
 @pytest.mark.parametrize(
@@ -179,7 +167,7 @@ def test_mixed_precision_finds_nearly_the_same(
     precision: str, same_edges: float, same_tracks: float, slice_of_event: Event, device: str
 ) -> None:
     exact = Pipeline.load("compact", device, "float32")
-    mixed = replace(exact, precision=getattr(torch, precision))
+    mixed = exact.rebuilt(precision=getattr(torch, precision))
     one, other = (pipeline.run(slice_of_event) for pipeline in (exact, mixed))
     assert other.scores.dtype == torch.float32
     edges, mixed_edges = ({*zip(*run.edges.tolist(), strict=True)} for run in (one, other))

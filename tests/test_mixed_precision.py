@@ -9,7 +9,9 @@ from torch import Tensor, nn
 from hitgraph.gnn.interaction import InteractionNetwork, InteractionSettings
 from hitgraph.graph.filter import FilterNetwork, FilterSettings
 from hitgraph.graph.triplets import TripletFilter, TripletSettings
+from hitgraph.hits.columns import FEATURES
 from hitgraph.nn.blocks import Standardise
+from hitgraph.pairs import PAIR_FEATURES
 from hitgraph.tracks.join import JoinNetwork, JoinSettings
 from hitgraph.tracks.parts import JOIN_FEATURES
 
@@ -38,7 +40,7 @@ def interaction(**options: bool) -> Callable[[], Tensor]:
 
 def edge_filter(inputs: str) -> Callable[[], Tensor]:
     sizes = FilterSettings(hidden=32, layers=2, inputs=inputs)  # type: ignore[arg-type]
-    network = FilterNetwork(sizes, N_HIT, N_PAIR)
+    network = FilterNetwork(sizes, FEATURES[:N_HIT], PAIR_FEATURES[:N_PAIR])
     return lambda: on_graph(network)
 
 

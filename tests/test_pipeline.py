@@ -1,9 +1,11 @@
 """A saved pipeline: the same tracks after loading, one clear error for what does not fit."""
 
 import pickle
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +15,17 @@ import torch
 import yaml
 from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
-from tests.trained import RADIUS, tiny_recipe
+from tests.trained import NO_CLUSTERS, RADIUS, tiny_recipe, untrained
+from torch import Tensor
 
 import hitgraph
 from hitgraph.devices import find_device
-from hitgraph.errors import InputError, SettingsError
+from hitgraph.errors import HitgraphError, InputError, SettingsError
+from hitgraph.evaluation.judging import Judged
 from hitgraph.event.event import CellTable, Event, HitTable, TruthTable
 from hitgraph.event.source import list_events
-from hitgraph.event.truth import true_edges
-from hitgraph.graph.windows import learn_windows
-from hitgraph.hits import hits_from_event
-from hitgraph.pipeline import Pipeline, WorkingPoints, new_networks
+from hitgraph.hits.columns import FEATURES, HIT_COLUMNS, HitColumn
+from hitgraph.pipeline import Pipeline
 from hitgraph.pipeline_files import find_pipeline, shipped_pipelines
 from hitgraph.recipe import Recipe
 
@@ -43,25 +45,6 @@ def folder(tiny_pipeline: Path, tmp_path: Path) -> Path:
 def unseen(tiny_store: Path) -> Event:
     """An event like those of the training, which took no part in it."""
     return list_events([tiny_store])[-1].read()
-
-
-def untrained(recipe: Recipe, event: Event) -> Pipeline:
-    """A pipeline with random weights that keeps most edges; windows learnt on one event."""
-    assert event.detector is not None
-    torch.manual_seed(recipe.seed)
-    networks = new_networks(recipe)
-    windows = None
-    if "embedding" not in networks:
-        hits = hits_from_event(event, event.detector, recipe.clusters)
-        edges = torch.from_numpy(true_edges(event))
-        windows = learn_windows([(hits, edges)], event.detector, recipe.graph)  # type: ignore[arg-type]
-    return Pipeline(
-        recipe=recipe,
-        detector=event.detector,
-        working_points=WorkingPoints(0.1, 0.2, radius=0.5 if "embedding" in networks else None),
-        windows=windows,
-        **networks,  # type: ignore[arg-type]
-    )
 
 
 def tracks(labels: NDArray[np.int64], hit: NDArray[Any] | None = None) -> set[frozenset[int]]:
@@ -100,7 +83,7 @@ def permuted(event: Event, seed: int) -> tuple[Event, NDArray[np.int64]]:
 
 
 def test_it_finds_tracks_and_tells_what_every_stage_did(tiny_pipeline: Path, unseen: Event) -> None:
-    result = Pipeline.load(tiny_pipeline).run(unseen)
+    result = Judged(Pipeline.load(tiny_pipeline)).run(unseen)
     assert result.labels.shape == (unseen.n_hits,)
     assert result.labels.dtype == np.int64
     assert result.labels.min() == -1
@@ -123,7 +106,7 @@ def test_without_truth_it_finds_the_same_and_judges_nothing(
     tiny_pipeline: Path, unseen: Event
 ) -> None:
     pipeline = Pipeline.load(tiny_pipeline)
-    result = pipeline.run(replace(unseen, truth=None, particles=None, detector=None))
+    result = Judged(pipeline).run(replace(unseen, truth=None, particles=None, detector=None))
     np.testing.assert_array_equal(result.labels, pipeline.run(unseen).labels)
     for stage in result.stages:
         judged = (stage.efficiency, stage.target_efficiency, stage.purity, stage.scores)
@@ -135,7 +118,7 @@ def test_without_truth_it_finds_the_same_and_judges_nothing(
     [
         tiny_recipe(),
         tiny_recipe(graph=RADIUS, filter__network__inputs="hits"),
-        tiny_recipe(clusters=False, graph__cluster_shape=False, tracks__builder="components"),
+        tiny_recipe(**NO_CLUSTERS, tracks__use="components"),
     ],
     ids=["windows", "radius", "no-clusters"],
 )
@@ -144,7 +127,10 @@ def test_saved_and_loaded_it_is_the_same(recipe: Recipe, unseen: Event, tmp_path
     pipeline.save(tmp_path)
     again = Pipeline.load(tmp_path)
     assert again.recipe == recipe
-    assert again.working_points == pipeline.working_points
+    for name, stage in pipeline.stages.items():
+        tensors = again.stages[name].tensors()
+        assert tensors.keys() == stage.tensors().keys()
+        assert all(torch.equal(tensors[key], value) for key, value in stage.tensors().items())
     one, other = pipeline.run(unseen), again.run(unseen)
     assert one.edges.shape[1] > 0
     assert torch.equal(one.edges, other.edges)
@@ -197,9 +183,10 @@ def test_events_with_next_to_nothing_in_them_are_fine(
 
 def test_no_candidate_edges_at_all_give_no_tracks(tiny_pipeline: Path, unseen: Event) -> None:
     pipeline = Pipeline.load(tiny_pipeline)
-    assert pipeline.windows is not None
-    shut = replace(pipeline.windows, bounds=np.full_like(pipeline.windows.bounds, 0.0))
-    result = replace(pipeline, windows=shut).run(unseen)
+    tensors = pipeline.stages["graph"].tensors()
+    tensors["bounds"] = torch.zeros_like(tensors["bounds"])
+    shut = pipeline.recipe.step("graph").settings.load(pipeline.context, tensors)
+    result = replace(pipeline, stages={**pipeline.stages, "graph": shut}).run(unseen)
     assert [stage.edges for stage in result.stages] == [None, 0, 0, 0, None]
     assert result.n_tracks == 0
     assert set(result.labels.tolist()) == {-1}
@@ -209,7 +196,7 @@ def test_pipelines_with_cluster_shape_need_cells(tiny_pipeline: Path, unseen: Ev
     bare = replace(unseen, cells=None)
     with pytest.raises(InputError, match=f"{unseen.name}: no cell table"):
         Pipeline.load(tiny_pipeline).run(bare)
-    recipe = tiny_recipe(clusters=False, graph__cluster_shape=False)
+    recipe = tiny_recipe(**NO_CLUSTERS)
     assert untrained(recipe, unseen).run(bare).labels.shape == (unseen.n_hits,)
 
 
@@ -267,13 +254,19 @@ def test_the_same_detector_read_from_another_file_is_fine(
 
 
 def edit(folder: Path, **changes: Any) -> None:
+    """gnn__network__steps=0 is network.steps of the stage gnn; None leaves the key out."""
     path = folder / "pipeline.yaml"
     content = yaml.safe_load(path.read_text())
     for dotted, value in changes.items():
-        *keys, last = dotted.split("__")
-        place = content
-        for key in keys:
-            place = place[key]
+        first, *keys = dotted.split("__")
+        place: Any = content
+        if keys:
+            place = stage_of(content, first)
+            *keys, last = keys
+            for key in keys:
+                place = place[key]
+        else:
+            last = first
         if value is None:
             del place[last]
         else:
@@ -285,53 +278,108 @@ def cut_short(path: Path) -> None:
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
 
-def drop_weights(folder: Path, prefix: str) -> None:
+def change(folder: Path, key: str, new: Callable[[Tensor], Tensor] | None = None) -> None:
+    """Another tensor of that name, or none."""
     path = folder / "weights.safetensors"
-    save_file({key: v for key, v in load_file(path).items() if not key.startswith(prefix)}, path)
+    tensors = load_file(path)
+    old = tensors.pop(key, torch.zeros(3))
+    save_file(tensors if new is None else {**tensors, key: new(old).contiguous()}, path)
 
 
+def stage_of(content: dict[str, Any], name: str) -> dict[str, Any]:
+    found: dict[str, Any] = next(s for s in content["recipe"]["stages"] if s["name"] == name)
+    return found
+
+
+NAN = float("nan")
+TENSORS = "weights.safetensors: "
 DAMAGES: list[tuple[str, Callable[[Path], Any], str]] = [
-    ("format", lambda f: edit(f, format=99), r"pipeline.yaml: format is 99, this version reads 1"),
+    ("format", lambda f: edit(f, format=99), r"pipeline.yaml: format is 99, this version reads 2"),
     ("no format", lambda f: edit(f, format=None), r"pipeline.yaml: format is None"),
     ("yaml", lambda f: (f / "pipeline.yaml").write_text("a: ["), r"pipeline.yaml: is not YAML"),
     ("empty", lambda f: (f / "pipeline.yaml").write_text(""), r"pipeline.yaml: expected keys"),
     ("no recipe", lambda f: edit(f, recipe=None), r"pipeline.yaml: recipe: expected keys"),
     (
         "setting",
-        lambda f: edit(f, recipe__gnn__network__steps=0),
-        r"pipeline.yaml: recipe.gnn.network.steps: 0 is not allowed",
+        lambda f: edit(f, gnn__network__steps=0),
+        r"pipeline.yaml: recipe.stages.gnn.network.steps: 0 is not allowed",
     ),
     (
         "unknown key",
-        lambda f: edit(f, recipe__gnn__depth=3),
-        r"pipeline.yaml: recipe.gnn.depth: unknown key",
+        lambda f: edit(f, gnn__depth=3),
+        r"pipeline.yaml: recipe.stages.gnn.depth: unknown key",
     ),
     (
-        "cut",
-        lambda f: edit(f, working_points__gnn_cut=1.5),
-        r"pipeline.yaml: working_points.gnn_cut: 1.5 is not in \[0, 1\]",
+        "a path to import",
+        lambda f: edit(f, gnn__use="os:system"),
+        r"recipe.stages.gnn.use: 'os:system' is not allowed; one of windows",
     ),
     (
-        "no cut",
-        lambda f: edit(f, working_points__filter_cut=None),
-        r"pipeline.yaml: working_points.filter_cut: is missing",
+        "another path to import",
+        lambda f: edit(f, gnn__network__use="hitgraph.gnn.interaction:InteractionSettings"),
+        r"recipe.stages.gnn.network.use: 'hitgraph.gnn.*' is not allowed; one of interaction",
     ),
     (
-        "features",
-        lambda f: edit(f, pair_features=["curvature", "z1"]),
-        r"pair_features is \['curvature', 'z1'\].*trained with other features",
+        "a column that is not known",
+        lambda f: edit(f, filter__pair_inputs=["curvature", "z1"]),
+        r"recipe.stages.filter.pair_inputs: 'z1' is not allowed",
     ),
-    ("no features", lambda f: edit(f, hit_features=None), r"hit_features is None"),
-    ("weights", lambda f: (f / "weights.safetensors").unlink(), r"weights.safetensors: cannot be"),
-    ("half", lambda f: cut_short(f / "weights.safetensors"), r"weights.safetensors: cannot be"),
+    (
+        "a column less",
+        lambda f: edit(f, filter__pair_inputs=["curvature", "z0"]),
+        TENSORS + r"filter.network.standardise_pairs.mean: is .* shape \(25,\), expected .* \(2\)",
+    ),
+    (
+        "a size beyond all measure",
+        lambda f: edit(f, filter__network__layers=10**8),
+        TENSORS + r"filter.layers: 100000000 is not allowed, at most 16384: .*HITGRAPH_MAX_SIZE",
+    ),
+    ("cut", lambda f: change(f, "gnn.cut", lambda t: t * 0 + 1.5), "gnn.cut: holds 1.5, at most 1"),
+    ("no cut", lambda f: change(f, "filter.cut"), TENSORS + r"filter.cut: is missing"),
+    (
+        "cut type",
+        lambda f: change(f, "filter.cut", lambda t: t.float()),
+        "filter.cut: is .*float32",
+    ),
+    (
+        "stranger",
+        lambda f: change(f, "filter.bias", lambda t: t),
+        r"filter.bias: unknown tensor; known: cut, network",
+    ),
+    (
+        "nobody's",
+        lambda f: change(f, "join.cut", lambda t: t),
+        r"join.cut: belongs to no stage of the recipe \(graph, filter, gnn, tracks\)",
+    ),
+    (
+        "weight",
+        lambda f: change(f, "gnn.network.classify.0.weight", lambda t: t * NAN),
+        r"gnn.network.classify.0.weight: 64 of its 64 numbers are infinite or NaN",
+    ),
+    (
+        "scale",
+        lambda f: change(f, "gnn.network.standardise_edges.std", lambda t: t * 0),
+        r"gnn.network.standardise_edges.std: holds 0, at least",
+    ),
+    (
+        "windows upside down",
+        lambda f: change(f, "graph.bounds", lambda t: t.flip(-1)),
+        r"graph.bounds: the window of sin_dphi in row 0 begins at .* and ends at",
+    ),
+    ("windows", lambda f: change(f, "graph.bounds", lambda t: t / 0), r"graph.bounds: .* or NaN"),
+    ("no windows", lambda f: change(f, "graph.bounds"), r"graph.bounds: is missing"),
+    (
+        "windows of another detector",
+        lambda f: change(f, "graph.inner", lambda t: t + 1),
+        r"graph.the windows know volume 9",
+    ),
+    ("weights", lambda f: (f / "weights.safetensors").unlink(), TENSORS + "cannot be"),
+    ("half", lambda f: cut_short(f / "weights.safetensors"), TENSORS + "cannot be"),
     (
         "other sizes",
-        lambda f: edit(f, recipe__filter__network__hidden=9),
-        r"weights.safetensors: filter weights do not fit the recipe",
+        lambda f: edit(f, filter__network__hidden=9),
+        TENSORS + r"filter.network.pair.weight: is .*\(8, 25\), expected .*\(9, 25\)",
     ),
-    ("no gnn", lambda f: drop_weights(f, "gnn"), r"gnn weights do not fit the recipe.*Missing"),
-    ("windows", lambda f: (f / "windows.parquet").unlink(), r"windows.parquet: "),
-    ("half windows", lambda f: cut_short(f / "windows.parquet"), r"windows.parquet: "),
     ("detectors", lambda f: (f / "detectors.parquet").unlink(), r"detectors.parquet"),
     ("half detectors", lambda f: cut_short(f / "detectors.parquet"), r"detectors.parquet"),
 ]
@@ -349,11 +397,29 @@ def test_a_damaged_folder_is_one_clear_error(
         Pipeline.load(folder)
 
 
-def test_a_radius_pipeline_without_its_radius_is_refused(unseen: Event, tmp_path: Path) -> None:
-    untrained(tiny_recipe(graph=RADIUS), unseen).save(tmp_path)
-    edit(tmp_path, working_points__radius=None)
-    with pytest.raises(InputError, match=r"pipeline.yaml: working_points.radius: is missing"):
-        Pipeline.load(tmp_path)
+def test_the_limit_of_sizes_can_be_raised(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HITGRAPH_MAX_SIZE", "7")
+    with pytest.raises(InputError, match="hidden: 8 is not allowed, at most 7: raise it with"):
+        Pipeline.load(folder)
+    monkeypatch.setenv("HITGRAPH_MAX_SIZE", "many")
+    with pytest.raises(InputError, match="HITGRAPH_MAX_SIZE: 'many' is no whole number"):
+        Pipeline.load(folder)
+    monkeypatch.setenv("HITGRAPH_MAX_SIZE", "8")
+    Pipeline.load(folder)
+
+
+def test_a_column_added_to_the_code_leaves_saved_pipelines_as_they_are(
+    folder: Path, unseen: Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They name the columns they use."""
+    before = Pipeline.load(folder).run(unseen)
+    added = HitColumn("depth", "mm", derive=lambda position: position[:, 2] * 0)
+    monkeypatch.setitem(HIT_COLUMNS, "depth", added)
+    after = Pipeline.load(folder).run(unseen)
+    np.testing.assert_array_equal(after.labels, before.labels)
+    recipe = tiny_recipe(gnn__hit_inputs=["r", "depth"], filter__pair_inputs=["curvature"])
+    result = untrained(recipe, unseen).run(unseen)
+    assert result.hits.columns == (*FEATURES, "depth")
 
 
 def test_a_pipeline_that_is_not_there_is_named_beside_those_that_are(tmp_path: Path) -> None:
@@ -371,6 +437,63 @@ def test_shipped_pipelines_load() -> None:
 
 def test_the_package_offers_the_pipeline_by_name() -> None:
     assert hitgraph.Pipeline is Pipeline
+
+
+# ---------------------------------------------------------------- looking inside
+
+
+def test_the_state_after_each_stage_can_be_kept(tiny_pipeline: Path, unseen: Event) -> None:
+    pipeline = Pipeline.load(tiny_pipeline)
+    result = pipeline.run(unseen, keep="all")
+    assert list(result.kept) == STAGES
+    assert result.kept["tracks"] is result.state
+    edges = [result.kept[name].n_edges for name in STAGES]
+    assert edges[:4] == [0, *(stage.edges for stage in result.stages[1:4])]
+    assert list(pipeline.run(unseen, keep=["gnn", "graph"]).kept) == ["graph", "gnn"]
+    assert pipeline.run(unseen).kept == {}
+    with pytest.raises(SettingsError, match=r"keep: 'gcn' is no stage.*features, graph, filter"):
+        pipeline.run(unseen, keep=["gcn"])
+
+
+def test_a_state_becomes_a_graph_or_tables(tiny_pipeline: Path, unseen: Event) -> None:
+    state = Pipeline.load(tiny_pipeline).run(unseen).state
+    graph = state.to_networkx()
+    assert graph.number_of_nodes() == unseen.n_hits
+    assert state.edges is not None
+    assert set(graph.edges) == set(map(tuple, state.edges.T.tolist()))
+    i, j = state.edges[:, 0].tolist()
+    assert graph.edges[i, j]["logit"] == float(state.edge["logit"][0])
+    assert graph.nodes[i]["r"] == float(state.hits.column("r")[i])
+    tables = state.to_arrow()
+    assert set(tables) == {"hits", "edges", "tracks"}
+    assert tables["hits"]["track"].to_pylist() == state.labels.tolist()  # type: ignore[union-attr]
+    assert tables["edges"].column_names == ["inner", "outer", "logit"]
+    assert tables["edges"].num_rows == state.n_edges
+    assert tables["tracks"].num_rows == state.n_tracks > 5
+
+
+def test_a_state_becomes_data_of_torch_geometric_where_that_is(
+    tiny_pipeline: Path, unseen: Event
+) -> None:
+    state = Pipeline.load(tiny_pipeline).run(unseen).state
+    if find_spec("torch_geometric") is None:
+        with pytest.raises(HitgraphError, match="pip install torch_geometric"):
+            state.to_pyg()
+        return
+    data = state.to_pyg()
+    assert torch.equal(data.edge_index, state.edges)
+    assert torch.equal(data.y, state.labels)
+
+
+def test_what_is_printed_is_short(tiny_pipeline: Path, unseen: Event) -> None:
+    pipeline = Pipeline.load(tiny_pipeline)
+    result = pipeline.run(unseen)
+    assert repr(pipeline) == "<Pipeline tiny: graph -> filter -> gnn -> tracks, on cpu>"
+    assert re.fullmatch(r"<Result: \d+ tracks of \d+ hits in [\d.]+ s>", repr(result))
+    assert re.fullmatch(
+        r"<State: \d+ hits, \d+ edges, \d+ tracks; edge\.logit>", repr(result.state)
+    )
+    assert repr(result.hits) == f"<{unseen.n_hits} hits, 12 columns, on cpu>"
 
 
 # ---------------------------------------------------------------- devices

@@ -24,7 +24,7 @@ from hitgraph.reconstruct import (
     tracks_path,
     write_summary,
 )
-from hitgraph.records import Stage
+from hitgraph.records import StageRecord
 
 TINY = Signature("tiny", "0123456789abcdef")
 OTHER = Signature("other", "fedcba9876543210")
@@ -207,7 +207,7 @@ def test_a_damaged_summary_is_replaced(
 
 def test_stage_numbers_are_means_over_the_events_that_know_them() -> None:
     def entry(seconds: float, edges: int, efficiency: float | None) -> EventRun:
-        stages = (Stage("features", 1.0), Stage("graph", seconds, edges, efficiency))
+        stages = (StageRecord("features", 1.0), StageRecord("graph", seconds, edges, efficiency))
         return EventRun("event", 10, 2, 0.1, stages)
 
     run = Run((entry(1.0, 10, 0.5), entry(3.0, 30, None)), {}, ())

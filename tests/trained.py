@@ -5,16 +5,26 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 from hitgraph.event.event import Event
 from hitgraph.event.source import list_events
 from hitgraph.event.store import write_dataset_info, write_detectors, write_event
+from hitgraph.event.truth import true_edges
+from hitgraph.graph.windows import WindowSettings, learn_windows
+from hitgraph.hits import hits_from_event
+from hitgraph.pipeline import Pipeline
 from hitgraph.recipe import Recipe
 from hitgraph.settings import parse
+from hitgraph.stage import STAGES, Context, Stage
+from hitgraph.tensors import network_tensors, number
+from hitgraph.tracks.stage import TrackSettings
 
 if TYPE_CHECKING:
     from hitgraph.training.train import Training
 
 N_TRAIN, N_VALIDATION = 3, 2
+CONDENSATION_CUTS = {"beta_cut": 0.5, "radius": 0.3}
 
 RECIPE: dict[str, Any] = {
     "name": "tiny",
@@ -22,39 +32,66 @@ RECIPE: dict[str, Any] = {
     "seed": 3,
     "data": {"train_events": N_TRAIN, "validation_events": N_VALIDATION},
     "truth": {"min_hits": 3},
-    "graph": {"builder": "windows", "pair_coverage": 1.0, "tail": 0.0, "shape_tail": 0.0},
-    "filter": {
-        "network": {"hidden": 8, "layers": 1},
-        "training": {"epochs": 2, "learning_rate": 0.02},
-        "target_efficiency": 0.95,
-        "batches_per_event": 4,
-    },
-    "gnn": {
-        "network": {"hidden": 8, "mlp_hidden": 8, "steps": 2},
-        "training": {"epochs": 2, "learning_rate": 0.02},
-        "target_efficiency": 0.95,
-        "edge_inputs": ["filter_logit", "curvature", "z0", "slope"],
-    },
-    "tracks": {"builder": "merge"},
+    "stages": [
+        {"name": "graph", "use": "windows", "pair_coverage": 1.0, "tail": 0.0, "shape_tail": 0.0},
+        {
+            "name": "filter",
+            "use": "filter",
+            "network": {"hidden": 8, "layers": 1},
+            "training": {"epochs": 2, "learning_rate": 0.02},
+            "target_efficiency": 0.95,
+            "batches_per_event": 4,
+        },
+        {
+            "name": "gnn",
+            "use": "network",
+            "network": {"use": "interaction", "hidden": 8, "mlp_hidden": 8, "steps": 2},
+            "training": {"epochs": 2, "learning_rate": 0.02},
+            "target_efficiency": 0.95,
+            "edge_inputs": ["logit", "curvature", "z0", "slope"],
+        },
+        {"name": "tracks", "use": "merge"},
+    ],
 }
 RADIUS: dict[str, Any] = {
-    "builder": "radius",
+    "use": "radius",
     "network": {"hidden": 8, "layers": 1, "dimensions": 3},
     "training": {"epochs": 2, "learning_rate": 0.02},
     "target_efficiency": 0.95,
 }
+SCORED: dict[str, Any] = {"use": "scored", "target_efficiency": 0.97}
+TRIPLETS: dict[str, Any] = {
+    "use": "triplets",
+    "network": {"hidden": 8},
+    "training": {"epochs": 1, "learning_rate": 0.01},
+}
+JOIN: dict[str, Any] = {"use": "join", "network": {"hidden": 4}, "training": {"epochs": 1}}
+NO_CLUSTERS: dict[str, Any] = {
+    "graph__cluster_shape": False,
+    "filter__pair_inputs": ["geometry"],
+}
+ORDER = ("graph", "filter", "triplets", "gnn", "tracks", "join")  # of the stages of these recipes
 
 
 def tiny_mapping(**changes: Any) -> dict[str, Any]:
-    """RECIPE with some entries replaced: gnn__training__epochs=3 is gnn.training.epochs."""
+    """RECIPE with some entries replaced.
+
+    gnn__training__epochs=3 is training.epochs of the stage gnn; a stage that is not there is put
+    into its place, one that is None is left out; a key that is no stage is one of the recipe.
+    """
     mapping = copy.deepcopy(RECIPE)
+    stages = {stage["name"]: stage for stage in mapping.pop("stages")}
     for dotted, value in changes.items():
         *path, last = dotted.split("__")
-        place = mapping
+        if not path and last in ORDER:
+            stages[last] = value if value is None else {"name": last, **value}
+            continue
+        place = stages if path and path[0] in stages else mapping
         for key in path:
             place = place[key]
         place[last] = value
-    return mapping
+    found = [stages[name] for name in ORDER if stages.get(name) is not None]
+    return {"stages": found, **mapping}
 
 
 def tiny_recipe(**changes: Any) -> Recipe:
@@ -80,3 +117,28 @@ def train_quietly(recipe: Recipe, store: Path, out: Path, **options: Any) -> "Tr
     from hitgraph.training.train import train
 
     return train(recipe, list_events([store]), out, quiet=True, report=lambda _: None, **options)
+
+
+def untrained(recipe: Recipe, event: Event, **context: Any) -> Pipeline:
+    """A pipeline with random weights that keeps most edges; windows learnt on one event."""
+    assert event.detector is not None
+    torch.manual_seed(recipe.seed)
+    where = Context(event.detector, **context)
+    stages: dict[str, Stage] = {}
+    for step in recipe.stages:
+        settings: Any = step.settings
+        match settings:
+            case WindowSettings():
+                hits = hits_from_event(event, event.detector, recipe.clusters)
+                edges = torch.from_numpy(true_edges(event))
+                tensors = learn_windows([(hits, edges)], event.detector, settings).tensors()
+            case TrackSettings():
+                tensors = {"score_cut": number(settings.score_cut)}
+            case _:
+                tensors = network_tensors(settings.build(), "network")
+                cuts = {"radius": {"radius": 0.5}, "filter": {"cut": 0.1}}
+                cuts |= {"join": {"score_cut": 0.5}, "condensation": CONDENSATION_CUTS}
+                chosen = cuts.get(STAGES.name_of(settings), {"cut": 0.2})
+                tensors |= {name: number(value) for name, value in chosen.items()}
+        stages[step.name] = settings.load(where, tensors)
+    return Pipeline(recipe, where, stages)

@@ -118,9 +118,7 @@ def carry_pipeline(old: Path, new: Path) -> None:
     mapping["stages"] = [stage for stage in mapping["stages"] if stage["name"] in tensors]
     recipe = parse(Recipe, mapping, "recipe")
     context = Context(read_detectors(old / "detectors.parquet"))
-    stages = {
-        step.name: step.settings.load(context, tensors[step.name]) for step in recipe.stages
-    }
+    stages = {step.name: step.settings.load(context, tensors[step.name]) for step in recipe.stages}
     Pipeline(recipe, context, stages).save(new)
     for name in ("CARD.md", "metrics.json"):
         if (old / name).is_file() and old != new:

@@ -7,9 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tests.trained import tiny_recipe
 
-from hitgraph.benchmark.clock import StageClock
 from hitgraph.benchmark.growth import SizesJob, exponents, make_events
 from hitgraph.benchmark.reference import (
     ReferenceJob,
@@ -19,9 +17,7 @@ from hitgraph.benchmark.reference import (
 )
 from hitgraph.benchmark.stages import (
     StageJob,
-    embedding_watched,
     measure_stages,
-    run_event,
     without_truth,
 )
 from hitgraph.benchmark.throughput import (
@@ -37,8 +33,8 @@ from hitgraph.gnn.interaction import InteractionSettings
 from hitgraph.graph.filter import FilterSettings
 from hitgraph.graph.neighbours import radius_pairs
 from hitgraph.graph.radius.embedding import EmbeddingSettings
-from hitgraph.pipeline import Pipeline, new_networks
-from hitgraph.recipe import RadiusStage, read_recipe
+from hitgraph.pipeline import Pipeline
+from hitgraph.recipe import read_recipe
 
 ROOT = Path(__file__).parents[2]
 LINE: Any = None  # nobody at the other end
@@ -113,32 +109,6 @@ def test_events_without_truth_are_measured_but_not_judged(job: StageJob) -> None
     assert part["events"][0]["score"] is None
 
 
-def test_the_embedding_network_is_a_stage_of_its_own(job: StageJob) -> None:
-    stage = {
-        "builder": "radius",
-        "network": {"hidden": 8, "layers": 1, "dimensions": 3},
-        "training": {"epochs": 2, "learning_rate": 0.02},
-    }
-    recipe = tiny_recipe(graph=stage)
-    trained = Pipeline.load(job.pipeline)
-    networks = {name: one.eval() for name, one in new_networks(recipe).items()}
-    pipeline = replace(
-        trained,
-        recipe=recipe,
-        windows=None,
-        working_points=replace(trained.working_points, radius=0.1),
-        **networks,
-    )
-    clock = StageClock()
-    with embedding_watched(pipeline, clock):
-        readings, found = run_event(pipeline, job.sources[0], clock)
-    assert readings["embed"].wall > 0
-    assert readings["embed"].wall + readings["graph"].wall < readings["all"].wall
-    assert "graph" in found.edges
-    readings, _ = run_event(pipeline, job.sources[0], clock)
-    assert "embed" not in readings  # nothing is left hanging on the network
-
-
 def test_growth_measures_events_of_the_wanted_sizes(job: StageJob, tmp_path: Path) -> None:
     made = make_events(SizesJob(job, (40, 80, 120), tmp_path), quiet, LINE)
     sources = list_events([tmp_path])
@@ -186,11 +156,10 @@ def test_layouts_use_the_cores_there_are() -> None:
 def test_the_reference_sizes_are_those_of_the_recipe() -> None:
     """So that the constants in benchmark/reference.py do not drift from recipes/reference.yaml."""
     recipe = read_recipe(ROOT / "recipes" / "reference.yaml")
-    assert isinstance(recipe.graph, RadiusStage)
-    assert recipe.filter is not None
-    assert recipe.graph.network == EmbeddingSettings(hidden=512, layers=6)
-    assert recipe.filter.network == FilterSettings(hidden=1024, layers=3, inputs="hits")
-    assert recipe.gnn.network == InteractionSettings(64, 128, 8, residual=False, gated=False)
+    settings: dict[str, Any] = {step.name: step.settings for step in recipe.stages}
+    assert settings["graph"].network == EmbeddingSettings(hidden=512, layers=6)
+    assert settings["filter"].network == FilterSettings(hidden=1024, layers=3, inputs="hits")
+    assert settings["gnn"].network == InteractionSettings(64, 128, 8, residual=False, gated=False)
 
 
 def test_the_reference_sizes_are_measured_on_as_many_edges_as_asked_for(job: StageJob) -> None:

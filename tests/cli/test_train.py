@@ -91,14 +91,14 @@ def test_ctrl_c_says_how_to_go_on(
     assert "interrupted" in capsys.readouterr().err
     assert not (tmp_path / "out" / "pipeline.yaml").exists()
     assert main([*arguments, "--resume"]) == OK
-    assert (tmp_path / "out" / "training" / "graphs").is_dir()  # --keep
+    assert (tmp_path / "out" / "training" / "gnn" / "cached").is_dir()  # --keep
     Pipeline.load(tmp_path / "out")
 
 
 @pytest.mark.parametrize(
     ("changes", "options", "message"),
     [
-        ({"gnn__network__steps": 0}, [], r"tiny.yaml: gnn.network.steps: 0 is not allowed"),
+        ({"gnn__network__steps": 0}, [], r"tiny.yaml: stages.gnn.network.steps: 0 is not allowed"),
         ({}, ["--device", "cuda:99"], "device: cuda:99 is not there"),
         ({}, ["--events", "5000:6000"], "no event has a number from 5000 to 5999"),
         ({"data__train_events": 50}, [], "wants 50 events to train"),
@@ -131,8 +131,7 @@ def test_without_the_extra_the_command_that_installs_it_is_named(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     for name in [name for name in sys.modules if name.startswith("hitgraph.training.")]:
-        if name != "hitgraph.lessons.settings":
-            monkeypatch.delitem(sys.modules, name)
+        monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "lightning", None)
     recipe = write_recipe(tmp_path)
     arguments = ["train", str(recipe), "--data", str(tiny_store), "--out", str(tmp_path / "out")]

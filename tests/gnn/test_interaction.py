@@ -263,8 +263,3 @@ def test_the_papers_network_has_its_size() -> None:
 def test_sizes_below_one_are_refused(key: str) -> None:
     with pytest.raises(SettingsError, match=f"{key}: 0 is not allowed"):
         InteractionSettings(**{key: 0})
-
-
-def test_edge_features_are_asked_for() -> None:
-    with pytest.raises(ValueError, match="needs edge features"):
-        network()(*some_graph()[:2])

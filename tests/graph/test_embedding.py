@@ -38,7 +38,7 @@ def some_hits(n_hits: int, n_features: int = 12) -> Hits:
 
 def network(n_features: int = 12, settings: EmbeddingSettings = SMALL) -> EmbeddingNetwork:
     torch.manual_seed(0)
-    return EmbeddingNetwork(settings, n_features)
+    return EmbeddingNetwork(settings, FEATURES[:n_features])
 
 
 def as_set(pairs: Tensor) -> set[tuple[int, int]]:
@@ -60,7 +60,7 @@ def test_the_papers_network_has_its_size() -> None:
     """6 hidden layers of 512 with layer norm, from 14 inputs (two azimuths as pairs) to 8."""
     sizes = [14, *[512] * 6, 8]
     weights = sum(a * b + b for a, b in pairwise(sizes))
-    paper = EmbeddingNetwork(EmbeddingSettings(hidden=512, layers=6, dimensions=8), 12)
+    paper = EmbeddingNetwork(EmbeddingSettings(hidden=512, layers=6, dimensions=8), FEATURES)
     assert sum(p.numel() for p in paper.parameters()) == weights + 6 * 2 * 512
 
 

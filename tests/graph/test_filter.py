@@ -8,7 +8,8 @@ from hitgraph.errors import SettingsError
 from hitgraph.event.event import Event
 from hitgraph.graph.filter import FilterNetwork, FilterSettings, score_candidates
 from hitgraph.hits import hits_from_event
-from hitgraph.pairs import pair_features
+from hitgraph.hits.columns import FEATURES
+from hitgraph.pairs import PAIR_FEATURES, pair_features
 
 N_HIT, N_PAIR = 12, 5
 
@@ -17,7 +18,11 @@ every_input = pytest.mark.parametrize("inputs", ["hits", "pairs", "both"])
 
 def network(inputs: str, layers: int = 2, n_pair: int = N_PAIR) -> FilterNetwork:
     torch.manual_seed(0)
-    net = FilterNetwork(FilterSettings(hidden=16, layers=layers, inputs=inputs), N_HIT, n_pair)  # type: ignore[arg-type]
+    net = FilterNetwork(
+        FilterSettings(hidden=16, layers=layers, inputs=inputs),
+        FEATURES[:N_HIT],
+        PAIR_FEATURES[:n_pair],
+    )  # type: ignore[arg-type]
     net.learn_inputs(torch.randn(50, N_HIT) * 30 + 7, torch.randn(50, n_pair) * 3)
     return net
 

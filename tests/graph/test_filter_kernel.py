@@ -1,5 +1,7 @@
 """The filter in one pass over the edges gives what the network in torch gives on pair features."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 import torch
@@ -13,7 +15,6 @@ from hitgraph.graph.filter import FilterNetwork, FilterSettings, runs_fused, sco
 from hitgraph.graph.filter import cpu as filter_kernel
 from hitgraph.graph.filter.cpu import score_pairs
 from hitgraph.hits import FEATURES, POSITION_FEATURES, Hits, hits_from_event
-from hitgraph.kernels.choice import torch_only
 from hitgraph.pairs import pair_feature_names, pair_features
 
 N_MODULES = 9
@@ -51,20 +52,21 @@ def some_hits(n_hits: int, clusters: bool, random: torch.Generator) -> Hits:
 
 
 def network(
-    hidden: int, layers: int, inputs: str, hits: Hits, n_extra: int, seed: int
+    hidden: int, layers: int, inputs: str, hits: Hits, seed: int, names: Sequence[str] = ()
 ) -> FilterNetwork:
     torch.manual_seed(seed)
-    n_hit, n_pair = hits.features.shape[1], len(pair_feature_names(hits.has_clusters)) + n_extra
-    net = FilterNetwork(FilterSettings(hidden, layers, inputs), n_hit, n_pair)  # type: ignore[arg-type]
-    net.learn_inputs(torch.randn(50, n_hit) * 3 + 1, torch.randn(50, n_pair) * 3 - 1)
+    names = names or pair_feature_names(hits.has_clusters)
+    net = FilterNetwork(FilterSettings(hidden, layers, inputs), hits.columns, names)  # type: ignore[arg-type]
+    net.learn_inputs(
+        torch.randn(50, len(hits.columns)) * 3 + 1, torch.randn(50, len(names)) * 3 - 1
+    )
     return net.eval()
 
 
-def plain(
-    net: FilterNetwork, hits: Hits, edges: Tensor, extra: Tensor | None, where: Detector
-) -> Tensor:
+def plain(net: FilterNetwork, hits: Hits, edges: Tensor, where: Detector) -> Tensor:
+    columns = pair_feature_names(hits.has_clusters)
     pairs = pair_features(hits, edges, where)
-    pairs = pairs if extra is None else torch.cat([pairs, extra], dim=1)
+    pairs = pairs[:, [columns.index(name) for name in net.pair_inputs]]
     with torch.no_grad():
         logits: Tensor = net(hits.features, edges, pairs)
     return logits
@@ -84,31 +86,31 @@ def assert_close(fused: Tensor, expected: Tensor) -> None:
     layers=st.integers(1, 3),
     inputs=st.sampled_from(["pairs", "hits", "both"]),
     clusters=st.booleans(),
-    n_extra=st.integers(0, 2),
+    some=st.booleans(),
     small=st.booleans(),
     seed=st.integers(0, 1000),
 )
 @example(
-    n_hits=1, n_edges=0, hidden=5, layers=2, inputs="both", clusters=True, n_extra=1, small=True,
+    n_hits=1, n_edges=0, hidden=5, layers=2, inputs="both", clusters=True, some=True, small=True,
     seed=0,
 )  # fmt: skip
 @example(
-    n_hits=2, n_edges=1, hidden=5, layers=2, inputs="both", clusters=False, n_extra=0, small=False,
+    n_hits=2, n_edges=1, hidden=5, layers=2, inputs="both", clusters=False, some=False, small=False,
     seed=0,
 )  # fmt: skip
 def test_same_logits_as_the_network_in_torch(
-    n_hits: int, n_edges: int, hidden: int, layers: int, inputs: str, clusters: bool, n_extra: int,
+    n_hits: int, n_edges: int, hidden: int, layers: int, inputs: str, clusters: bool, some: bool,
     small: bool, seed: int,
 ) -> None:  # fmt: skip
     random = torch.Generator().manual_seed(seed)
     hits = some_hits(n_hits, clusters, random)
     edges = torch.randint(n_hits, (2, n_edges), generator=random)
     edges = edges[:, edges[0] != edges[1]]
-    extra = torch.randn(edges.shape[1], n_extra, generator=random) if n_extra else None
-    net = network(hidden, layers, inputs, hits, n_extra, seed)
-    fused = score_pairs(net, hits, edges.int() if small else edges, DETECTOR, extra)
+    names = pair_feature_names(clusters)[::-3] if some else ()  # some columns, in another order
+    net = network(hidden, layers, inputs, hits, seed, names)
+    fused = score_pairs(net, hits, edges.int() if small else edges, DETECTOR)
     assert fused.dtype == torch.float32
-    assert_close(fused, plain(net, hits, edges, extra, DETECTOR))
+    assert_close(fused, plain(net, hits, edges, DETECTOR))
 
 
 def test_pairs_at_one_place_are_no_number_in_both(tiny_event: Event) -> None:
@@ -117,10 +119,10 @@ def test_pairs_at_one_place_are_no_number_in_both(tiny_event: Event) -> None:
     hits = hits_from_event(tiny_event, tiny_event.detector)
     hits.position[1] = hits.position[0]
     edges = torch.tensor([[0, 0, 2, 3], [1, 2, 2, 4]])
-    net = network(16, 2, "pairs", hits, 0, 0)
+    net = network(16, 2, "pairs", hits, 0)
     fused = score_pairs(net, hits, edges, tiny_event.detector)
     assert fused.isnan().tolist() == [True, False, True, False]
-    assert_close(fused, plain(net, hits, edges, None, tiny_event.detector))
+    assert_close(fused, plain(net, hits, edges, tiny_event.detector))
 
 
 def test_hits_that_fill_one_place_or_one_line_are_scored_alike() -> None:
@@ -130,9 +132,8 @@ def test_hits_that_fill_one_place_or_one_line_are_scored_alike() -> None:
     ring = torch.tensor([[3.0, 4, 1], [4, 3, 2], [-5, 0, 3], [0, -5, 4]])
     hits.position[:] = torch.cat([torch.ones(4, 3), line, ring])
     edges = torch.combinations(torch.arange(12)).T
-    net = network(16, 2, "both", hits, 0, 0)
-    with torch_only():
-        away = score_candidates(net, hits, edges, DETECTOR)
+    net = network(16, 2, "both", hits, 0)
+    away = score_candidates(net, hits, edges, DETECTOR, backend="plain")
     assert_close(score_pairs(net, hits, edges, DETECTOR), away)
 
 
@@ -143,7 +144,7 @@ def test_tasks_and_threads_change_nothing(
     assert tiny_event.detector is not None
     hits = hits_from_event(tiny_event, tiny_event.detector)
     edges = torch.combinations(torch.arange(len(hits))).T
-    net = network(32, 2, "pairs", hits, 0, 0)
+    net = network(32, 2, "pairs", hits, 0)
     whole = score_pairs(net, hits, edges, tiny_event.detector)
     monkeypatch.setattr(filter_kernel, "_TASK", 64)
     monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
@@ -157,10 +158,9 @@ def test_candidates_get_the_same_logits_fused_or_not(tiny_event: Event, hidden: 
     assert tiny_event.detector is not None
     hits = hits_from_event(tiny_event, tiny_event.detector)
     edges = torch.combinations(torch.arange(len(hits))).T
-    extra = torch.randn(edges.shape[1], 1)
-    net = network(hidden, 2, "both", hits, 1, 0)
+    net = network(hidden, 2, "both", hits, 0)
     assert runs_fused(net, hits) == (hidden == 128)  # wider weights leave the cache
     assert not runs_fused(net.double(), hits)
-    logits = score_candidates(net.float(), hits, edges, tiny_event.detector, extra=extra)
+    logits = score_candidates(net.float(), hits, edges, tiny_event.detector)
     assert not logits.requires_grad
-    assert_close(logits, plain(net, hits, edges, extra, tiny_event.detector))
+    assert_close(logits, plain(net, hits, edges, tiny_event.detector))

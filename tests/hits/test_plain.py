@@ -15,7 +15,6 @@ from hitgraph.event.clusters import cluster_features
 from hitgraph.event.event import Event
 from hitgraph.hits import Hits, hits_from_event
 from hitgraph.hits.plain import cluster_shape
-from hitgraph.kernels.choice import torch_only
 
 
 def modules(event: Event) -> torch.Tensor:
@@ -70,8 +69,7 @@ def test_hits_of_an_event(make_event: Callable[..., Event], clusters: bool, devi
     event = make_event(n_particles=30, n_noise=20, seed=3)
     detector = event.detector
     assert detector is not None
-    with torch_only():
-        made = hits_from_event(event, detector, clusters, torch.device(device))
+    made = hits_from_event(event, detector, clusters, torch.device(device), backend="plain")
     assert made.features.device.type == device
     assert_same_hits(made.to("cpu"), hits_from_event(event, detector, clusters))
 
@@ -82,8 +80,7 @@ def test_columns_that_cannot_be_written_are_copied(tiny_event: Event) -> None:
     x.setflags(write=False)
     event = replace(tiny_event, hits=replace(tiny_event.hits, x=x))
     assert event.detector is not None
-    with torch_only():
-        hits = hits_from_event(event, event.detector)
+    hits = hits_from_event(event, event.detector, backend="plain")
     np.testing.assert_array_equal(hits.position[:, 0], x)
 
 
@@ -102,8 +99,8 @@ def test_bad_events_are_named_as_on_the_host(tiny_event: Event) -> None:
         replace(tiny_event, hits=replace(tiny_event.hits, module_id=module_id)),
     ]
     for event in bad:
-        with pytest.raises(InputError) as there, torch_only():
-            hits_from_event(event, detector)
+        with pytest.raises(InputError) as there:
+            hits_from_event(event, detector, backend="plain")
         with pytest.raises(InputError) as here:
             hits_from_event(event, detector)
         assert str(there.value) == str(here.value)

@@ -60,7 +60,7 @@ def test_an_event_turned_with_its_detector_gives_the_same_tracks(
 ) -> None:
     """But for rounding, which moves a few edges across a cut."""
     pipeline = Pipeline.load(name)
-    turned = replace(pipeline, detector=turned_detector(pipeline.detector, 1.234))
+    turned = pipeline.rebuilt(detector=turned_detector(pipeline.detector, 1.234))
     event = replace(turned_event(slice_of_event, 1.234), detector=None)
     one = pipeline.run(slice_of_event)
     other = turned.run(event)
@@ -79,8 +79,7 @@ def test_a_mirrored_event_is_found_as_well(name: str, slice_of_event: Event) -> 
     pipeline = Pipeline.load(name)
     detector = pipeline.detector
     mirror = np.array([1.0, -1.0, 1.0])
-    mirrored = replace(
-        pipeline,
+    mirrored = pipeline.rebuilt(
         detector=replace(
             detector,
             centre=detector.centre * mirror,

@@ -13,17 +13,14 @@ from hitgraph.event.detector import Detector
 from hitgraph.event.event import Event
 from hitgraph.event.truth import true_edges
 from hitgraph.hits import FEATURES, POSITION_FEATURES, Hits, hits_from_event
+from hitgraph.hits.jitter import CHANGE_SIZE, CHARGE_SPREAD, jitter_clusters
 from hitgraph.pairs import (
-    CHANGE_SIZE,
-    CHARGE_SPREAD,
-    EDGE_FEATURES,
     GEOMETRY_FEATURES,
     PAIR_FEATURES,
     PHI_ODD_FEATURES,
     SHAPE_FEATURES,
     Z_ODD_FEATURES,
-    edge_features,
-    jitter_clusters,
+    pair_columns,
     pair_feature_names,
     pair_features,
 )
@@ -348,10 +345,11 @@ def test_without_clusters_only_geometry_is_told(tiny_event: Event) -> None:
     assert with_shape.shape == (edges.shape[1], len(PAIR_FEATURES))
     assert geometry.shape == (edges.shape[1], len(GEOMETRY_FEATURES))
     torch.testing.assert_close(geometry, with_shape[:, : len(GEOMETRY_FEATURES)])
-    chosen = edge_features(bare, edges, detector)
-    for k, name in enumerate(EDGE_FEATURES):
+    names = ("dz", "curvature", "same_layer")
+    chosen = pair_columns(bare, edges, detector, names)
+    for k, name in enumerate(names):
         assert torch.equal(chosen[:, k], geometry[:, GEOMETRY_FEATURES.index(name)]), name
-    picked = edge_features(full, edges, detector, ("outer_cells", "z0"))
+    picked = pair_columns(full, edges, detector, ("outer_cells", "z0"))
     assert torch.equal(picked[:, 0], with_shape[:, PAIR_FEATURES.index("outer_cells")])
     assert torch.equal(picked[:, 1], with_shape[:, PAIR_FEATURES.index("z0")])
 

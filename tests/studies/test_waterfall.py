@@ -1,6 +1,7 @@
 """The waterfall on events whose losses are known by heart."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -91,7 +92,7 @@ def test_ceilings_of_a_graph_that_lost_one_edge(two: Event) -> None:
         Step("filter", edges=broken),
         Step("tracks", labels=labels_of(FIRST[:2], FIRST[2:], SECOND)),
     ]
-    found = waterfall(two, steps, joins=False)
+    found = waterfall(two, steps)
     stages = found["groups"][SELECTION][ALL]["stages"]
     assert [stage["name"] for stage in found["stages"]] == ["truth", "graph", "filter", "tracks"]
     assert [stage["edges"] for stage in found["stages"]] == [10, 12, 9, None]
@@ -101,7 +102,13 @@ def test_ceilings_of_a_graph_that_lost_one_edge(two: Event) -> None:
     assert [stage["found"]["0.1"] for stage in stages] == [2, 2, 2, 2]
     assert stages[2]["unjoined"] == stages[2]["weight"]
 
-    joined = waterfall(two, [*steps, Step("join", labels=labels_of(FIRST, SECOND))], joins=True)
+    joined = waterfall(
+        two,
+        [
+            *(replace(step, joins=True) for step in steps),
+            Step("join", labels=labels_of(FIRST, SECOND)),
+        ],
+    )
     stages = joined["groups"][SELECTION][ALL]["stages"]
     assert [stage["weight"] for stage in stages] == pytest.approx([1] * 5)
     assert [stage["unjoined"] for stage in stages] == pytest.approx([1, 1, 10 / 12, 10 / 12, 1])
@@ -109,7 +116,7 @@ def test_ceilings_of_a_graph_that_lost_one_edge(two: Event) -> None:
 
 def test_bins_share_out_all_particles_edges_and_weight(straight_event: EventMaker) -> None:
     event = straight_event([3, 5, 9, 12], noise=4, pt=[0.15, 0.4, 0.9, 7.0], eta=[0, 1, -2, 3.9])
-    found = waterfall(event, [Step("tracks", labels=truth_labels(event))], joins=False)
+    found = waterfall(event, [Step("tracks", labels=truth_labels(event))])
     whole = found["groups"][SELECTION][ALL]
     assert whole["weight"] == pytest.approx(1)
     for variable in BINS:
@@ -130,7 +137,7 @@ def test_noise_and_shared_modules_are_counted_by_particle(two: Event) -> None:
 
 def test_fake_tracks_by_kind(two: Event) -> None:
     labels = labels_of(FIRST, SECOND[:3], [9, 12, 13])
-    found = waterfall(two, [Step("tracks", labels=labels)], joins=False)
+    found = waterfall(two, [Step("tracks", labels=labels)])
     assert found["fakes"] == {"tracks": 3, "fragment": 1, "mixture": 0, "noise": 1}
 
 
@@ -156,8 +163,8 @@ def test_the_walk_ends_with_the_tracks_of_the_pipeline(
 
 
 def test_means_over_events(two: Event) -> None:
-    good = waterfall(two, [Step("tracks", labels=truth_labels(two))], joins=False)
-    bad = waterfall(two, [Step("tracks", labels=labels_of(FIRST))], joins=False)
+    good = waterfall(two, [Step("tracks", labels=truth_labels(two))])
+    bad = waterfall(two, [Step("tracks", labels=labels_of(FIRST))])
     mean = combine([good, bad])
     assert mean["score"] == pytest.approx(0.75)
     assert mean["score_error"] == pytest.approx(0.25)

@@ -1,6 +1,5 @@
 """Connected components of the edges above a cut."""
 
-from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +19,6 @@ from tests.tracks.graphs import (
 )
 
 from hitgraph.hits import Hits
-from hitgraph.kernels.choice import torch_only
 from hitgraph.tracks import ComponentsSettings, connected_components
 
 
@@ -53,8 +51,8 @@ def test_agrees_with_scipy(
     matrix = coo_array((np.ones(kept.shape[1]), (kept[0], kept[1])), shape=(n_hits, n_hits))
     reference = scipy_components(matrix, directed=False)[1] if n_hits else np.zeros(0)
     expected = {t for t in partition(torch.from_numpy(reference)) if len(t) >= min_hits}
-    with nullcontext() if host else torch_only():
-        labels = connected_components(hits, index, scores, ComponentsSettings(cut, min_hits))
+    chosen = ComponentsSettings(cut, min_hits)
+    labels = connected_components(hits, index, scores, chosen, "cpu" if host else "plain")
     assert partition(labels) == expected
 
 

@@ -9,7 +9,6 @@ from torch import Tensor
 
 from hitgraph.errors import SettingsError
 from hitgraph.hits import Hits
-from hitgraph.kernels.choice import torch_only
 from hitgraph.tracks import parts
 from hitgraph.tracks.helix import fit_helices
 from hitgraph.tracks.join import JoinNetwork, JoinSettings, join_tracks
@@ -29,8 +28,7 @@ def joined(hits: Hits, labels: list[int], scores: list[float], **chosen: float) 
     assert len(pairs.inner) == len(scores)
     inputs = hits, torch.tensor(labels), pairs, torch.tensor(scores), JoinSettings(**chosen)
     found = join_tracks(*inputs).tolist()
-    with torch_only():
-        assert join_tracks(*inputs).tolist() == found
+    assert join_tracks(*inputs, backend="plain").tolist() == found
     return found
 
 
@@ -195,8 +193,7 @@ def test_torch_joins_what_the_kernel_joins(
     again = part_pairs(there, labels, 30)
     for one, other in zip(again, pairs, strict=True):
         torch.testing.assert_close(one.cpu(), other, atol=1e-4, rtol=1e-4)
-    with torch_only():
-        found = join_tracks(there, labels, again, scores.to(device), chosen)
+    found = join_tracks(there, labels, again, scores.to(device), chosen, "plain")
     assert torch.equal(found.cpu(), expected)
 
 

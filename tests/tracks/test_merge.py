@@ -1,7 +1,5 @@
 """Merging by falling score, never two hits of one module on a track."""
 
-from contextlib import nullcontext
-
 import pytest
 import torch
 from hypothesis import given, settings
@@ -10,12 +8,15 @@ from tests.tracks.graphs import Edge, graphs, make_edges, make_hits, partition, 
 
 from hitgraph.errors import SettingsError
 from hitgraph.hits import Hits
-from hitgraph.kernels.choice import torch_only
+from hitgraph.kernels.choice import Backend
 from hitgraph.tracks import ComponentsSettings, MergeSettings, connected_components, merge_exclusive
 
 
-def merge(hits: Hits, edges: list[Edge], **settings: float) -> set[frozenset[int]]:
-    return partition(merge_exclusive(hits, *make_edges(edges), MergeSettings(**settings)))  # type: ignore[arg-type]
+def merge(
+    hits: Hits, edges: list[Edge], backend: Backend = "auto", **settings: float
+) -> set[frozenset[int]]:
+    chosen = MergeSettings(**settings)  # type: ignore[arg-type]
+    return partition(merge_exclusive(hits, *make_edges(edges), chosen, backend))
 
 
 def slow_merge(
@@ -81,8 +82,14 @@ def test_agrees_with_a_slow_merge(
     graph: tuple[Hits, list[Edge]], cut: float, min_hits: int, longer: int, host: bool
 ) -> None:
     hits, edges = graph
-    with nullcontext() if host else torch_only():
-        tracks = merge(hits, edges, score_cut=cut, min_hits=min_hits, max_hits=min_hits + longer)
+    tracks = merge(
+        hits,
+        edges,
+        "cpu" if host else "plain",
+        score_cut=cut,
+        min_hits=min_hits,
+        max_hits=min_hits + longer,
+    )
     assert tracks == slow_merge(hits, edges, cut, min_hits, min_hits + longer)
 
 

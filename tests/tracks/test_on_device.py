@@ -10,7 +10,6 @@ from tests.tracks.graphs import Edge, graphs, make_edges, make_hits, shuffled
 from torch import Tensor
 
 from hitgraph.hits import Hits
-from hitgraph.kernels.choice import torch_only
 from hitgraph.tracks import (
     ComponentsSettings,
     MergeSettings,
@@ -31,8 +30,7 @@ def check(
     chosen: Any,
 ) -> None:
     expected = build(hits, index, scores, chosen)
-    with torch_only():
-        found = build(hits.to(device), index.to(device), scores.to(device), chosen)
+    found = build(hits.to(device), index.to(device), scores.to(device), chosen, "plain")
     assert found.device.type == device
     assert found.tolist() == expected.tolist()
 

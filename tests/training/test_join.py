@@ -1,11 +1,13 @@
 """The join stage: which pairs are true, and a training that ends with it."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from tests.trained import tiny_recipe, train_quietly
 
+from hitgraph.evaluation.matching import match_tracks
 from hitgraph.event.event import Event
 from hitgraph.event.source import list_events
 from hitgraph.hits import hits_from_event
@@ -15,6 +17,7 @@ from hitgraph.tracks.join.lesson import FAKES_PER_TRUE, JoinLesson, are_parts_of
 from hitgraph.tracks.parts import PartPairs
 
 JOIN = {
+    "use": "join",
     "network": {"hidden": 8, "layers": 1, "score_cut": 0.5},
     "training": {"epochs": 3, "learning_rate": 0.02},
 }
@@ -31,16 +34,17 @@ def test_two_tracks_of_one_particle_are_a_true_pair_noise_never_is(tiny_event: E
     labels[noise[:1]], labels[noise[1:2]] = 3, 4
     pairs = PartPairs(torch.tensor([0, 0, 1, 3]), torch.tensor([1, 2, 2, 4]), torch.zeros(4, 1))
     wanted = [True, False, False, False]
-    assert are_parts_of_one(tiny_event, labels, pairs).tolist() == wanted
+    majority = torch.from_numpy(match_tracks(particle, labels).particle_id)
+    assert are_parts_of_one(majority, pairs).tolist() == wanted
 
 
 def test_steps_hold_every_true_pair_once_and_many_times_as_many_others() -> None:
     recipe = tiny_recipe(join=JOIN)
-    assert recipe.join is not None
+    settings: Any = recipe.step("join").settings
     is_true = torch.zeros(30000, dtype=torch.bool)
     is_true[:1000] = True
     features = torch.arange(30000.0)[:, None].repeat(1, 2)
-    lesson = JoinLesson(recipe, recipe.join, features, is_true, features, is_true)
+    lesson = JoinLesson(settings, recipe.seed, features, is_true, features, is_true)
     network = JoinNetwork(JoinSettings(hidden=2, layers=1))
     batches = list(lesson.batches(network, 0))
     assert len(batches) == lesson.n_batches

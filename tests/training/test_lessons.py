@@ -3,27 +3,23 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.trained import RADIUS, RECIPE, tiny_recipe
+from safetensors.torch import load_file
+from tests.trained import RADIUS, tiny_recipe
 from torch import Tensor, nn
 
 from hitgraph.event.detector import Detector
 from hitgraph.event.event import Event
 from hitgraph.gnn.lesson import GraphLesson, cut, load_graph, reflect, sector_of
-from hitgraph.graph.filter.lesson import (
-    HARD_SCORE,
-    N_SCORED,
-    FilterLesson,
-    auc,
-    kept_at_efficiency,
-    weighted_loss,
-)
+from hitgraph.graph.filter.lesson import HARD_SCORE, N_SCORED, FilterLesson
 from hitgraph.graph.radius.embedding import EmbeddingNetwork, EmbeddingSettings
 from hitgraph.graph.radius.lesson import (
     MARGIN,
@@ -32,23 +28,24 @@ from hitgraph.graph.radius.lesson import (
     EmbeddingLesson,
     radius_at_efficiency,
 )
-from hitgraph.hits import Hits, hits_from_event
+from hitgraph.hits import FEATURES, Hits, hits_from_event
+from hitgraph.lessons.lesson import Batch
+from hitgraph.lessons.losses import auc, kept_at_efficiency, weighted_loss
+from hitgraph.lessons.material import Example, Read
 from hitgraph.lessons.samples import (
     Sample,
-    ScoredEdges,
     edge_truth,
-    load_edges,
     load_sample,
+    load_state,
     make_sample,
-    save_edges,
     save_sample,
+    save_state,
     save_tensors,
 )
 from hitgraph.lessons.seeds import generator
 from hitgraph.pairs import GEOMETRY_FEATURES, pair_features
-from hitgraph.pipeline import new_networks
 from hitgraph.recipe import Recipe
-from hitgraph.training.fit import Batch
+from hitgraph.state import State
 
 
 @dataclass(frozen=True)
@@ -59,12 +56,22 @@ class Material:
     samples: list[Path]
     candidates: list[Path]
 
+    def read(self, number: int) -> Example:
+        sample = load_sample(self.samples[number])
+        return Example(sample, load_state(sample.hits, self.candidates[number]))
+
+    @property
+    def reads(self) -> list[Read]:
+        return [partial(self.read, number) for number in range(len(self.samples))]
+
     def filter_lesson(self, recipe: Recipe) -> FilterLesson:
-        both = self.samples, self.candidates
-        return FilterLesson(recipe, self.detector, *both, *both)
+        settings: Any = recipe.step("filter").settings
+        both = self.reads, self.reads
+        return FilterLesson(settings, self.detector, recipe.truth, recipe.seed, *both)
 
     def embedding_lesson(self, recipe: Recipe) -> EmbeddingLesson:
-        return EmbeddingLesson(recipe, self.detector, self.samples, self.samples)
+        settings: Any = recipe.step("graph").settings
+        return EmbeddingLesson(settings, recipe.truth, recipe.seed, self.reads, self.reads)
 
 
 @pytest.fixture
@@ -85,7 +92,7 @@ def make_material(events: list[Event], folder: Path) -> Material:
         samples.append(folder / f"{event.name}-sample")
         candidates.append(folder / f"{event.name}-candidates")
         save_sample(sample, samples[-1])
-        save_edges(ScoredEdges(edges, None), candidates[-1])
+        save_state(State(sample.hits, edges), candidates[-1])
     return Material(detector, samples, candidates)
 
 
@@ -150,8 +157,8 @@ def test_hard_fakes_are_those_that_score_above_the_bound(material: Material) -> 
     """Of the fakes that were looked at, every hard one is shown, as long as there is room."""
     lesson = material.filter_lesson(tiny_recipe(data__train_events=1))
     sample = load_sample(material.samples[0])
-    edges = load_edges(material.candidates[0]).edge_index
-    y, _ = edge_truth(sample, edges, lesson.recipe.truth)
+    edges = material.read(0).state.graph()
+    y, _ = edge_truth(sample, edges, lesson.truth)
     features = pair_features(sample.hits, edges, material.detector)
     score = torch.sigmoid(Fixed()(sample.hits.features, edges, features))
     all_hard = set(map(tuple, edges[:, (y == 0) & (score > HARD_SCORE)].T.tolist()))
@@ -173,7 +180,7 @@ def _filter_random(epoch: int) -> torch.Generator:
 
 
 def _candidates(material: Material, number: int) -> set[tuple[int, int]]:
-    return set(map(tuple, load_edges(material.candidates[number]).edge_index.T.tolist()))
+    return set(map(tuple, material.read(number).state.graph().T.tolist()))
 
 
 def _all_same(sample: Sample) -> set[tuple[int, int]]:
@@ -234,13 +241,13 @@ def test_weights_of_equation_4_reach_the_loss(material: Material) -> None:
 @pytest.mark.parametrize("kind", ["filter", "embedding"])
 def test_batches_are_a_function_of_seed_and_epoch(material: Material, kind: str) -> None:
     def edges(seed: int, epoch: int) -> list[list[list[int]]]:
-        graph = RADIUS if kind == "embedding" else RECIPE["graph"]
-        recipe = tiny_recipe(seed=seed, graph=graph)
+        changes = {"graph": RADIUS} if kind == "embedding" else {}
+        recipe = tiny_recipe(seed=seed, **changes)
         torch.manual_seed(0)
         if kind == "filter":
             batches = material.filter_lesson(recipe).batches(Fixed(), epoch)
         else:
-            network = EmbeddingNetwork(EmbeddingSettings(8, 1, 3), 12)
+            network = EmbeddingNetwork(EmbeddingSettings(8, 1, 3), FEATURES)
             batches = material.embedding_lesson(recipe).batches(network, epoch)
         return [batch.edge_index.tolist() for batch in batches]
 
@@ -265,7 +272,7 @@ def test_an_event_without_true_edges_does_no_harm(
     measured = lesson.measure(network, lesson.validation_batch(0))
     assert all(math.isfinite(value) for value in measured.values())
 
-    embedding = EmbeddingNetwork(EmbeddingSettings(8, 1, 3), 12)
+    embedding = EmbeddingNetwork(EmbeddingSettings(8, 1, 3), FEATURES)
     other = material.embedding_lesson(tiny_recipe(graph=RADIUS))
     for epoch in (0, 1):
         (batch,) = other.batches(embedding, epoch)
@@ -331,7 +338,10 @@ def test_area_under_the_curve_is_the_share_of_pairs_in_order() -> None:
 
 
 def graph_lesson(path: Path, **changes: object) -> GraphLesson:
-    return GraphLesson(tiny_recipe(**changes), [path], [path])
+    recipe = tiny_recipe(**changes)
+    settings: Any = recipe.step("gnn").settings
+    read = partial(load_file, path)
+    return GraphLesson(settings, recipe.seed, [read], [read])
 
 
 @pytest.fixture
@@ -358,7 +368,7 @@ def test_every_hit_is_in_one_sector_and_every_edge_in_one_at_most(
     graph: Path, sectors: int
 ) -> None:
     lesson = graph_lesson(graph, gnn__sectors=sectors)
-    _, phi = load_graph(graph)
+    _, phi = load_graph(partial(load_file, graph))
     for epoch in range(3):
         batches = list(lesson.batches(nn.Identity(), epoch))
         assert len(batches) == lesson.n_batches == sectors
@@ -401,11 +411,11 @@ def test_a_part_of_a_graph_has_the_edges_with_both_ends_in_it() -> None:
 
 
 def test_an_empty_sector_teaches_nothing() -> None:
-    lesson_recipe = tiny_recipe()
-    network = new_networks(lesson_recipe)["gnn"]
+    settings: Any = tiny_recipe().step("gnn").settings
+    network = settings.build()
     batch = labelled([1.0])._replace(x=torch.zeros(2, 2), edge_attr=torch.zeros(1, 4))
     empty = cut(batch, torch.tensor([False, False]))
-    lesson = GraphLesson(lesson_recipe, [], [])
+    lesson = GraphLesson(settings, 0, [], [])
     loss = lesson.loss(network, empty)
     loss.backward()
     assert float(loss.detach()) == 0.0
@@ -427,8 +437,9 @@ def test_a_mirrored_event_looks_as_reflect_says(
     detector = event.detector
     assert detector is not None
     recipe = tiny_recipe(
-        gnn__hit_inputs=list(MIRRORED), gnn__edge_inputs=[*GEOMETRY_FEATURES, "filter_logit"]
+        gnn__hit_inputs=list(MIRRORED), gnn__edge_inputs=[*GEOMETRY_FEATURES, "logit"]
     )
+    settings: Any = recipe.step("gnn").settings
     hits = hits_from_event(event, detector, clusters=False)
     pairs = torch.combinations(torch.arange(len(hits))).T
     logits = torch.linspace(-1, 1, pairs.shape[1])
@@ -450,12 +461,12 @@ def test_a_mirrored_event_looks_as_reflect_says(
         )
         for some in (hits, there)
     )
-    reflected = reflect(batch, recipe, phi, z)
+    reflected = reflect(batch, settings, phi, z)
     torch.testing.assert_close(reflected.x, mirrored.x)
     assert reflected.edge_attr is not None
     torch.testing.assert_close(reflected.edge_attr, mirrored.edge_attr, rtol=1e-4, atol=1e-4)
     assert not torch.allclose(batch.edge_attr, mirrored.edge_attr)  # type: ignore[arg-type]
-    twice = reflect(reflected, recipe, phi, z)
+    twice = reflect(reflected, settings, phi, z)
     assert torch.equal(twice.x, batch.x)
     assert torch.equal(twice.edge_attr, batch.edge_attr)  # type: ignore[arg-type]
 
@@ -480,7 +491,7 @@ def test_an_epoch_of_the_embedding_shows_all_true_edges_then_hard_negatives(
     recipe = tiny_recipe(graph=RADIUS | {"random_epochs": 1})
     lesson = material.embedding_lesson(recipe)
     torch.manual_seed(0)
-    network = EmbeddingNetwork(EmbeddingSettings(8, 1, 3), 12)
+    network = EmbeddingNetwork(EmbeddingSettings(8, 1, 3), FEATURES)
     network.learn_inputs(load_sample(material.samples[0]).hits.features)
     n_negative = []
     for epoch in (0, 1):
@@ -498,7 +509,7 @@ def test_most_mined_pairs_lie_within_the_margin(material: Material) -> None:
     """Random pairs of an untrained network lie anywhere, mined ones where the loss pushes."""
     lesson = material.embedding_lesson(tiny_recipe(graph=RADIUS | {"random_epochs": 0}))
     torch.manual_seed(0)
-    network = EmbeddingNetwork(EmbeddingSettings(8, 1, 3), 12)
+    network = EmbeddingNetwork(EmbeddingSettings(8, 1, 3), FEATURES)
     with torch.no_grad():
         network.layers[-1].weight *= 20  # spread the hits out
     sample = load_sample(material.samples[0])
@@ -531,7 +542,7 @@ def test_other_pairs_of_a_particle_repel_only_if_the_recipe_says_so(
 
 def test_the_radius_holds_the_wanted_share_of_true_edges(material: Material) -> None:
     torch.manual_seed(0)
-    network = EmbeddingNetwork(EmbeddingSettings(8, 1, 3), 12)
+    network = EmbeddingNetwork(EmbeddingSettings(8, 1, 3), FEATURES)
     distances = []
     for path in material.samples:
         sample = load_sample(path)
@@ -539,7 +550,7 @@ def test_the_radius_holds_the_wanted_share_of_true_edges(material: Material) -> 
         distances.append((ends[0] - ends[1]).norm(dim=1))
     distance = torch.cat(distances)
     for efficiency in (0.5, 0.9, 1.0):
-        radius = radius_at_efficiency(network, material.samples, efficiency)
+        radius = radius_at_efficiency(network, material.reads, efficiency)
         share = float((distance <= radius * (1 + 1e-6)).float().mean())
         assert share == pytest.approx(efficiency, abs=1.01 / len(distance))
 
@@ -547,7 +558,7 @@ def test_the_radius_holds_the_wanted_share_of_true_edges(material: Material) -> 
 def test_the_embedding_is_judged_by_neighbours_a_hit_at_that_radius(material: Material) -> None:
     lesson = material.embedding_lesson(tiny_recipe(graph=RADIUS))
     torch.manual_seed(0)
-    network = EmbeddingNetwork(EmbeddingSettings(8, 1, 3), 12)
+    network = EmbeddingNetwork(EmbeddingSettings(8, 1, 3), FEATURES)
     with torch.no_grad():
         measured = lesson.measure(network, lesson.validation_batch(0))
     latents = network(load_sample(material.samples[0]).hits.features).detach().numpy()

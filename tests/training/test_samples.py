@@ -15,16 +15,16 @@ from hitgraph.event.event import Event
 from hitgraph.hits import FEATURES
 from hitgraph.lessons.samples import (
     Sample,
-    ScoredEdges,
     edge_truth,
-    load_edges,
     load_sample,
+    load_state,
     make_sample,
-    save_edges,
     save_sample,
+    save_state,
     trackml_weights,
 )
 from hitgraph.lessons.settings import TruthSettings
+from hitgraph.state import State
 
 SOFT, HARD, DISPLACED = 0, 1, 2  # rows of the particles of `event`
 
@@ -186,16 +186,18 @@ def test_jitter_moves_clusters_but_no_hit(event: Event) -> None:
     assert not moved & {"r", "phi", "z", "lz", "cell_count"}
 
 
-def test_scored_edges_come_back_from_their_file_and_are_cut(tmp_path: Path) -> None:
-    edges = ScoredEdges(
-        torch.tensor([[0, 1, 2], [3, 4, 5]]),
-        torch.tensor([-1.0, 0.0, 2.0]),
-        torch.arange(12.0).reshape(3, 4),
-    )
-    save_edges(edges, tmp_path / "edges")
-    again = load_edges(tmp_path / "edges").above(0.5)
-    assert again.edge_index.tolist() == [[1, 2], [4, 5]]
-    assert again.logit is not None
-    assert again.logit.tolist() == [0.0, 2.0]
-    assert again.support is not None
-    assert again.support.tolist() == [[4, 5, 6, 7], [8, 9, 10, 11]]
+def test_a_state_comes_back_from_its_file(event: Event, tmp_path: Path) -> None:
+    hits = sample_of(event).hits
+    state = State(hits).with_hit(beta=torch.rand(len(hits)), place=torch.rand(len(hits), 3))
+    state = state.with_edges(torch.tensor([[0, 1, 2], [3, 4, 5]]), logit=torch.tensor([-1.0, 0, 2]))
+    state = state.with_labels(torch.arange(len(hits)) // 4, z0=torch.rand(3))
+    save_state(state, tmp_path / "state")
+    again = load_state(hits, tmp_path / "state")
+    assert again.names == state.names
+    assert torch.equal(again.graph(), state.graph())
+    assert torch.equal(again.labels, state.labels)  # type: ignore[arg-type]
+    for kind in ("edge", "hit", "track"):
+        for name, column in getattr(state, kind).items():
+            assert torch.equal(getattr(again, kind)[name], column), name
+    assert again.cut(0.5).graph().tolist() == [[1, 2], [4, 5]]
+    assert again.cut(0.5).edge["logit"].tolist() == [0.0, 2.0]

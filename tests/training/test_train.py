@@ -12,8 +12,10 @@ import pytest
 import torch
 import yaml
 from tests.trained import (
+    JOIN,
     N_TRAIN,
     N_VALIDATION,
+    NO_CLUSTERS,
     RADIUS,
     tiny_recipe,
     train_quietly,
@@ -22,22 +24,24 @@ from tests.trained import (
 )
 
 from hitgraph.errors import HitgraphError, InputError, SettingsError
+from hitgraph.evaluation.judging import Judged
+from hitgraph.evaluation.metrics import evaluate
 from hitgraph.event.event import Event
 from hitgraph.event.source import list_events
 from hitgraph.event.truth import true_edges
+from hitgraph.gnn.attention import AttentionSettings
 from hitgraph.gnn.lesson import GraphLesson
 from hitgraph.graph.filter.lesson import FilterLesson
-from hitgraph.hits import hits_from_event
+from hitgraph.lessons.lesson import Batch
 from hitgraph.pipeline import Pipeline
 from hitgraph.settings import to_dict
-from hitgraph.tracks import TRACK_BUILDERS
+from hitgraph.tensors import number
 from hitgraph.tracks.parts import PartPairs
-from hitgraph.training import track_stages, workshop
-from hitgraph.training.fit import Batch
-from hitgraph.training.train import STAGES, clean, train
-from hitgraph.training.tune import score_cut_of_best_tracks, with_score_cut
+from hitgraph.training import workshop
+from hitgraph.training.train import clean, train
 
-SAVED = ("weights.safetensors", "pipeline.yaml", "detectors.parquet", "windows.parquet")
+SAVED = ("weights.safetensors", "pipeline.yaml", "detectors.parquet")
+STAGES = ("graph", "filter", "gnn", "tracks", "join")
 
 
 def stages_of(folder: Path) -> dict[str, Any]:
@@ -59,9 +63,8 @@ def test_every_stage_leaves_its_record_and_the_folder_a_pipeline(tiny_pipeline: 
     assert stages["graph"]["edges"] > stages["filter"]["edges"] > 0
     assert 0 < stages["filter"]["efficiency"] <= stages["graph"]["efficiency"] <= 1
     pipeline = Pipeline.load(tiny_pipeline)
-    assert pipeline.working_points.filter_cut == stages["filter"]["cut"]
-    assert pipeline.working_points.gnn_cut == stages["gnn"]["cut"]
-    assert pipeline.recipe.tracks.score_cut == stages["tracks"]["score_cut"]
+    for stage, key in (("filter", "cut"), ("gnn", "cut"), ("tracks", "score_cut")):
+        assert float(pipeline.stages[stage].tensors()[key]) == stages[stage][key]
     assert 0 < stages["tracks"]["trackml_score"] <= 1
     written = yaml.safe_load((tiny_pipeline / "training" / "recipe.yaml").read_text())
     assert written == to_dict(tiny_recipe())
@@ -77,25 +80,25 @@ def test_working_points_reach_their_target_on_the_validation_events(
     tiny_store: Path, tiny_pipeline: Path
 ) -> None:
     """Counted again from the events: the cut is the highest that keeps the wanted share."""
+    stages: dict[str, Any] = dict(Pipeline.load(tiny_pipeline).stages)
+    settings: dict[str, Any] = {step.name: step.settings for step in tiny_recipe().stages}
     pipeline = Pipeline.load(tiny_pipeline)
-    points, recipe = pipeline.working_points, pipeline.recipe
     filter_scores, gnn_scores = [], []
     for source in list_events([tiny_store])[N_TRAIN : N_TRAIN + N_VALIDATION]:
         event = source.read()
         truth = set(map(tuple, true_edges(event).T.tolist()))
         with torch.inference_mode():
-            hits = hits_from_event(event, pipeline.detector)
-            edges, _ = pipeline.build_graph(hits)
-            logits = pipeline.filter_logits(hits, edges).double()
-            kept = torch.sigmoid(logits) >= points.filter_cut * (1 - 1e-12)
-            x, attr = pipeline.graph_inputs(hits, edges[:, kept], logits[kept].float())
-            scores = torch.sigmoid(pipeline.gnn(x, edges[:, kept], attr).double())
-        is_true = torch.tensor([tuple(edge) in truth for edge in edges.T.tolist()])
+            state = stages["graph"](pipeline.start(event))
+            logits = stages["filter"].logits(state).double()
+            kept = torch.sigmoid(logits) >= stages["filter"].cut * (1 - 1e-12)
+            left = state.with_edges(state.graph()[:, kept], logit=logits[kept].float())
+            scores = torch.sigmoid(stages["gnn"].logits(left).double())
+        is_true = torch.tensor([tuple(edge) in truth for edge in state.graph().T.tolist()])
         filter_scores.append(torch.sigmoid(logits)[is_true])
         gnn_scores.append(scores[is_true[kept]])
     for scores, cut, target in (
-        (torch.cat(filter_scores), points.filter_cut, recipe.filter.target_efficiency),
-        (torch.cat(gnn_scores), points.gnn_cut, recipe.gnn.target_efficiency),
+        (torch.cat(filter_scores), stages["filter"].cut, settings["filter"].target_efficiency),
+        (torch.cat(gnn_scores), stages["gnn"].cut, settings["gnn"].target_efficiency),
     ):
         n = len(scores)
         assert n > 30
@@ -106,8 +109,6 @@ def test_working_points_reach_their_target_on_the_validation_events(
 def test_the_tracks_are_cut_where_the_score_is_highest(
     tiny_store: Path, tiny_pipeline: Path
 ) -> None:
-    from hitgraph.evaluation.metrics import evaluate
-
     pipeline = Pipeline.load(tiny_pipeline)
     sources = list_events([tiny_store])[N_TRAIN : N_TRAIN + N_VALIDATION]
     chosen = stages_of(tiny_pipeline)["tracks"]
@@ -121,17 +122,10 @@ def test_the_tracks_are_cut_where_the_score_is_highest(
     assert all(mean_score(cut) <= chosen["trackml_score"] + 1e-9 for cut in (0.1, 0.5, 0.9))
 
 
-@pytest.mark.parametrize("builder", sorted(TRACK_BUILDERS))
-def test_the_cut_of_every_track_builder_can_be_chosen(
-    tiny_store: Path, tiny_pipeline: Path, builder: str
-) -> None:
-    """Also where the builder's other cuts allow only some values."""
-    pipeline = Pipeline.load(tiny_pipeline)
-    settings, _ = TRACK_BUILDERS[builder]
-    pipeline = replace(pipeline, recipe=replace(pipeline.recipe, tracks=settings()))
-    found = score_cut_of_best_tracks(pipeline, list_events([tiny_store])[-1:])
-    assert 0 < found["trackml_score"] <= 1
-    with_score_cut(pipeline, found["score_cut"])  # is allowed
+def with_score_cut(pipeline: Pipeline, cut: float) -> Pipeline:
+    settings = pipeline.recipe.step("tracks").settings
+    stage = settings.load(pipeline.context, {"score_cut": number(cut)})
+    return replace(pipeline, stages={**pipeline.stages, "tracks": stage})
 
 
 @pytest.mark.parametrize(
@@ -139,7 +133,7 @@ def test_the_cut_of_every_track_builder_can_be_chosen(
     [
         {
             "graph": RADIUS,
-            "tracks__builder": "walkthrough",
+            "tracks__use": "walkthrough",
             "truth__skip_edges": "neutral",
             "filter__network__inputs": "both",
             "filter__training__trackml_weights": True,
@@ -147,9 +141,8 @@ def test_the_cut_of_every_track_builder_can_be_chosen(
             "gnn__hit_inputs": ["r", "phi", "z"],
         },
         {
-            "clusters": False,
-            "graph__cluster_shape": False,
-            "tracks__builder": "components",
+            **NO_CLUSTERS,
+            "tracks__use": "components",
             "truth__skip_edges": "fake",
             "truth__min_pt": 0.5,
             "truth__primary_only": True,
@@ -166,28 +159,68 @@ def test_other_recipes_train_and_run_as_well(
     training = train_quietly(tiny_recipe(**changes), tiny_store, tmp_path)
     assert all(np.isfinite(v) for facts in training.stages.values() for v in facts.values())
     unseen = list_events([tiny_store])[-1].read()
-    result = Pipeline.load(tmp_path).run(unseen)
+    result = Judged(Pipeline.load(tmp_path)).run(unseen)
     np.testing.assert_array_equal(result.labels, training.pipeline.run(unseen).labels)
     graph = result.stages[1]
     assert graph.efficiency is not None
     assert graph.efficiency > 0.5
 
 
-def test_where_nothing_is_to_be_joined_the_cut_of_the_tracks_stays(
-    tiny_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_an_attention_network_is_trained_and_kept_like_any_other(
+    tiny_store: Path, tmp_path: Path
 ) -> None:
-    def never(_event: object, _labels: object, pairs: PartPairs) -> torch.Tensor:
-        return torch.zeros(len(pairs.inner), dtype=torch.bool)
-
-    monkeypatch.setattr(track_stages, "are_parts_of_one", never)
-    changes = {"filter__training__epochs": 1, "gnn__training__epochs": 1}
-    join = {"network": {"hidden": 4}, "training": {"epochs": 1}}
-    recipe = tiny_recipe(**changes, tracks__score_cut=0.9, join=join)
+    network = {"use": "attention", "hidden": 8, "steps": 2}
+    recipe = tiny_recipe(gnn__network=network, filter__training__epochs=1)
     training = train_quietly(recipe, tiny_store, tmp_path)
     pipeline = Pipeline.load(tmp_path)
-    assert pipeline.join is None
-    assert training.stages["tracks"]["score_cut"] != 0.9
-    assert pipeline.recipe.tracks.score_cut == training.stages["tracks"]["score_cut"]
+    settings: Any = pipeline.recipe.step("gnn").settings
+    assert settings.network == AttentionSettings(hidden=8, steps=2)
+    unseen = list_events([tiny_store])[-1].read()
+    result = Judged(pipeline).run(unseen)
+    np.testing.assert_array_equal(result.labels, training.pipeline.run(unseen).labels)
+    assert result.n_tracks > 5
+    assert training.stages["gnn"]["val_auc"] > 0.8
+
+
+def test_object_condensation_makes_tracks_without_edges(tiny_store: Path, tmp_path: Path) -> None:
+    stage = {
+        "use": "condensation",
+        "network": {"hidden": 16, "rounds": 1, "outputs": 3},
+        "training": {"epochs": 60, "learning_rate": 0.01},
+    }
+    recipe = tiny_recipe(graph=None, filter=None, gnn=None, tracks=stage)
+    assert not recipe.clusters
+    training = train_quietly(recipe, tiny_store, tmp_path)
+    assert set(training.stages["tracks"]) >= {"val_loss", "beta_cut", "radius", "trackml_score"}
+    pipeline = Pipeline.load(tmp_path)
+    unseen = list_events([tiny_store])[-1].read()
+    result = pipeline.run(unseen)
+    np.testing.assert_array_equal(result.labels, training.pipeline.run(unseen).labels)
+    assert result.state.edges is None
+    assert result.state.hit["place"].shape == (unseen.n_hits, 3)
+    assert [stage.name for stage in result.stages] == ["features", "tracks"]
+    # Tracks of the events it has seen are found: chance gives next to nothing.
+    seen = list_events([tiny_store])[0].read()
+    assert evaluate(seen, pipeline.run(seen).labels).score > 0.3
+
+
+def test_where_nothing_is_to_be_joined_nothing_is(
+    tiny_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(_majority: object, pairs: PartPairs) -> torch.Tensor:
+        return torch.zeros(len(pairs.inner), dtype=torch.bool)
+
+    monkeypatch.setattr("hitgraph.tracks.join.lesson.are_parts_of_one", never)
+    changes = {"filter__training__epochs": 1, "gnn__training__epochs": 1}
+    recipe = tiny_recipe(**changes, join=JOIN)
+    training = train_quietly(recipe, tiny_store, tmp_path)
+    assert training.stages["join"]["true_pairs"] == 0
+    pipeline = Pipeline.load(tmp_path)
+    unseen = list_events([tiny_store])[-1].read()
+    kept = pipeline.run(unseen, keep=["tracks"])
+    before = kept.kept["tracks"].labels
+    assert before is not None
+    np.testing.assert_array_equal(kept.labels, before)
 
 
 # ---------------------------------------------------------------- interrupted
@@ -251,7 +284,7 @@ def test_resuming_a_complete_training_reads_it_back(
     monkeypatch.setattr(workshop, "fit", _no_training)
     training = train_quietly(tiny_recipe(), tiny_store, tmp_path, resume=True)
     assert training.stages == stages_of(tiny_pipeline)
-    assert training.pipeline.working_points == Pipeline.load(tiny_pipeline).working_points
+    assert list(training.pipeline.stages) == list(Pipeline.load(tiny_pipeline).stages)
     assert len(training.train_events) == N_TRAIN
     assert len(training.validation_events) == N_VALIDATION
 
@@ -262,7 +295,8 @@ def test_another_seed_gives_another_pipeline(
     train_quietly(tiny_recipe(seed=4), tiny_store, tmp_path)
     one, other = (Pipeline.load(folder) for folder in (tiny_pipeline, tmp_path))
     for stage in ("filter", "gnn"):
-        weights = [next(getattr(some, stage).parameters()) for some in (one, other)]
+        key = "network.rest.0.weight" if stage == "filter" else "network.classify.0.weight"
+        weights = [some.stages[stage].tensors()[key] for some in (one, other)]
         assert not torch.equal(*weights)
 
 
@@ -273,7 +307,7 @@ def test_a_training_begun_by_an_older_version_goes_on(
     shutil.copytree(tiny_pipeline, tmp_path, dirs_exist_ok=True)
     path = tmp_path / "training" / "identity.json"
     identity = json.loads(path.read_text())
-    del identity["recipe"]["join"], identity["recipe"]["gnn"]["reflect"]
+    del identity["recipe"]["field"], identity["recipe"]["stages"][2]["reflect"]
     path.write_text(json.dumps(identity))
     monkeypatch.setattr(workshop, "fit", _no_training)
     train_quietly(tiny_recipe(), tiny_store, tmp_path, resume=True)
@@ -379,6 +413,8 @@ def test_a_training_that_blows_up_says_so(
         return {"val_loss": float("nan")}
 
     monkeypatch.setattr(FilterLesson, "measure", measure)
-    with pytest.raises(HitgraphError, match=r"val_loss became .* lower filter.*learning_rate"):
+    with pytest.raises(
+        HitgraphError, match=r"val_loss became .* lower stages.filter.training.learning_rate"
+    ):
         train_quietly(tiny_recipe(filter__training__epochs=1), tiny_store, tmp_path)
     assert not (tmp_path / "pipeline.yaml").exists()

@@ -12,19 +12,21 @@ from hitgraph.event.source import list_events
 from hitgraph.event.truth import true_edges
 from hitgraph.graph.triplets import SUPPORT, TripletFilter
 from hitgraph.graph.triplets.lesson import TripletLessons
-from hitgraph.hits import hits_from_event
-from hitgraph.lessons.samples import ScoredEdges, make_sample, save_edges, save_sample
+from hitgraph.lessons.material import Example
+from hitgraph.lessons.samples import make_sample
 from hitgraph.pipeline import Pipeline
+from hitgraph.state import State
 
 CHANGES: dict[str, Any] = {
-    "graph": {"builder": "scored", "pair_coverage": 1.0, "tail": 0.0, "target_efficiency": 0.95},
+    "graph": {"use": "scored", "pair_coverage": 1.0, "tail": 0.0, "target_efficiency": 0.95},
     "filter": None,
     "triplets": {
+        "use": "triplets",
         "network": {"hidden": 8},
         "training": {"epochs": 3, "learning_rate": 0.02},
         "target_efficiency": 0.95,
     },
-    "gnn__edge_inputs": ["filter_logit", *SUPPORT, "curvature"],
+    "gnn__edge_inputs": ["logit", *SUPPORT, "curvature"],
 }
 
 
@@ -38,18 +40,15 @@ def trained(tiny_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_cut_keeps_the_wanted_share_of_the_true_edges(tiny_store: Path, trained: Path) -> None:
     """Counted again from the events."""
     pipeline = Pipeline.load(trained)
-    assert pipeline.filter is None
+    stage: Any = pipeline.stages["triplets"]
     scores = []
     for source in list_events([tiny_store])[N_TRAIN : N_TRAIN + N_VALIDATION]:
         event = source.read()
         truth = set(map(tuple, true_edges(event).T.tolist()))
-        hits = hits_from_event(event, pipeline.detector)
-        edges, logits = pipeline.build_graph(hits)
-        assert logits is not None
-        judged, _ = pipeline.triplet_logits(hits, edges, logits)
-        is_true = torch.tensor([tuple(edge) in truth for edge in edges.T.tolist()])
-        scores.append(torch.sigmoid(judged[is_true].double()))
-    found, cut = torch.cat(scores), pipeline.working_points.triplet_cut
+        judged = stage.judge(pipeline.stages["graph"](pipeline.start(event)))
+        is_true = torch.tensor([tuple(edge) in truth for edge in judged.graph().T.tolist()])
+        scores.append(torch.sigmoid(judged.edge["logit"][is_true].double()))
+    found, cut = torch.cat(scores), stage.cut
     assert int((found >= cut * (1 - 1e-6)).sum()) >= 0.95 * len(found)
     assert int((found > cut * (1 + 1e-6)).sum()) < 0.95 * len(found)
 
@@ -69,16 +68,13 @@ def test_learning_steps_lower_the_loss(trained: Path, tiny_store: Path) -> None:
     event = list_events([tiny_store])[0].read()
     assert event.detector is not None
     sample = make_sample(event, event.detector, True, pipeline.recipe.truth)
-    files = trained / "sample", trained / "edges"
-    save_sample(sample, files[0])
-    save_edges(ScoredEdges(*pipeline.build_graph(sample.hits)), files[1])
-    stage = pipeline.recipe.triplets
-    assert stage is not None
+    example = Example(sample, pipeline.stages["graph"](State(sample.hits)))
+    settings: Any = pipeline.recipe.step("triplets").settings
     torch.manual_seed(0)
-    network = TripletFilter(stage.network)
-    lessons = TripletLessons(pipeline.recipe, stage)
+    network = TripletFilter(settings.network)
+    lessons = TripletLessons(settings, pipeline.recipe.truth, pipeline.recipe.seed)
     for part, module in (("triplet", network.triplet), ("edge", network.edge)):
-        lesson = lessons.prepare(network, part, [files], [files])
+        lesson = lessons.prepare(network, part, [lambda: example], [lambda: example])
         module.standardise.learn(lesson.rows)
         (batch,) = lesson.batches(module, 0)
         optimiser = torch.optim.Adam(module.parameters(), lr=0.01)
@@ -96,15 +92,15 @@ def test_a_finished_part_is_not_trained_again(tiny_store: Path, tmp_path: Path) 
     straight, stopped = tmp_path / "straight", tmp_path / "stopped"
     train_quietly(recipe, tiny_store, straight)
     with pytest.raises(KeyboardInterrupt):
-        train_until(recipe, tiny_store, stopped, "training triplets/edge")
+        train_until(recipe, tiny_store, stopped, "training triplets edge")
     assert (stopped / "training" / "triplets" / "triplet" / "merit.json").is_file()
     train_quietly(recipe, tiny_store, stopped, resume=True)
-    one, other = Pipeline.load(straight), Pipeline.load(stopped)
-    assert one.working_points == other.working_points
-    assert one.triplets is not None
-    assert other.triplets is not None
-    for key, value in one.triplets.state_dict().items():
-        assert torch.equal(value, other.triplets.state_dict()[key]), key
+    one, other = (
+        Pipeline.load(folder).stages["triplets"].tensors() for folder in (straight, stopped)
+    )
+    assert one.keys() == other.keys()
+    for key, value in one.items():
+        assert torch.equal(value, other[key]), key
     facts = json.loads((stopped / "training" / "triplets" / "done.json").read_text())
     assert {"triplet_val_loss", "edge_val_loss", "cut", "edges", "efficiency"} <= set(facts)
 

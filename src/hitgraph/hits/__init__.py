@@ -87,7 +87,9 @@ class Hits:
         )
 
     def with_features(self, features: Tensor) -> "Hits":
-        return replace(self, features=features)
+        """Other features; where they are of another number, the first of FEATURES."""
+        same = features.shape[1] == len(self.columns)
+        return replace(self, features=features, columns=self.columns if same else FEATURES)
 
 
 def hits_from_event(

@@ -14,6 +14,13 @@ _ROOT_HALF = np.int32(0x3F3504F3)  # the bits of sqrt(1/2)
 
 
 @formula
+def within(value, low, high):  # type: ignore[no-untyped-def]
+    """The value limited to [low, high]; low for what is not a number, which no index may be."""
+    value = value if value > low else low
+    return value if value < high else high
+
+
+@formula
 def log(x):  # type: ignore[no-untyped-def]
     """Natural logarithm of a positive normal float32, to its last two bits or 1e-7."""
     bits = np.float32(x).view(np.int32)

@@ -21,6 +21,7 @@ from hitgraph.graph.windows.cpu import (
 )
 from hitgraph.kernels.jit import kernel, step
 from hitgraph.kernels.lanes import LANES
+from hitgraph.kernels.scalars import within
 from hitgraph.pairs.geometry import ETA, SIZE_U, SIZE_V, R, Z
 
 Float32 = NDArray[np.float32]
@@ -38,6 +39,7 @@ def window_reach(bounds: Float32) -> NDArray[np.float64]:
     """
     sine, deta = (bounds[:, k].astype(np.float64) for k in (SIN_DPHI, DETA))
     margin = np.array([-1e-5, 1e-5])
+    sine, deta = np.nan_to_num(sine), np.nan_to_num(deta)
     turn = (np.arcsin(np.clip(sine, -1.0, 1.0)) + margin) * _TURN
     deta = np.clip(deta, -_STEEPEST, _STEEPEST)
     return np.concatenate([turn, np.cosh(deta), np.sinh(deta)], axis=1)
@@ -114,7 +116,7 @@ def _search(  # type: ignore[no-untyped-def]
     for i in range(begin, end):
         n_before = n_pairs
         xi, yi, zi, ri, eta, inverse_ri = xs[i], ys[i], zs[i], rs[i], etas[i], inverse_rs[i]
-        phi_place = (np.arctan2(yi, xi) + np.pi) * _TURN
+        phi_place = within((np.arctan2(yi, xi) + np.pi) * _TURN, 0.0, np.float64(PHI_BINS))
         steep, long = np.sinh(np.float64(eta)), np.cosh(np.float64(eta))
         for window in range(first_window[layer[i]], first_window[layer[i] + 1]):
             m = window_outer[window]
@@ -132,7 +134,8 @@ def _search(  # type: ignore[no-untyped-def]
             along_lo = along_bin(lowest, span, m, along_is_z[m])
             along_hi = along_bin(highest, span, m, along_is_z[m])
             phi_lo = int(np.floor(phi_place + reaches[window, 0]))
-            n_bins = min(int(np.floor(phi_place + reaches[window, 1])) - phi_lo + 1, PHI_BINS)
+            n_bins = int(np.floor(phi_place + reaches[window, 1])) - phi_lo + 1
+            n_bins = max(0, min(n_bins, PHI_BINS))  # none where a window is upside down
             phi_lo %= PHI_BINS
             n_before_pi = min(n_bins, PHI_BINS - phi_lo)
             sine_lo, sine_hi = bounds[window, SIN_DPHI, 0], bounds[window, SIN_DPHI, 1]

@@ -12,6 +12,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from hitgraph.graph.scored.values import N_BINS
+from hitgraph.kernels.scalars import within
 
 PASSES = 12
 _STEP = 0.6  # of a Newton step
@@ -50,7 +51,7 @@ def bins_of(values, window, low, scale):  # type: ignore[no-untyped-def]
     for v in range(values.shape[0]):
         for k in range(values.shape[1]):
             place = (values[v, k] - low[window[k], v]) * scale[window[k], v]
-            bins[v, k] = int(min(max(place, np.float32(0.0)), np.float32(N_BINS - 1)))
+            bins[v, k] = int(within(place, np.float32(0.0), np.float32(N_BINS - 1)))
     return bins
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 
 from hitgraph.kernels.jit import formula, kernel
+from hitgraph.kernels.scalars import within
 from hitgraph.pairs.geometry import circle_through
 
 SCORE_VARIABLES = (
@@ -84,7 +85,7 @@ def _cluster_of(columns, hit, cosine, sine, cot):  # type: ignore[no-untyped-def
 def table_bin(value, low, scale):  # type: ignore[no-untyped-def]
     """Bin of a value; the first and the last bin hold all that lies beyond."""
     place = (value - low) * scale
-    return np.uint32(min(max(place, np.float32(0.0)), np.float32(N_BINS - 1)))
+    return np.uint32(within(place, np.float32(0.0), np.float32(N_BINS - 1)))
 
 
 @kernel

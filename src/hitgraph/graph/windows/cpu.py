@@ -9,6 +9,7 @@ import numpy as np
 from numba import njit
 
 from hitgraph.kernels.jit import formula, kernel
+from hitgraph.kernels.scalars import within
 from hitgraph.pairs.geometry import (
     ETA,
     SIZE_U,
@@ -103,12 +104,12 @@ def along_bin(t, span, layer, is_z):  # type: ignore[no-untyped-def]
     low = span[layer, 2] if is_z else span[layer, 0]
     high = span[layer, 3] if is_z else span[layer, 1]
     place = (t - low) * (ALONG_BINS / max(high - low, np.float32(1e-3)))
-    return int(min(max(place, 0.0), ALONG_BINS - 1.0))
+    return int(within(place, 0.0, ALONG_BINS - 1.0))
 
 
 @njit(inline="always")
 def phi_bin(phi):  # type: ignore[no-untyped-def]
-    return min(max(int((phi + np.pi) * (PHI_BINS / (2.0 * np.pi))), 0), PHI_BINS - 1)
+    return int(within((phi + np.pi) * (PHI_BINS / (2.0 * np.pi)), 0.0, PHI_BINS - 1.0))
 
 
 @kernel
@@ -162,10 +163,12 @@ def search_block(  # type: ignore[no-untyped-def]
             along_lo = along_bin(low, span, m, along_is_z[m])
             along_hi = along_bin(high, span, m, along_is_z[m])
             # a bound beyond one, by its margin for rounding, is no sine
-            turn_lo = np.arcsin(max(sine_lo, np.float32(-1.0)))
-            turn_hi = np.arcsin(min(sine_hi, np.float32(1.0)))
-            phi_lo = int(np.floor((phi + turn_lo - 1e-5 + np.pi) * (PHI_BINS / two_pi)))
-            phi_hi = int(np.floor((phi + turn_hi + 1e-5 + np.pi) * (PHI_BINS / two_pi)))
+            turn_lo = np.arcsin(within(sine_lo, np.float32(-1.0), np.float32(1.0)))
+            turn_hi = np.arcsin(within(sine_hi, np.float32(-1.0), np.float32(1.0)))
+            place_lo = (phi + turn_lo - 1e-5 + np.pi) * (PHI_BINS / two_pi)
+            place_hi = (phi + turn_hi + 1e-5 + np.pi) * (PHI_BINS / two_pi)
+            phi_lo = int(np.floor(within(place_lo, -2.0 * PHI_BINS, 2.0 * PHI_BINS)))
+            phi_hi = int(np.floor(within(place_hi, -2.0 * PHI_BINS, 2.0 * PHI_BINS)))
             phi_hi = min(phi_hi, phi_lo + PHI_BINS - 1)
             for along in range(along_lo, along_hi + 1):
                 cells = (m * ALONG_BINS + along) * PHI_BINS
