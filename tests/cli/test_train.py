@@ -42,7 +42,6 @@ def test_from_recipe_and_events_to_a_pipeline_with_its_card(
     assert names == {
         "pipeline.yaml",
         "weights.safetensors",
-        "windows.parquet",
         "detectors.parquet",
         "CARD.md",
         "metrics.json",

@@ -414,7 +414,7 @@ def test_a_training_that_blows_up_says_so(
 
     monkeypatch.setattr(FilterLesson, "measure", measure)
     with pytest.raises(
-        HitgraphError, match=r"val_loss became .* lower stages.filter.training.learning_rate"
+        HitgraphError, match=r"val_loss became .* lower stages.filter.training"
     ):
         train_quietly(tiny_recipe(filter__training__epochs=1), tiny_store, tmp_path)
     assert not (tmp_path / "pipeline.yaml").exists()
