@@ -22,9 +22,9 @@ from hitgraph.evaluation.fit_quality import fit_quality
 from hitgraph.evaluation.fits import fits_path, read_fits
 from hitgraph.evaluation.run_summary import read_run
 from hitgraph.event.event import Event
+from hitgraph.event.store import write_detectors, write_event
 from hitgraph.simulate.settings import ParticleGun, SimulationSettings
 from hitgraph.simulate.simulator import Simulator
-from hitgraph.event.store import write_detectors, write_event
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,9 @@ from hitgraph.cli import main
 from hitgraph.errors import MissingExtraError, SettingsError
 from hitgraph.event.detector import Detector
 from hitgraph.event.event import Event
+from hitgraph.event.source import read_event
+from hitgraph.event.store import read_dataset_info, write_dataset_info, write_detectors
+from hitgraph.event.trackml import read_detectors
 from hitgraph.simulate import generator, simulator
 from hitgraph.simulate.digitise import Clusters, digitise
 from hitgraph.simulate.folder import dataset_info
@@ -23,9 +26,6 @@ from hitgraph.simulate.noise import noise_crossings, number_of_noise_hits
 from hitgraph.simulate.run import simulate
 from hitgraph.simulate.settings import ParticleGun, SimulationSettings
 from hitgraph.simulate.simulator import Simulator
-from hitgraph.event.source import read_event
-from hitgraph.event.store import read_dataset_info, write_dataset_info, write_detectors
-from hitgraph.event.trackml import read_detectors
 
 GUN = SimulationSettings(
     pileup=0,

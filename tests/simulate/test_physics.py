@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from hitgraph.errors import SettingsError
 from hitgraph.event.detector import Detector
+from hitgraph.event.source import read_event
 from hitgraph.simulate.card import check_card, read_card
 from hitgraph.simulate.digitise import Clusters, Response, digitise
 from hitgraph.simulate.fatras import OTHER_MATERIAL, Crossings, Steps, cosine
@@ -21,7 +22,6 @@ from hitgraph.simulate.nuclear import FORWARD, MATERIAL, _around, daughters, int
 from hitgraph.simulate.propagate import propagate
 from hitgraph.simulate.settings import PRESETS, Effects, ParticleGun, SimulationSettings
 from hitgraph.simulate.simulator import Simulator
-from hitgraph.event.source import read_event
 
 
 def _modules(volume: int, half_thickness: float) -> Detector:

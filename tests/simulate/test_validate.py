@@ -11,7 +11,6 @@ from hitgraph.cli import main
 from hitgraph.errors import InputError
 from hitgraph.event.event import Event
 from hitgraph.event.rows import select_hits
-from hitgraph.simulate.validate import ENOUGH_EVENTS, Row, Sample, compare, read_sample
 from hitgraph.event.source import read_event
 from hitgraph.event.store import (
     preset_of,
@@ -21,6 +20,7 @@ from hitgraph.event.store import (
     write_event,
 )
 from hitgraph.event.truth import particle_rows
+from hitgraph.simulate.validate import ENOUGH_EVENTS, Row, Sample, compare, read_sample
 
 REAL = "trackml_sample/event000000001"
 

@@ -10,8 +10,8 @@ import pytest
 from hitgraph.errors import InputError, SettingsError
 from hitgraph.evaluation.metrics import evaluate, truth_labels
 from hitgraph.event.event import Event
-from hitgraph.simulate.settings import SimulationSettings
 from hitgraph.event.store import write_dataset_info
+from hitgraph.simulate.settings import SimulationSettings
 from hitgraph.studies.particles import VARIABLES, efficiency_curves
 from hitgraph.studies.quality import quality_of, together
 from hitgraph.studies.samples import sample_settings, setting_of

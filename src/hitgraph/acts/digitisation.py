@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from hitgraph.acts.geometry import generic_geometry
+from hitgraph.files import atomic_write
 from hitgraph.simulate.digitise import PIXEL_VOLUMES
 from hitgraph.simulate.geometry import PITCH
-from hitgraph.files import atomic_write
 
 
 def write_digitisation(path: Path | str) -> None:

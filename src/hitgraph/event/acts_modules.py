@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from hitgraph.errors import InputError
 from hitgraph.event.archive import Place
-from hitgraph.simulate.geometry import ENDCAP_RINGS, PITCH, trackml_module_numbers
 from hitgraph.event.tables import Columns, read_columns, row_name
+from hitgraph.simulate.geometry import ENDCAP_RINGS, PITCH, trackml_module_numbers
 
 RECTANGLE, TRAPEZOID = 6, 7  # ACTS's bounds_type of the shapes that a module table can hold
 

@@ -12,6 +12,7 @@ import math
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -22,6 +23,7 @@ from hitgraph.errors import InputError, SettingsError
 Float64 = NDArray[np.float64]
 
 RADIUS, HALF_LENGTH, CENTRE = 1263.0, 2606.0, 1.983  # mm, mm, Tesla: the solenoid of TrackML
+CURVATURE = 0.299792458e-3  # GeV / (Tesla mm): pT = CURVATURE x charge x field x radius
 MAX_TESLA = 10.0
 STEP = 20.0  # mm, between the points of a table made here
 REACH_R, REACH_Z = 1100.0, 3100.0  # mm, of such a table; the tracker ends at 1029 and 3001
@@ -91,6 +93,43 @@ def scaled(one: MagneticField, factor: float) -> MagneticField:
     return _table(one.r, one.z, factor * one.br, factor * one.bz)
 
 
+def to_json(one: MagneticField) -> dict[str, Any]:
+    """What the file of a detector keeps: the name, and of a table its numbers."""
+    if not one.name.startswith(TABLE):
+        return {"name": one.name}
+    return {"name": one.name} | {key: getattr(one, key).tolist() for key in ("r", "z", "br", "bz")}
+
+
+def from_json(content: Any, where: object) -> MagneticField:
+    """What `to_json` gave. Raises InputError naming `where` for anything else."""
+    try:
+        if not str(content["name"]).startswith(TABLE):
+            return field_of(content["name"])
+        values = [np.array(content[key], np.float64) for key in ("r", "z", "br", "bz")]
+        r, z, br, bz = values
+        whole = br.shape == bz.shape == (len(z), len(r)) and min(len(r), len(z)) >= 2
+        if not whole or not all(np.isfinite(one).all() for one in values):
+            raise ValueError("its numbers are no grid")
+    except (KeyError, TypeError, ValueError, SettingsError) as error:
+        raise InputError(
+            f"{where}: what it says about the magnetic field cannot be read ({error}): write the "
+            "file again with this version"
+        ) from error
+    return _table(r, z, br, bz)
+
+
+def named(name: object, known: MagneticField | None) -> MagneticField | None:
+    """The field that an event's settings name; `known` is that of its detector.
+
+    None where the name is that of a table which is not at hand.
+    """
+    if known is not None and name == known.name:
+        return known
+    if isinstance(name, bool) or not isinstance(name, str | int | float):
+        return known
+    return None if str(name).startswith(TABLE) else field_of(name)
+
+
 def field_of(text: str | float) -> MagneticField:
     """The field that a text names (see WAYS); a number, as older samples have it, is Tesla.
 
@@ -135,11 +174,12 @@ def read_field(path: Path) -> MagneticField:
     wrong = np.flatnonzero((rows[:n, :2] != wanted[:n]).any(axis=1))
     if len(wrong) or len(rows) != len(wanted):
         k = int(wrong[0]) if len(wrong) else n
+        line = lines[k] if k < len(lines) else lines[-1] + 1
         found = f"has r, z = {rows[k, 0]:g}, {rows[k, 1]:g}" if k < len(rows) else "is missing"
         expected = f"{wanted[k, 0]:g}, {wanted[k, 1]:g}" if k < len(wanted) else "the end"
         raise InputError(
-            f"{path}: line {lines[k] if k < len(lines) else lines[-1] + 1} {found} where {expected} "
-            "is expected: one line for every point of the grid, r runs fastest, then z"
+            f"{path}: line {line} {found} where {expected} is expected: one line for every point "
+            "of the grid, r runs fastest, then z"
         )
     for name, places in (("r", r), ("z", z)):
         steps = np.diff(places)
@@ -185,7 +225,7 @@ def thin_solenoid(
     br, bz = np.zeros(rho.shape), np.zeros(rho.shape)
     for end, sign in ((place + half_length, 1.0), (place - half_length, -1.0)):
         far = np.sqrt(end**2 + (rho + radius) ** 2)
-        kc = np.sqrt((end**2 + (rho - radius) ** 2)) / far
+        kc = np.sqrt(end**2 + (rho - radius) ** 2) / far
         br += sign * radius / far * _cel(kc, np.ones_like(kc), -1.0)
         bz += sign * radius * end / ((radius + rho) * far) * _cel(kc, gamma**2, gamma)
     # Bulirsch's integrals leave a factor pi / (2 mu0 n I); on the axis the centre has this value.
@@ -193,7 +233,7 @@ def thin_solenoid(
     return br / centre, bz / centre
 
 
-def _cel(kc: Float64, p: Float64, s: ArrayLike) -> Float64:
+def _cel(kc: Float64, p: Float64, s: Float64 | float) -> Float64:
     """Bulirsch's complete integral C(kc, p, 1, s), by Carlson's R_F and R_J."""
     square = kc**2
     result: Float64 = elliprf(0, square, 1) + (s - p) / 3 * elliprj(0, square, 1, p)

@@ -10,8 +10,8 @@ from hitgraph.event.field import MagneticField, write_field
 def acts_field(field: MagneticField) -> Any:
     """An acts.MagneticFieldProvider. ACTS interpolates the table linearly, as `field` does.
 
-    ACTS reads tables from files only. Its own SolenoidBField is not the field of a solenoid: Br does
-    not vanish on the axis (pyacts 48.1).
+    ACTS reads tables from files only. Its own SolenoidBField is not the field of a solenoid: Br
+    does not vanish on the axis (pyacts 48.1).
     """
     import acts
 

@@ -13,12 +13,12 @@ from typing import Any
 from uuid import uuid4
 
 from hitgraph.errors import MissingExtraError, SettingsError
+from hitgraph.files import atomic_write
 from hitgraph.simulate.folder import EventSummary, discard
 from hitgraph.simulate.outcome import ATTEMPTS, SimulationRun
 from hitgraph.simulate.settings import SimulationSettings
 from hitgraph.simulate.simulator import event_name
 from hitgraph.simulate.work import Maker
-from hitgraph.files import atomic_write
 
 CONNECT_SECONDS = 10
 LOOK_SECONDS = 5.0  # between two looks at the workers

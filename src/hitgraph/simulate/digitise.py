@@ -22,7 +22,7 @@ from hitgraph.simulate.settings import SimulationSettings
 
 PIXEL_VOLUMES = (7, 8, 9)
 
-# Tangent of the drift angle in a field of 2 T along z, and the face (sign of local w) on which the charge is read.
+# Tangent of the drift angle in 2 T along z, and the face (sign of local w) that reads the charge.
 DRIFT = {8: (0.1207, -1), 13: (0.1200, 1), 17: (0.0803, 1)}
 DRIFT_FIELD = 2.0  # Tesla
 MIN_CHARGE = 0.05  # of the mean; a fluctuation never leaves less

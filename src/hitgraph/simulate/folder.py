@@ -9,9 +9,9 @@ from typing import Any
 from hitgraph._version import __version__
 from hitgraph.errors import SettingsError
 from hitgraph.event.checks import TABLES
+from hitgraph.event.store import file_name, read_dataset_info, write_dataset_info
 from hitgraph.simulate.settings import SimulationSettings
 from hitgraph.simulate.simulator import event_name
-from hitgraph.event.store import file_name, read_dataset_info, write_dataset_info
 
 Info = dict[str, Any]
 

@@ -4,9 +4,11 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import closing, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from hitgraph.event.store import DETECTORS_NAME, write_dataset_info, write_detectors
 from hitgraph.simulate.card import check_card
 from hitgraph.simulate.cluster import connect, share_on_cluster
 from hitgraph.simulate.fatras import build_detector
@@ -16,7 +18,6 @@ from hitgraph.simulate.outcome import SimulationRun
 from hitgraph.simulate.processes import share
 from hitgraph.simulate.settings import SimulationSettings
 from hitgraph.simulate.simulator import require_simulation
-from hitgraph.event.store import DETECTORS_NAME, write_dataset_info, write_detectors
 
 
 def simulate(
@@ -65,7 +66,8 @@ def _simulate(
             queue.append(number)
     try:
         if not (folder / DETECTORS_NAME).is_file():
-            write_detectors(read_geometry(build_detector())[0], folder / DETECTORS_NAME)
+            detector = read_geometry(build_detector())[0]
+            write_detectors(replace(detector, field=settings.field), folder / DETECTORS_NAME)
         if queue and client is not None:
             share_on_cluster(settings, folder, queue, client, result, advance)
         elif queue:

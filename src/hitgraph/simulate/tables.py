@@ -5,10 +5,10 @@ from numpy.typing import NDArray
 
 from hitgraph.event.detector import Detector
 from hitgraph.event.event import CellTable, Event, HitTable, ParticleTable, TruthTable
+from hitgraph.event.truth import hit_weights
 from hitgraph.simulate.digitise import Clusters
 from hitgraph.simulate.fatras import Crossings
 from hitgraph.simulate.generator import Generated
-from hitgraph.event.truth import hit_weights
 
 
 def make_event(

@@ -4,10 +4,10 @@ import time
 from pathlib import Path
 
 from hitgraph.errors import HitgraphError
+from hitgraph.event.store import write_event
 from hitgraph.simulate.folder import EventSummary, dataset_info, tables
 from hitgraph.simulate.settings import SimulationSettings
 from hitgraph.simulate.simulator import Simulator
-from hitgraph.event.store import write_event
 
 
 class Maker:

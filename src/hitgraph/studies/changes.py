@@ -13,10 +13,10 @@ from hitgraph.errors import InputError, SettingsError
 from hitgraph.event.detector import Detector
 from hitgraph.event.event import CellTable, Event, HitTable, TruthTable
 from hitgraph.event.rows import joined, select_hits
+from hitgraph.event.truth import NOISE, require_truth
 from hitgraph.simulate.digitise import digitise, response_of
 from hitgraph.simulate.noise import noise_crossings, number_of_noise_hits
 from hitgraph.simulate.settings import SimulationSettings
-from hitgraph.event.truth import NOISE, require_truth
 
 LARGEST_NOISE = 0.95  # of all hits
 
@@ -30,7 +30,7 @@ def with_noise(
 ) -> Event:
     """The event with noise that makes `fraction` of all its hits; the noise it had is dropped.
 
-    The new noise is that of the simulation with `preset`, in the default field: uniform over the
+    The new noise is that of the simulation with `preset`, in the event's field: uniform over the
     modules, with wide clusters. Its hits come last, so that the hits of particles keep their
     rows. Raises InputError without truth, SettingsError for an impossible fraction.
     """
@@ -39,7 +39,7 @@ def with_noise(
     clean = select_hits(event, truth.particle_id != NOISE)
     if clean.n_hits == 0:
         raise InputError(f"{event.name}: no hit of a particle, so noise has no fraction of them")
-    simulated = SimulationSettings(preset=preset)
+    simulated = SimulationSettings(preset=preset, field=event.likely_field)
     n_noise = number_of_noise_hits(clean.n_hits, fraction)
     noise = noise_crossings(detector, n_noise, rng, simulated.effects.min_cosine)
     clusters = digitise(
