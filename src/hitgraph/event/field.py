@@ -9,8 +9,9 @@ duplication theorem of B. C. Carlson these are R_F and R_J.
 
 import hashlib
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ Float64 = NDArray[np.float64]
 RADIUS, HALF_LENGTH, CENTRE = 1263.0, 2606.0, 1.983  # mm, mm, Tesla: the solenoid of TrackML
 CURVATURE = 0.299792458e-3  # GeV / (Tesla mm): pT = CURVATURE x charge x field x radius
 MAX_TESLA = 10.0
+_AXIS = 1.0  # mm, from where on a direction z / r is taken
 STEP = 20.0  # mm, between the points of a table made here
 REACH_R, REACH_Z = 1100.0, 3100.0  # mm, of such a table; the tracker ends at 1029 and 3001
 SOLENOID, CONSTANT, TABLE = "solenoid", "constant", "table"
@@ -55,14 +57,46 @@ class MagneticField:
 
         Outside the table the nearest place in it counts.
         """
+        first, second = self._between((self.br, self.bz), r, z)
+        return first, second
+
+    def straightening(self, r: ArrayLike, z: ArrayLike) -> Float64:
+        """By what a hit at r and z in mm is scaled, so that its track is as in a constant field.
+
+        A particle from the origin flies along (r', z') = u (r, z), where B(u) = Bz - Br z / r bends
+        it (the part of the field across its plane): at r it lies k r^2 F / 2 off its first
+        direction, with k its curvature in the field of the centre and
+
+            F = 2 / B_centre x integral of (1 - u) B(u) du, u from 0 to 1.
+
+        In a constant field F is 1. The azimuth changes by k r F / 2, as at the radius r F in the
+        field of the centre. Scaled by F, hits keep azimuth and pseudorapidity, and tracks from the
+        origin are helices again; of others so to first order of what lies between.
+        """
+        (factor,) = self._between((self._straightening,), r, z)
+        return factor
+
+    @cached_property
+    def _straightening(self) -> Float64:
+        """(n_z, n_r) F of `straightening`; 1 where there is no field at the centre."""
+        if self.is_constant or self.centre == 0:
+            return np.ones((len(self.z), len(self.r)))
+        r, z = np.maximum(self.r, _AXIS)[None, :], self.z[:, None]
+        points, weights = np.polynomial.legendre.leggauss(16)
+        total = np.zeros((len(self.z), len(self.r)))
+        for u, weight in zip((1 + points) / 2, weights, strict=True):
+            br, bz = self.at(u * r, u * z)
+            total += weight * (1 - u) * (bz - br * z / r)
+        return total / self.centre
+
+    def _between(self, tables: Sequence[Float64], r: ArrayLike, z: ArrayLike) -> list[Float64]:
         column, right = _place(self.r, np.asarray(r, np.float64))
         row, above = _place(self.z, np.asarray(z, np.float64))
-        first, second = (
+        return [
             (1 - above) * ((1 - right) * table[row, column] + right * table[row, column + 1])
             + above * ((1 - right) * table[row + 1, column] + right * table[row + 1, column + 1])
-            for table in (self.br, self.bz)
-        )
-        return first, second
+            for table in tables
+        ]
 
 
 def solenoid(factor: float = 1.0) -> MagneticField:

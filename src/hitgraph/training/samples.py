@@ -1,7 +1,7 @@
 """What training reads: hits with their truth, and graphs with labels, cached as safetensors."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import NamedTuple
 
@@ -125,6 +125,7 @@ def save_sample(sample: Sample, path: Path) -> None:
         {
             "features": sample.hits.features,
             "position": sample.hits.position,
+            **_given("straightening", sample.hits.straightening),
             "layer": sample.hits.layer,
             "module": sample.hits.module,
             "particle_id": sample.particle_id,
@@ -137,10 +138,14 @@ def save_sample(sample: Sample, path: Path) -> None:
     )
 
 
+def _given(name: str, tensor: Tensor | None) -> dict[str, Tensor]:
+    return {} if tensor is None else {name: tensor}
+
+
 def load_sample(path: Path) -> Sample:
     tensors = load_file(path)
-    names = ("features", "position", "layer", "module")
-    hits = Hits(*(tensors.pop(name) for name in names))
+    names = (one.name for one in fields(Hits))
+    hits = Hits(**{name: tensors.pop(name) for name in names if name in tensors})
     return Sample(hits=hits, **tensors)
 
 
