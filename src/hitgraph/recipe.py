@@ -2,8 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from dataclasses import field as setting
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -62,8 +61,7 @@ class Recipe:
     seed: int
     data: DataSettings
     truth: TruthSettings
-    stages: tuple[Step, ...] = setting(metadata={"parse": _parse_stages, "dump": _dump_stages})
-    field: float | None = None  # Tesla along the beam, of the events it is for; null: not checked
+    stages: tuple[Step, ...] = field(metadata={"parse": _parse_stages, "dump": _dump_stages})
 
     def __post_init__(self) -> None:
         if not 0 <= self.seed < 2**32:

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from hitgraph.benchmark.sizes import wedge
 from hitgraph.evaluation.metrics import evaluate
-from hitgraph.event.changes import turned_detector, turned_event
 from hitgraph.event.event import Event
 from hitgraph.event.source import read_event
 from hitgraph.pipeline import Pipeline
 from hitgraph.pipeline_files import shipped_pipelines
+from hitgraph.studies.changes import turned_detector, turned_event
 
 ROOT = Path(str(files("hitgraph")))
 

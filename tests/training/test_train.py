@@ -307,7 +307,7 @@ def test_a_training_begun_by_an_older_version_goes_on(
     shutil.copytree(tiny_pipeline, tmp_path, dirs_exist_ok=True)
     path = tmp_path / "training" / "identity.json"
     identity = json.loads(path.read_text())
-    del identity["recipe"]["field"], identity["recipe"]["stages"][2]["reflect"]
+    del identity["recipe"]["stages"][2]["reflect"]
     path.write_text(json.dumps(identity))
     monkeypatch.setattr(workshop, "fit", _no_training)
     train_quietly(tiny_recipe(), tiny_store, tmp_path, resume=True)
@@ -413,8 +413,6 @@ def test_a_training_that_blows_up_says_so(
         return {"val_loss": float("nan")}
 
     monkeypatch.setattr(FilterLesson, "measure", measure)
-    with pytest.raises(
-        HitgraphError, match=r"val_loss became .* lower stages.filter.training"
-    ):
+    with pytest.raises(HitgraphError, match=r"val_loss became .* lower stages.filter.training"):
         train_quietly(tiny_recipe(filter__training__epochs=1), tiny_store, tmp_path)
     assert not (tmp_path / "pipeline.yaml").exists()

@@ -20,10 +20,11 @@ from hitgraph.acts.algorithms import (
     new_sequencer,
     run_sequencer,
 )
-from hitgraph.acts.geometry import FIELD, generic_geometry
+from hitgraph.acts.geometry import generic_geometry
 from hitgraph.acts.measurements import measurements_of
-from hitgraph.evaluation.fits import PARAMETERS, FittedTracks
+from hitgraph.evaluation.fits import PARAMETERS, FittedTracks, field_at_beam_line
 from hitgraph.event.event import Event
+from hitgraph.event.field import MagneticField
 
 FITTED = "fitted_tracks"
 
@@ -115,12 +116,15 @@ def add_kalman_fit(
     )
 
 
-def fit_tracks(event: Event, labels: NDArray[np.int64], field: float = FIELD) -> FittedTracks:
+def fit_tracks(
+    event: Event, labels: NDArray[np.int64], field: MagneticField | None = None
+) -> FittedTracks:
     """Fit the tracks of an event; `labels` (n_hits,) is the track of each hit, below 0 for none.
 
-    track_id is the label. Raises InputError where the hits do not lie in the generic detector
-    of ACTS.
+    track_id is the label. The field is the event's own where none is given. Raises InputError
+    where the hits do not lie in the generic detector of ACTS.
     """
+    field = event.likely_field if field is None else field
     geometry = generic_geometry(field)
     measurements = measurements_of(event, geometry)
     mine = labels[measurements.hit]
@@ -145,7 +149,7 @@ def _tracks(labels: NDArray[np.int64]) -> list[list[int]]:
     return [part.tolist() for part in np.split(order, starts[1:]) if len(part) >= 3]
 
 
-def _table(container: Any, labels: NDArray[np.int64], field: float) -> FittedTracks:
+def _table(container: Any, labels: NDArray[np.int64], field: MagneticField) -> FittedTracks:
     """The fitted tracks of an ACTS container, by the label of one of their measurements."""
     count = len(container)
     track_id = labels[first_measurements(container)]
@@ -164,7 +168,7 @@ def _table(container: Any, labels: NDArray[np.int64], field: float) -> FittedTra
         n_measurements=np.array(container.nMeasurements, np.int64)[good],
         chi2=chi2[good],
         ndf=np.array(container.ndf, np.int64)[good],
-        field=np.full(len(good), field),
+        field=field_at_beam_line(field, parameters[good]),
         parameters=parameters[good][:, :_N],
         covariance=covariance[good][:, :_N, :_N],
     )

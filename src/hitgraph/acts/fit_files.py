@@ -2,21 +2,26 @@
 
 from pathlib import Path
 
+import numpy as np
+
 from hitgraph.acts.fit import fit_tracks
 from hitgraph.errors import InputError
 from hitgraph.evaluation.comparison import TracksFiles, read_labels
 from hitgraph.evaluation.fit_quality import FitQuality, fit_quality
-from hitgraph.evaluation.fits import fits_path, read_fits, write_fits
+from hitgraph.evaluation.fits import field_at_beam_line, fits_path, read_fits, write_fits
+from hitgraph.event.field import MagneticField
 from hitgraph.event.source import EventSource
+
+SAME_FIELD = 1e-6  # Tesla
 
 
 def fit_event(
-    source: EventSource, files: TracksFiles, folder: Path, field: float, resume: bool
+    source: EventSource, files: TracksFiles, folder: Path, field: MagneticField | None, resume: bool
 ) -> FitQuality | None:
     """Fit the tracks of one event and write them; how good they are, where the event has truth.
 
-    With `resume` fits that are there already are only judged. Raises InputError where tracks or
-    event cannot be used.
+    The field is the event's own where none is given. With `resume` fits that are there already are
+    only judged. Raises InputError where tracks or event cannot be used.
     """
     if source.name not in files:
         raise InputError(f"{source.name}: has no tracks in {folder}: find them first")
@@ -25,10 +30,14 @@ def fit_event(
     path = fits_path(folder, source.name)
     if resume and path.is_file():
         fits = read_fits(path)
-        if (fits.field != field).any():
+        assumed = event.likely_field if field is None else field
+        here = field_at_beam_line(assumed, fits.parameters)
+        if not np.allclose(fits.field, here, rtol=0, atol=SAME_FIELD):
+            k = int(np.argmax(np.abs(fits.field - here)))
             raise InputError(
-                f"{path}: was fitted in a field of {fits.field[0]:g} T, not {field:g} T: give that "
-                "--field, or leave --resume out to fit again"
+                f"{path}: was fitted in another field, {fits.field[k]:.4g} T at track "
+                f"{fits.track_id[k]} where {assumed.name} has {here[k]:.4g} T: give that --field, "
+                "or leave --resume out to fit again"
             )
     else:
         fits = fit_tracks(event, labels, field)

@@ -1,7 +1,7 @@
 """The detector of TrackML as ACTS knows it, and where an event's hits are in it."""
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from typing import Any
 
@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from hitgraph.errors import InputError, MissingExtraError
 from hitgraph.event.detector import Detector
 from hitgraph.event.event import Event
+from hitgraph.event.field import MagneticField, solenoid
+from hitgraph.simulate.acts_field import acts_field
 from hitgraph.simulate.fatras import build_detector
 from hitgraph.simulate.geometry import read_geometry
-
-FIELD = 2.0  # Tesla, along z, as in TrackML
 
 MAX_SHIFT = 0.05  # mm; TrackML's table has the modules within 4 um of where ACTS has them
 MAX_OFF_MODULE = 0.1  # mm
@@ -28,12 +28,12 @@ def require_acts(what: str) -> None:
 
 @dataclass(frozen=True, eq=False)
 class Geometry:
-    """The generic detector in a homogeneous field along z."""
+    """The generic detector in a magnetic field."""
 
     acts_detector: Any  # keeps the surfaces alive
     tracking: Any  # acts.TrackingGeometry
-    field: Any  # acts.ConstantBField
-    field_strength: float  # Tesla, along z
+    field: Any  # acts.MagneticFieldProvider
+    centre_field: float  # Tesla, along z at the origin
     table: Detector
     identifiers: NDArray[np.int64]  # (n_modules,) ACTS geometry identifier of each module
 
@@ -43,20 +43,32 @@ class Geometry:
         return {identifier: row for row, identifier in enumerate(self.identifiers.tolist())}
 
 
-@functools.cache
-def generic_geometry(field_strength: float = FIELD) -> Geometry:
-    """Built once a process; the field in Tesla. Raises MissingExtraError without pyacts."""
-    require_acts("ACTS")
-    import acts
+@functools.lru_cache(maxsize=4)
+def generic_geometry(field: MagneticField | None = None) -> Geometry:
+    """Built once a process, in that of TrackML where no field is given.
 
+    Raises MissingExtraError without pyacts.
+    """
+    require_acts("ACTS")
+    field = solenoid() if field is None else field
+    detector, table, identifiers = _generic_detector()
+    return Geometry(
+        detector,
+        detector.trackingGeometry(),
+        acts_field(field),
+        field.centre,
+        replace(table, field=field),
+        identifiers,
+    )
+
+
+@functools.cache
+def _generic_detector() -> tuple[Any, Detector, NDArray[np.int64]]:
     detector = build_detector()
     table, row_of = read_geometry(detector)
     identifiers = np.empty(table.n_modules, np.int64)
     identifiers[list(row_of.values())] = list(row_of)
-    field = acts.ConstantBField(acts.Vector3(0, 0, field_strength * acts.UnitConstants.T))
-    return Geometry(
-        detector, detector.trackingGeometry(), field, field_strength, table, identifiers
-    )
+    return detector, table, identifiers
 
 
 def local_hits(event: Event, table: Detector) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

@@ -22,10 +22,11 @@ from hitgraph.acts.algorithms import (
     run_sequencer,
     track_labels,
 )
-from hitgraph.acts.geometry import FIELD, Geometry, generic_geometry
+from hitgraph.acts.geometry import Geometry, generic_geometry
 from hitgraph.acts.measurements import Measurements, measurements_of
 from hitgraph.baseline.settings import CKF, SearchPass
 from hitgraph.event.event import Event
+from hitgraph.event.field import MagneticField
 from hitgraph.records import StageRecord
 from hitgraph.simulate.digitise import PIXEL_VOLUMES
 
@@ -54,14 +55,14 @@ class Ckf:
     """The chain with its settings; one event at a time."""
 
     passes: tuple[SearchPass, ...] = CKF
-    field: float = FIELD  # Tesla, along z
+    field: MagneticField | None = None  # the event's own where none is given
 
     def run(self, event: Event) -> CkfResult:
         """Find the tracks of one event.
 
         Raises InputError where its hits do not lie in the generic detector of ACTS.
         """
-        geometry = generic_geometry(self.field)
+        geometry = generic_geometry(event.likely_field if self.field is None else self.field)
         times: list[tuple[str, float]] = []
         tracks: list[list[FoundTrack]] = []
         sequencer = new_sequencer()
@@ -124,7 +125,7 @@ def _add_search(
             level=QUIET,
             inputSpacePoints=f"spacepoints{number}",
             outputSeeds=f"seeds{number}",
-            bFieldInZ=geometry.field_strength * acts.UnitConstants.T,
+            bFieldInZ=geometry.centre_field * acts.UnitConstants.T,
             minPt=search.min_pt * gev,
             cotThetaMax=float(np.sinh(MAX_ETA)),
             impactMax=search.max_impact * millimetre,

@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hitgraph.errors import InputError
-from hitgraph.event.changes import turned_event
 from hitgraph.event.detector import Detector
 from hitgraph.event.event import Event
 from hitgraph.event.rows import joined, select_hits, take_rows
@@ -25,6 +24,7 @@ from hitgraph.event.truth import (
     require_particles,
     require_truth,
 )
+from hitgraph.studies.changes import turned_event
 
 SAME_PLACE = 5.0  # mm, between a module and its turned twin: staggered rings differ by 3 mm in z
 HALF_TURN = np.diag([-1.0, -1.0, 1.0])

@@ -5,7 +5,10 @@ import logging
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hitgraph.event.field import MagneticField
 
 EVERY_NUMBER = (0, sys.maxsize)
 DEFAULT_PIPELINE = "compact"
@@ -98,10 +101,20 @@ def add_precision(parser: argparse.ArgumentParser) -> None:
 
 
 def add_field(parser: argparse.ArgumentParser) -> None:
-    """--field T, for the tools of ACTS."""
+    """--field FIELD, for the tools of ACTS; `field_argument` reads it."""
     parser.add_argument(
-        "--field", type=float, default=2.0, metavar="T", help="Tesla along the beam (default 2)"
+        "--field",
+        metavar="FIELD",
+        help="solenoid[:FACTOR], constant:TESLA or a table r z Br Bz (default: what the events "
+        "say, else the solenoid of TrackML)",
     )
+
+
+def field_argument(args: argparse.Namespace) -> "MagneticField | None":
+    """The field of --field; None without. Raises SettingsError or InputError."""
+    from hitgraph.event.field import field_of
+
+    return None if args.field is None else field_of(args.field)
 
 
 def positive(text: str) -> int:

@@ -17,6 +17,7 @@ from hitgraph.cli.arguments import (
     add_json,
     add_output,
     add_verbosity,
+    field_argument,
     set_verbosity,
 )
 
@@ -47,6 +48,6 @@ def run(args: argparse.Namespace) -> int:
     from hitgraph.fingerprint import fingerprint_of_settings
     from hitgraph.reconstruct import Signature
 
-    finder = Ckf(field=args.field)
+    finder = Ckf(field=field_argument(args))
     signature = Signature(args.method, fingerprint_of_settings(finder, version("pyacts")))
     return find_all(finder, signature, sources, args)

@@ -20,6 +20,7 @@ from hitgraph.cli.arguments import (
     add_field,
     add_json,
     add_verbosity,
+    field_argument,
     set_verbosity,
 )
 
@@ -66,12 +67,13 @@ def run(args: argparse.Namespace) -> int:
     files = find_tracks(args.tracks)
     from hitgraph.acts.fit_files import fit_event
 
+    field = field_argument(args)
     parts, failed = [], {}
     with progress(args.quiet) as bar:
         task = bar.add_task("fitting", total=len(sources))
         for source in sources:
             try:
-                parts.append(fit_event(source, files, args.tracks, args.field, args.resume))
+                parts.append(fit_event(source, files, args.tracks, field, args.resume))
             except InputError as error:
                 failed[source.name] = str(error)
             bar.advance(task)

@@ -150,7 +150,7 @@ def _run_content(settings: "SimulationSettings", result: "SimulationRun") -> dic
     from dataclasses import asdict
 
     return {
-        "settings": asdict(settings),
+        "settings": settings.to_dict(),
         "seconds": round(result.seconds, 3),
         "events": [asdict(one) for one in result.done],
         "skipped": result.skipped,

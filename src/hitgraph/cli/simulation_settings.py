@@ -49,7 +49,12 @@ def _add_collisions(group: argparse._ArgumentGroup) -> None:
 
 
 def _add_detector(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--field", type=float, metavar="TESLA", help="along z (default 2)")
+    group.add_argument(
+        "--field",
+        metavar="FIELD",
+        help="solenoid, as in TrackML (default); solenoid:FACTOR; constant:TESLA; or a file of "
+        "lines r z Br Bz, in mm and Tesla",
+    )
     group.add_argument(
         "--noise", type=float, metavar="FRACTION", help="noise hits / all hits (default 0.15)"
     )
@@ -92,6 +97,7 @@ def _range(text: str) -> tuple[float, float | None]:
 def settings_of(args: argparse.Namespace) -> "SimulationSettings":
     """What the options ask for. Raises SettingsError where that cannot be simulated."""
     from hitgraph.errors import SettingsError
+    from hitgraph.event.field import field_of
     from hitgraph.simulate.card import read_card
     from hitgraph.simulate.settings import CARD, HARD_PROCESSES, SimulationSettings
 
@@ -117,7 +123,9 @@ def settings_of(args: argparse.Namespace) -> "SimulationSettings":
         values["min_eta"], values["max_eta"] = args.eta
     if args.beam_spot is not None:
         values["beam_sigma_xy"], values["beam_sigma_z"] = args.beam_spot
-    for name in ("preset", "noise", "field"):
+    if args.field is not None:
+        values["field"] = field_of(args.field)
+    for name in ("preset", "noise"):
         if getattr(args, name) is not None:
             values[name] = getattr(args, name)
     return SimulationSettings(**values)  # type: ignore[arg-type]

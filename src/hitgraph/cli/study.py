@@ -66,7 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def _add_own(study: argparse.ArgumentParser, name: str) -> None:
     """What only one study is told."""
     if name in SAMPLES:
-        what = "mean pile-ups" if name == "pileup" else "fields in Tesla"
+        what = "mean pile-ups" if name == "pileup" else "factors of the field of TrackML"
         _add_values(study, "--simulate", f"instead of EVENTS: simulate samples with these {what}")
         study.add_argument(
             "--each", type=positive, default=3, metavar="N", help="events a sample (default 3)"

@@ -22,6 +22,7 @@ from hitgraph.evaluation.style import (
     styled,
 )
 from hitgraph.event.event import Event
+from hitgraph.event.field import CURVATURE
 from hitgraph.event.truth import (
     ParticleSummary,
     Selection,
@@ -36,7 +37,6 @@ PT_CUTS = (1.0, 0.5, 0.1)  # GeV, tried in this order
 WINDOWS = (1.0, 0.7, 0.5, 0.35, 0.25, 0.18, 0.12, 0.09, 0.06, 0.04, 0.03)
 ETA_WINDOWS = (4.0, 2.0, *WINDOWS)  # half widths, tried in this order
 PHI_WINDOWS = (np.pi, *WINDOWS)  # rad
-FIELD = 2.0  # Tesla; only to tell stiff fake tracks from soft ones
 
 LINES: dict[str, dict[str, Any]] = {
     "true particle": {"color": GREY, "linewidth": 4.0, "alpha": 0.45},
@@ -228,7 +228,9 @@ class _Scene:
         sides = np.hypot(*ab) * np.hypot(*ac) * np.hypot(*(c - b))
         if twice_area == 0:
             return float("inf")
-        return float(2.998e-4 * FIELD * sides / (2 * twice_area))
+        x, y, z = b[0], b[1], hits.z[middle]
+        tesla = self.event.likely_field.at(np.hypot(x, y), z)[1]
+        return float(CURVATURE * abs(tesla) * sides / (2 * twice_area))
 
 
 def _groups(group: Rows, depth: NDArray[np.float64], n_groups: int) -> list[Rows]:

@@ -10,12 +10,11 @@ from numpy.typing import ArrayLike, NDArray
 from hitgraph.evaluation.fits import PARAMETERS, FittedTracks
 from hitgraph.evaluation.matching import match_tracks
 from hitgraph.event.event import Event
+from hitgraph.event.field import CURVATURE
 from hitgraph.event.truth import PRIMARY_RADIUS, require_particles, require_truth
 
 Float64 = NDArray[np.float64]
 
-FIELD = 2.0  # Tesla, along z
-CURVATURE = 0.299792458e-3  # GeV / (Tesla mm): pT = CURVATURE x charge x field x radius
 MIN_PT = 0.1  # GeV
 CORE = (0.158655, 0.841345)  # quantiles between which a standard deviation either way lies
 TAIL = 5.0  # a pull beyond this is in the tail
@@ -116,11 +115,12 @@ def combine_fits(parts: Sequence[FitQuality]) -> FitQuality:
 
 
 def true_parameters(
-    vertex: Float64, momentum: Float64, charge: NDArray[np.integer], field: ArrayLike = FIELD
+    vertex: Float64, momentum: Float64, charge: NDArray[np.integer], field: ArrayLike
 ) -> Float64:
     """(n, 5) PARAMETERS of helices through `vertex` (n, 3) mm with `momentum` (n, 3) GeV there.
 
-    `field` is that along z in Tesla, one for all or (n,).
+    `field` is that along z in Tesla at the vertex, one for all or (n,): over the millimetres to the
+    beam line it is the same.
     """
     pt = np.hypot(momentum[:, 0], momentum[:, 1])
     phi = np.arctan2(momentum[:, 1], momentum[:, 0])

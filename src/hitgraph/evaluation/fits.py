@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hitgraph.event.archive import Place
+from hitgraph.event.field import MagneticField
 from hitgraph.event.store import write_parquet
 from hitgraph.event.tables import read_columns
 
@@ -28,12 +29,19 @@ class FittedTracks:
     n_measurements: NDArray[np.int64]  # (n_tracks,)
     chi2: NDArray[np.float64]  # (n_tracks,)
     ndf: NDArray[np.int64]  # (n_tracks,)
-    field: NDArray[np.float64]  # (n_tracks,) Tesla along z, that the fit assumed
+    field: NDArray[np.float64]  # (n_tracks,) Tesla along z at the beam line, that the fit assumed
     parameters: NDArray[np.float64]  # (n_tracks, 5), columns PARAMETERS
     covariance: NDArray[np.float64]  # (n_tracks, 5, 5)
 
     def __len__(self) -> int:
         return len(self.track_id)
+
+
+def field_at_beam_line(
+    field: MagneticField, parameters: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """(n_tracks,) Tesla along z where tracks with PARAMETERS (n_tracks, 5) pass the beam line."""
+    return field.at(0.0, parameters[:, PARAMETERS.index("z0")])[1]
 
 
 def fits_path(folder: Path, event: str) -> Path:

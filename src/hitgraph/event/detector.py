@@ -8,11 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hitgraph.errors import InputError
+from hitgraph.event.field import MagneticField
 
 
 @dataclass(frozen=True, eq=False)
 class Detector:
-    """Modules of a detector, one row a module; a row number is the *dense module index*.
+    """Modules of a detector, one row a module, and its magnetic field.
+
+    A row number is the *dense module index*.
 
     Lengths in mm. `rotation[m] @ (u, v, w) + centre[m]` takes local coordinates to global ones.
     """
@@ -28,6 +31,7 @@ class Detector:
     half_v: NDArray[np.float64]  # (n_modules,), TrackML's module_hv
     pitch_u: NDArray[np.float64]  # (n_modules,)
     pitch_v: NDArray[np.float64]  # (n_modules,)
+    field: MagneticField | None = None  # None where nothing tells
 
     @property
     def n_modules(self) -> int:
@@ -40,8 +44,9 @@ class Detector:
     def same_as(self, other: "Detector") -> bool:
         """Whether both tables have the same modules in the same places."""
         return all(
-            np.array_equal(getattr(self, field.name), getattr(other, field.name))
-            for field in fields(self)
+            np.array_equal(getattr(self, one.name), getattr(other, one.name))
+            for one in fields(self)
+            if one.name != "field"
         )
 
     @cached_property

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hitgraph.event.detector import Detector
+from hitgraph.event.field import MagneticField, solenoid
 
 Int32 = NDArray[np.int32]
 Int64 = NDArray[np.int64]
@@ -98,10 +99,16 @@ class Event:
     particles: ParticleTable | None = None
     truth: TruthTable | None = None
     detector: Detector | None = None
+    field: MagneticField | None = None  # None where the source does not tell
 
     @property
     def n_hits(self) -> int:
         return len(self.hits)
+
+    @property
+    def likely_field(self) -> MagneticField:
+        """The field the event says it was taken in; that of TrackML where it does not."""
+        return solenoid() if self.field is None else self.field
 
     @property
     def number(self) -> int:

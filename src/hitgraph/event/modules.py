@@ -1,20 +1,26 @@
 """The detectors table as a file: TrackML's columns, in CSV, CSV inside a zip, or parquet."""
 
 import functools
+import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet
 from numpy.typing import NDArray
 
 from hitgraph.errors import InputError
 from hitgraph.event.acts_modules import read_acts_detectors
 from hitgraph.event.archive import Place, files_in, gunzip, is_archive
 from hitgraph.event.detector import Detector
+from hitgraph.event.field import MagneticField, from_json
 from hitgraph.event.tables import Columns, read_columns, row_name
 
 # names that a detectors table has when it stands beside the events
 NAMES = ("detectors.parquet", "detectors.csv", "detectors.csv.gz", "detectors.zip")
+
+MADE_KEY = b"hitgraph"  # in a parquet file's metadata: how its content was made, as JSON
 
 _IDS = ("volume_id", "layer_id", "module_id")
 _CENTRE = ("cx", "cy", "cz")
@@ -62,7 +68,22 @@ def read_detectors(path: str | Path | Place) -> Detector:
         centre=np.stack([columns[name] for name in _CENTRE], axis=1),
         rotation=np.stack([columns[name] for name in _ROTATION], axis=1).reshape(-1, 3, 3),
         **{field: columns[name] for field, name in _SIZES.items()},
+        field=_field(place),
     )
+
+
+def _field(place: Place) -> MagneticField | None:
+    """The field that the metadata of a parquet file keeps."""
+    if not place.name.endswith(".parquet"):
+        return None
+    notes = pyarrow.parquet.read_schema(pa.BufferReader(place.read())).metadata or {}
+    try:
+        made = json.loads(notes.get(MADE_KEY, b"{}"))
+    except ValueError:
+        made = {}
+    if not isinstance(made, dict) or made.get("field") is None:
+        return None
+    return from_json(made["field"], place)
 
 
 def _of_acts(place: Place) -> bool:

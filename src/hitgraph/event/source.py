@@ -1,7 +1,7 @@
 """Finding events: by prefix, in a folder, in a zip or tar, in a store."""
 
 from collections.abc import Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hitgraph.errors import InputError
@@ -40,7 +40,9 @@ class EventSource:
         detector = None if self.detectors is None else modules.cached_detectors(self.detectors)
         if acts_csv.MEASUREMENTS in files:
             return acts_csv.read_acts_tables(self.name, files, detector)
-        return read_tables(self.name, files, detector)
+        event = read_tables(self.name, files, detector)
+        known = None if detector is None else detector.field
+        return replace(event, field=store.field_of_event(files["hits"], known))
 
 
 def list_events(

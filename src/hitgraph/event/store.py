@@ -17,14 +17,14 @@ from hitgraph.event.archive import Place
 from hitgraph.event.checks import TABLES
 from hitgraph.event.detector import Detector
 from hitgraph.event.event import Event
-from hitgraph.event.modules import detector_columns
+from hitgraph.event.field import MagneticField, named, to_json
+from hitgraph.event.modules import MADE_KEY, detector_columns
 from hitgraph.event.modules import read_detectors as read_detectors
 from hitgraph.files import atomic_write
 
 FILE_NAME = re.compile(r"(?P<event>.+)\.(?P<table>hits|cells|particles|truth)\.parquet")
 DETECTORS_NAME = "detectors.parquet"
 INFO_NAME = "dataset.json"
-MADE_KEY = b"hitgraph"  # in a parquet file's metadata: how the event was made, as JSON
 
 
 def file_name(event_name: str, table: str) -> str:
@@ -48,9 +48,14 @@ def write_event(event: Event, folder: str | Path, made: dict[str, Any] | None = 
 
 
 def write_detectors(detector: Detector, path: str | Path) -> None:
-    """Write the module table as parquet with TrackML's column names; a folder: into it."""
+    """Write the module table as parquet with TrackML's column names; a folder: into it.
+
+    The detector's field goes into the file's metadata.
+    """
     path = Path(path)
-    write_parquet(detector_columns(detector), path / DETECTORS_NAME if path.is_dir() else path)
+    made = None if detector.field is None else {"field": to_json(detector.field)}
+    path = path / DETECTORS_NAME if path.is_dir() else path
+    write_parquet(detector_columns(detector), path, made)
 
 
 def write_dataset_info(folder: str | Path, info: dict[str, Any]) -> None:
@@ -89,11 +94,25 @@ def preset_of(events: Iterable[Path]) -> str | None:
 def _made(folder: Path) -> dict[str, Any]:
     """What the first event in a folder keeps about how it was made; empty without."""
     for path in sorted(folder.glob(file_name("*", "hits")))[:1]:
-        with contextlib.suppress(pa.ArrowException, OSError, ValueError):
-            notes = pyarrow.parquet.read_schema(path).metadata or {}
-            made = json.loads(notes.get(MADE_KEY, b"{}"))
-            return made if isinstance(made, dict) else {}
+        return made_of(Place(path))
     return {}
+
+
+def made_of(place: Place) -> dict[str, Any]:
+    """What a parquet file keeps about how it was made; empty where it keeps nothing."""
+    if not place.name.endswith(".parquet"):
+        return {}
+    with contextlib.suppress(pa.ArrowException, OSError, ValueError, InputError):
+        notes = pyarrow.parquet.read_schema(pa.BufferReader(place.read())).metadata or {}
+        made = json.loads(notes.get(MADE_KEY, b"{}"))
+        return made if isinstance(made, dict) else {}
+    return {}
+
+
+def field_of_event(hits: Place, known: MagneticField | None) -> MagneticField | None:
+    """The field that an event's file of hits tells; else `known`, that of its detector."""
+    settings = made_of(hits).get("settings")
+    return named(settings.get("field"), known) if isinstance(settings, dict) else known
 
 
 def write_parquet(

@@ -1,7 +1,7 @@
 """What the networks see of an event: tensors, one row a hit."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
@@ -31,6 +31,7 @@ class Hits:
     position: Tensor  # (n_hits, 3) float32, mm
     layer: Tensor  # (n_hits,) int64, dense layer index of the detector table
     module: Tensor  # (n_hits,) int64, row of the detector table
+    straightening: Tensor | None = None  # (n_hits,) float32, see `straight`; None = 1 everywhere
     columns: tuple[str, ...] = FEATURES  # names of the columns of `features`
 
     def __post_init__(self) -> None:
@@ -45,6 +46,16 @@ class Hits:
 
     def __len__(self) -> int:
         return len(self.position)
+
+    @property
+    def straight(self) -> Tensor:
+        """(n_hits, 3) float32 mm, the positions with tracks as they would be in a constant field.
+
+        What looks for helices looks here (event.field.MagneticField.straightening).
+        """
+        if self.straightening is None:
+            return self.position
+        return self.position * self.straightening[:, None]
 
     @property
     def has_clusters(self) -> bool:
@@ -68,23 +79,16 @@ class Hits:
         return self.column("charge")
 
     def to(self, device: torch.device | str) -> "Hits":
-        return Hits(
-            self.features.to(device),
-            self.position.to(device),
-            self.layer.to(device),
-            self.module.to(device),
-            self.columns,
-        )
+        return self._each(lambda column: column.to(device))
 
     def select(self, rows: Tensor) -> "Hits":
         """The hits of the given rows (index or boolean mask)."""
-        return Hits(
-            self.features[rows],
-            self.position[rows],
-            self.layer[rows],
-            self.module[rows],
-            self.columns,
-        )
+        return self._each(lambda column: column[rows])
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> "Hits":
+        columns = {column.name: getattr(self, column.name) for column in fields(self)}
+        changed = {name: change(one) for name, one in columns.items() if isinstance(one, Tensor)}
+        return replace(self, **changed)
 
     def with_features(self, features: Tensor) -> "Hits":
         """Other features; where they are of another number, the first of FEATURES."""
@@ -106,10 +110,12 @@ def hits_from_event(
     and everything is made there. Raises InputError when a hit lies on a module that `detector`
     lacks, or when clusters are wanted and the event has no cells.
     """
+    straightening = _straightening(event, detector)
     if for_host(torch.empty(0, device=device), backend):
-        hits = Hits(*_host_tensors(event, detector, clusters))
+        hits = Hits(*_host_tensors(event, detector, clusters), straightening)
     else:
-        hits = Hits(*hit_tensors(event, detector, clusters, device))
+        straightening = None if straightening is None else straightening.to(device)
+        hits = Hits(*hit_tensors(event, detector, clusters, device), straightening)
     return with_columns(hits, [name for name in columns if name not in hits.columns])
 
 
@@ -142,3 +148,11 @@ def _host_tensors(
         torch.from_numpy(detector.layer[module]),
         torch.from_numpy(module),
     )
+
+
+def _straightening(event: Event, detector: Detector) -> Tensor | None:
+    if detector.field is None or detector.field.is_constant:
+        return None
+    hits = event.hits
+    factor = detector.field.straightening(np.hypot(hits.x, hits.y), hits.z)
+    return torch.from_numpy(factor.astype(np.float32))

@@ -113,6 +113,7 @@ def save_sample(sample: Sample, path: Path) -> None:
         {
             "features": sample.hits.features,
             "position": sample.hits.position,
+            **_given("straightening", sample.hits.straightening),
             "layer": sample.hits.layer,
             "module": sample.hits.module,
             "particle_id": sample.particle_id,
@@ -125,14 +126,18 @@ def save_sample(sample: Sample, path: Path) -> None:
     )
 
 
+def _given(name: str, tensor: Tensor | None) -> dict[str, Tensor]:
+    return {} if tensor is None else {name: tensor}
+
+
 def load_sample(path: Path, columns: Sequence[str] = ()) -> Sample:
     """The sample in a file; `columns` as of `make_sample`."""
     tensors = load_file(path)
-    features, position, layer, module = (
-        tensors.pop(name) for name in ("features", "position", "layer", "module")
-    )
+    names = ("features", "position", "layer", "module")
+    features, position, layer, module = (tensors.pop(name) for name in names)
     own = FEATURES[: features.shape[1] - len(columns)]
-    hits = Hits(features, position, layer, module, (*own, *columns))
+    straightening = tensors.pop("straightening", None)
+    hits = Hits(features, position, layer, module, straightening, (*own, *columns))
     return Sample(hits=hits, **tensors, name=path.stem)
 
 

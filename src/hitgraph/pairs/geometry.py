@@ -33,14 +33,14 @@ _SERIES_4 = np.float32(3.0 / 40.0)
 
 
 def hit_rows(hits: Hits, detector: Detector) -> Float32:
-    """(n_hits, 16) float32: position, eta, cluster size in channels, and the module's frame.
+    """(n_hits, 16) float32: straightened position, eta, cluster size in channels, module frame.
 
     The frame is given by three vectors: a flight direction t crosses
     |t . per_u| / |t . normal| channels along u (of the sensitive thickness), and so for v.
     Without cluster features the sizes are zero.
     """
     module = hits.module.cpu().numpy()
-    position = hits.position.cpu().numpy()
+    position = hits.straight.cpu().numpy()
     rows = np.zeros((len(hits), 16), dtype=np.float32)
     rows[:, X : Z + 1] = position
     rows[:, R] = np.hypot(position[:, 0], position[:, 1])

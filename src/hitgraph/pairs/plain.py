@@ -43,7 +43,7 @@ class Circle(NamedTuple):
 def hit_rows(hits: Hits, detector: Detector) -> Tensor:
     """What pair_geometry.hit_rows gives, (n_hits, 16) float32 on the device of the hits."""
     frames = _frames(detector, hits.position.device)[hits.module]
-    x, y, z = hits.position.unbind(1)
+    x, y, z = hits.straight.unbind(1)
     r = torch.hypot(x, y)
     eta = torch.asinh(z / r.clamp_min(1e-3))
     size_u = size_v = torch.zeros_like(r)

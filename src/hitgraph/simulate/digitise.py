@@ -17,11 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hitgraph.event.detector import Detector
+from hitgraph.event.field import MagneticField
 from hitgraph.simulate.settings import SimulationSettings
 
 PIXEL_VOLUMES = (7, 8, 9)
 
-# Tangent of the drift angle in 2 T, and the face (sign of local w) on which the charge is read.
+# Tangent of the drift angle in 2 T along z, and the face (sign of local w) that reads the charge.
 DRIFT = {8: (0.1207, -1), 13: (0.1200, 1), 17: (0.0803, 1)}
 DRIFT_FIELD = 2.0  # Tesla
 MIN_CHARGE = 0.05  # of the mean; a fluctuation never leaves less
@@ -42,7 +43,7 @@ class Clusters:
 class Response:
     """How the sensors differ from plain geometry."""
 
-    drift_field: float = 0.0  # Tesla along z that makes charge drift
+    drift_field: MagneticField | None = None  # that makes charge drift
     charge_spread: float = 0.0  # relative standard deviation of each pixel's charge
 
 
@@ -52,7 +53,7 @@ PLAIN = Response()
 def response_of(settings: SimulationSettings) -> Response:
     """The sensors of a simulation."""
     return Response(
-        drift_field=settings.field if settings.effects.lorentz_drift else 0.0,
+        drift_field=settings.field if settings.effects.lorentz_drift else None,
         charge_spread=settings.effects.charge_spread,
     )
 
@@ -81,7 +82,7 @@ def digitise(
     drifted /= np.linalg.norm(drifted, axis=1, keepdims=True)
     hit, ch0, ch1, value, uv = _cells(
         local[:, :2] + shift[:, None] * (1.0, 0.0),
-        drifted if response.drift_field else slope,
+        drifted if response.drift_field is not None else slope,
         detector.sensitive_thickness[module],
         _half_sizes(detector, module),
         _pitches(detector, module),
@@ -143,9 +144,13 @@ def _drift(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """(n_hits,) tangent of the drift angle, and mean displacement of the charge along u in mm."""
     tangents, faces = np.zeros(detector.n_modules), np.zeros(detector.n_modules)
+    if response.drift_field is None:
+        return tangents[module], faces[module]
+    centre = detector.centre
+    along_z = response.drift_field.at(np.hypot(centre[:, 0], centre[:, 1]), centre[:, 2])[1]
     for volume, (tangent, face) in DRIFT.items():
         here = detector.volume_id == volume
-        tangents[here] = tangent * response.drift_field / DRIFT_FIELD
+        tangents[here] = tangent * along_z[here] / DRIFT_FIELD
         faces[here] = face
     shifts = 0.5 * faces * tangents * detector.sensitive_thickness
     return tangents[module], shifts[module]

@@ -7,13 +7,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hitgraph.event.detector import Detector
+from hitgraph.event.field import MagneticField
+from hitgraph.simulate.acts_field import acts_field
 from hitgraph.simulate.generator import Generated
+from hitgraph.simulate.material import tuned_material
 from hitgraph.simulate.settings import MIN_MOMENTUM
 
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
 
 VOLUME_SHIFT = 56  # bits of an ACTS geometry identifier below its volume
+LAST_LEPTON, PION = 100, 211  # PDG codes
 OTHER_MATERIAL = -1  # the `module` of a crossing of material that is no module
 
 
@@ -84,24 +88,20 @@ class Steps:
 def build_detector() -> Any:
     """The ACTS GenericDetector, the detector of TrackML (first-generation geometry)."""
     import acts
-    import acts.examples
+    from acts.examples import GenericDetector
 
-    return acts.examples.GenericDetector(logLevel=acts.logging.ERROR)
+    thin = GenericDetector(logLevel=acts.logging.ERROR)
+    return GenericDetector(logLevel=acts.logging.ERROR, materialDecorator=tuned_material(thin))
 
 
 class Fatras:
     """Simulates events in one detector; reseeded for every event."""
 
-    def __init__(self, detector: Any, module_row: dict[int, int], field: float) -> None:
-        """`module_row` maps an ACTS geometry identifier to the dense module index.
-
-        `field` is in Tesla, along z, the same everywhere.
-        """
-        import acts
-
+    def __init__(self, detector: Any, module_row: dict[int, int], field: MagneticField) -> None:
+        """`module_row` maps an ACTS geometry identifier to the dense module index."""
         self._tracking_geometry = detector.trackingGeometry()
         self._module_row = module_row
-        self._field = acts.ConstantBField(acts.Vector3(0, 0, field * acts.UnitConstants.T))
+        self._field = acts_field(field)
 
     def simulate(self, particles: Generated, seed: int, material: bool = False) -> Steps:
         """Every module crossed, and with `material` every other surface that holds material.
@@ -171,7 +171,7 @@ def _feeder(generated: Generated) -> Any:
             container = examples.SimParticleContainer()
             total = np.linalg.norm(generated.momentum, axis=1)
             rows = zip(
-                generated.pdg.tolist(),
+                _stepped_as(generated).tolist(),
                 (generated.vertex * mm).tolist(),
                 (generated.momentum / total[:, None]).tolist(),
                 (total * gev).tolist(),
@@ -190,6 +190,15 @@ def _feeder(generated: Generated) -> Any:
             return examples.ProcessCode.SUCCESS
 
     return Feeder()
+
+
+def _stepped_as(generated: Generated) -> Int64:
+    """(n_particles,) PDG codes with which they are stepped: all hadrons as pions of their charge.
+
+    So did the simulation of TrackML, where protons and kaons lose the momentum of pions.
+    """
+    hadron = np.abs(generated.pdg) > LAST_LEPTON
+    return np.where(hadron, np.where(generated.charge > 0, PION, -PION), generated.pdg)
 
 
 def _collector(rows: list[tuple[float, ...]]) -> Any:

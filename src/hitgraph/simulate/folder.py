@@ -1,8 +1,7 @@
 """The folder that simulated events go to: what is complete in it, and how it was made."""
 
 import contextlib
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -80,7 +79,7 @@ def prepare(folder: Path, settings: SimulationSettings, resume: bool) -> Info:
 
 def dataset_info(settings: SimulationSettings) -> Info:
     """What dataset.json says about events made with `settings`, without the event numbers."""
-    plain = json.loads(json.dumps(asdict(settings)))  # tuples become lists, as in the file
+    plain = settings.to_dict()
     return {
         "preset": plain.pop("preset"),
         "seed": plain.pop("seed"),

@@ -4,6 +4,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import closing, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,8 @@ def _simulate(
             queue.append(number)
     try:
         if not (folder / DETECTORS_NAME).is_file():
-            write_detectors(read_geometry(build_detector())[0], folder / DETECTORS_NAME)
+            detector = read_geometry(build_detector())[0]
+            write_detectors(replace(detector, field=settings.field), folder / DETECTORS_NAME)
         if queue and client is not None:
             share_on_cluster(settings, folder, queue, client, result, advance)
         elif queue:

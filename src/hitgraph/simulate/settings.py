@@ -1,9 +1,12 @@
 """What a simulated event depends on: the settings, the seed and the event number."""
 
+import json
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
 
 from hitgraph.errors import SettingsError
+from hitgraph.event.field import MagneticField, solenoid
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,6 @@ MAX_ABS_ETA = 4.0
 MIN_MOMENTUM = 0.1  # GeV
 
 COLLISION_ENERGY = 14_000.0  # GeV
-MAX_FIELD = 10.0  # Tesla
 MAX_BEAM_XY, MAX_BEAM_Z = 15.0, 1000.0  # mm, so that collisions stay inside the beam pipe
 MAX_DISPLACED = 1000.0  # mm, about the radius of the tracker
 
@@ -105,7 +107,7 @@ class SimulationSettings:
     max_eta: float = MAX_ABS_ETA
     beam_sigma_xy: float = 0.015  # mm, of the beam spot, as in TrackML
     beam_sigma_z: float = 55.2  # mm
-    field: float = 2.0  # Tesla, along z
+    field: MagneticField = field(default_factory=solenoid)
     noise: float = 0.15  # noise hits / all hits
     merge: bool = False  # one hit where clusters of a module touch
     seed: int = 1
@@ -114,6 +116,14 @@ class SimulationSettings:
     @property
     def effects(self) -> Effects:
         return PRESETS[self.preset]
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able; the field by its name."""
+        values = {one.name: getattr(self, one.name) for one in fields(self)}
+        values["field"] = self.field.name
+        values["gun"] = None if self.gun is None else asdict(self.gun)
+        plain: dict[str, Any] = json.loads(json.dumps(values))  # tuples become lists, as in files
+        return plain
 
     def __post_init__(self) -> None:
         _require(self.preset in PRESETS, "preset", self.preset, " or ".join(PRESETS))
@@ -136,12 +146,6 @@ class SimulationSettings:
             "beam_sigma_xy:z",
             f"{self.beam_sigma_xy:g}:{self.beam_sigma_z:g}",
             f"0 to {MAX_BEAM_XY:g} mm across the beam and 0 to {MAX_BEAM_Z:g} mm along it",
-        )
-        _require(
-            abs(self.field) <= MAX_FIELD,
-            "field",
-            self.field,
-            f"-{MAX_FIELD:g} to {MAX_FIELD:g} Tesla",
         )
         _require(0 <= self.noise < 1, "noise", self.noise, "a fraction from 0 to below 1")
         _require(0 <= self.seed < 2**32, "seed", self.seed, "a whole number from 0 to 2^32 - 1")

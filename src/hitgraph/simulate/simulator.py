@@ -1,5 +1,6 @@
 """One event from the settings and its number: generate, simulate, add noise, digitise."""
 
+from dataclasses import replace
 from importlib.util import find_spec
 
 import numpy as np
@@ -35,7 +36,8 @@ class Simulator:
         require_simulation()
         self.settings = settings
         acts_detector = build_detector()
-        self.detector, module_row = read_geometry(acts_detector)
+        detector, module_row = read_geometry(acts_detector)
+        self.detector = replace(detector, field=settings.field)
         self._fatras = Fatras(acts_detector, module_row, settings.field)
         self._source = make_source(settings)
         self._response = response_of(settings)
@@ -73,7 +75,8 @@ class Simulator:
         )
         if self.settings.merge:
             crossings, clusters = merge_touching(self.detector, crossings, clusters, self._response)
-        return make_event(event_name(number), self.detector, particles, crossings, clusters)
+        event = make_event(event_name(number), self.detector, particles, crossings, clusters)
+        return replace(event, field=self.settings.field)
 
 
 def _merge(signal: Crossings, noise: Crossings, rng: np.random.Generator) -> Crossings:

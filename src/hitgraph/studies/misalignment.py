@@ -6,15 +6,15 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from hitgraph.event.changes import (
+from hitgraph.event.event import Event
+from hitgraph.event.source import EventSource
+from hitgraph.pipeline import Pipeline
+from hitgraph.studies.changes import (
     innermost_layers,
     turned_detector,
     turned_event,
     with_shifted_layers,
 )
-from hitgraph.event.event import Event
-from hitgraph.event.source import EventSource
-from hitgraph.pipeline import Pipeline
 from hitgraph.studies.plan import Plan
 from hitgraph.studies.scan import Change, Changed, scan_plan, scan_points
 from hitgraph.studies.scan_output import Axis, scan_result

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from hitgraph.event.changes import check_noise, with_noise
 from hitgraph.event.event import Event
 from hitgraph.event.source import EventSource
 from hitgraph.event.store import read_dataset_info
 from hitgraph.pipeline import Pipeline
 from hitgraph.simulate.settings import PRESETS
+from hitgraph.studies.changes import check_noise, with_noise
 from hitgraph.studies.plan import Plan
 from hitgraph.studies.scan import Change, Changed, scan_plan, scan_points
 from hitgraph.studies.scan_output import Axis, scan_result

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hitgraph.errors import HitgraphError, InputError
+from hitgraph.event.field import CENTRE, named, solenoid
 from hitgraph.event.source import EventSource, list_events
 from hitgraph.event.store import read_dataset_info
 from hitgraph.pipeline import Pipeline
@@ -21,7 +22,7 @@ FIRST = 1000  # number of the first simulated event
 
 AXES = {
     "pileup": Axis("hits", place=lambda _, quality: quality.mean_hits, heading="pile-up"),
-    "field": Axis("field [T]"),
+    "field": Axis("field / field of TrackML"),
 }
 """Studies by the setting of the simulation that they change."""
 
@@ -53,6 +54,9 @@ def setting_of(folder: Path, name: str) -> float:
     """
     settings = read_dataset_info(folder).get("settings", {})
     found = settings.get(name, getattr(SimulationSettings(), name) if settings else None)
+    if name == "field" and settings:
+        field = named(found, None)
+        found = None if field is None else field.centre / CENTRE
     if not isinstance(found, int | float):
         raise InputError(
             f"{folder}: dataset.json does not tell the setting {name}: give folders that "
@@ -64,9 +68,11 @@ def setting_of(folder: Path, name: str) -> float:
 def sample_settings(study: str, values: Sequence[float], **base: Any) -> list[SimulationSettings]:
     """The defaults of `hitgraph simulate` and `base`, with each value of what is studied.
 
-    Raises SettingsError where one cannot be simulated.
+    The values of `field` are factors that TrackML's is multiplied by. Raises SettingsError where
+    one cannot be simulated.
     """
-    return [SimulationSettings(**{**base, study: value}) for value in values]
+    made = solenoid if study == "field" else float
+    return [SimulationSettings(**{**base, study: made(value)}) for value in values]
 
 
 def simulate_samples(
@@ -85,7 +91,8 @@ def simulate_samples(
 
     sources: list[EventSource] = []
     for settings in samples:
-        out = folder / "events" / f"{study}-{getattr(settings, study):g}"
+        value = settings.to_dict()[study]
+        out = folder / "events" / f"{study}-{str(value).replace(':', '-')}"
         numbers = range(FIRST, FIRST + n_events)
         run = simulate(settings, out, numbers, workers=workers, resume=True, advance=advance)
         if run.failed:

@@ -61,7 +61,7 @@ def part_pairs(hits: Hits, labels: Tensor, max_hits: int) -> PartPairs:
     rows = torch.nonzero(labels >= 0).squeeze(1)
     if len(rows) == 0:
         return PartPairs(rows, rows, hits.position.new_empty(0, len(JOIN_FEATURES)))
-    track, position = labels[rows], hits.position[rows].double()
+    track, position = labels[rows], hits.straight[rows].double()
     distance = position.norm(dim=1)
     helix = fit_helices(position, track)
     n_tracks = len(helix.cot)

@@ -8,7 +8,7 @@ import json
 import logging
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -283,7 +283,7 @@ def _detector(source: EventSource) -> Detector:
         raise InputError(
             f"{source.path}: no detectors table beside the events: name it with --detectors"
         )
-    return event.detector
+    return replace(event.detector, field=event.field)
 
 
 def _prepare_sample(

@@ -172,7 +172,7 @@ def order_doublets(hits: Hits, edge_index: Tensor, logits: Tensor) -> Doublets:
     """Edges (2, n_edges), inner hit first, with logits (n_edges,), as the search wants them."""
     source, target = (ends.astype(np.int32) for ends in edge_index.cpu().numpy())
     points = np.empty((len(hits), 4), np.float32)
-    points[:, :3] = hits.position.cpu().numpy()
+    points[:, :3] = hits.straight.cpu().numpy()
     points[:, 3] = points[:, 0] ** 2 + points[:, 1] ** 2
     layer, logit = hits.layer.cpu().numpy(), logits.detach().cpu().numpy()
     rows = np.zeros((len(source), triplet_rows.EDGE_WIDTH), np.float32)

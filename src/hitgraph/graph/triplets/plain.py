@@ -33,11 +33,11 @@ def judge_edges(
     """What triplets.judge_edges gives, on the device of the hits."""
     edge_index = edge_index.long()
     rows = edge_rows(hits, edge_index, logits)
-    support = edge_support(network, hits.position, edge_index, rows)
+    support = edge_support(network, hits.straight, edge_index, rows)
     judged = [rows.new_empty(0)]
     for begin in range(0, len(rows), EDGES):
         part = slice(begin, begin + EDGES)
-        inputs = edge_inputs(hits.position, edge_index[:, part], rows[part], support[part])
+        inputs = edge_inputs(hits.straight, edge_index[:, part], rows[part], support[part])
         judged.append(network.edge(inputs).float())
     return torch.cat(judged), support
 
@@ -45,7 +45,8 @@ def judge_edges(
 def edge_rows(hits: Hits, edge_index: Tensor, logits: Tensor) -> Tensor:
     """(n_edges, 6) what triplet_rows.fill_edge_rows gives."""
     first, second = edge_index
-    places = torch.cat([hits.position, hits.position[:, :2].norm(dim=1, keepdim=True)], dim=1)
+    straight = hits.straight
+    places = torch.cat([straight, straight[:, :2].norm(dim=1, keepdim=True)], dim=1)
     a, b = places[first], places[second]
     bent = circle(a, b)
     rise, apart = b[:, 2] - a[:, 2], bent.distance > 0

@@ -30,7 +30,7 @@ def with_noise(
 ) -> Event:
     """The event with noise that makes `fraction` of all its hits; the noise it had is dropped.
 
-    The new noise is that of the simulation with `preset`, in the default field: uniform over the
+    The new noise is that of the simulation with `preset`, in the event's field: uniform over the
     modules, with wide clusters. Its hits come last, so that the hits of particles keep their
     rows. Raises InputError without truth, SettingsError for an impossible fraction.
     """
@@ -39,7 +39,7 @@ def with_noise(
     clean = select_hits(event, truth.particle_id != NOISE)
     if clean.n_hits == 0:
         raise InputError(f"{event.name}: no hit of a particle, so noise has no fraction of them")
-    simulated = SimulationSettings(preset=preset)
+    simulated = SimulationSettings(preset=preset, field=event.likely_field)
     n_noise = number_of_noise_hits(clean.n_hits, fraction)
     noise = noise_crossings(detector, n_noise, rng, simulated.effects.min_cosine)
     clusters = digitise(

@@ -4,17 +4,17 @@ import numpy as np
 import pytest
 
 from hitgraph.errors import SettingsError
-from hitgraph.event.changes import (
+from hitgraph.event.clusters import cluster_features
+from hitgraph.event.detector import Detector
+from hitgraph.event.event import Event
+from hitgraph.event.truth import true_edges
+from hitgraph.studies.changes import (
     innermost_layers,
     turned_detector,
     turned_event,
     with_noise,
     with_shifted_layers,
 )
-from hitgraph.event.clusters import cluster_features
-from hitgraph.event.detector import Detector
-from hitgraph.event.event import Event
-from hitgraph.event.truth import true_edges
 
 
 def detector_of(event: Event) -> Detector:
