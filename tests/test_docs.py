@@ -1,15 +1,17 @@
 """The pages say what the code says: recipe keys with their defaults, links that lead somewhere."""
 
 import dataclasses
-import json
 import re
+import runpy
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_type_hints
 
 import pytest
 
+from hitgraph.catalogue import keys_of, section_of
 from hitgraph.recipe import Recipe
+from hitgraph.stage import NETWORKS, STAGES
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -20,43 +22,30 @@ LINK = re.compile(r"\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#+ +(.+)$", re.MULTILINE)
 
 
-def recipe_classes(cls: type[Any] = Recipe) -> Iterator[type[Any]]:
-    """`cls` and every settings class that can stand in a recipe below it."""
+def test_the_tables_of_stages_and_keys_are_those_of_the_code() -> None:
+    """`python tools/write_tables.py` writes them anew."""
+    page = (ROOT / "docs" / "stages.md").read_text(encoding="utf-8")
+    tool = runpy.run_path(str(ROOT / "tools" / "write_tables.py"))
+    assert tool["rewritten"](page) == page
+
+
+def settings_classes(cls: type[Any]) -> Iterator[type[Any]]:
+    """`cls` and every settings class of the sections below it."""
     yield cls
     hints = get_type_hints(cls)
     for field in dataclasses.fields(cls):
-        below = [hints[field.name], *get_args(hints[field.name])]
-        if "choices" in field.metadata:
-            below = list(field.metadata["choices"].values())
-        for one in below:
-            if dataclasses.is_dataclass(one) and isinstance(one, type):
-                yield from recipe_classes(one)
+        below = section_of(cls, field.name, hints)
+        if below is not None:
+            yield from settings_classes(below)
 
 
-def default_text(field: "dataclasses.Field[Any]") -> str:
-    """The default as the tables of docs/stages.md write it."""
-    if field.default is dataclasses.MISSING:
-        return "required"
-    if isinstance(field.default, tuple):
-        return f"`[{', '.join(field.default)}]`"
-    if isinstance(field.default, str) and field.default in ("true", "32"):
-        return f'`"{field.default}"`'  # YAML would read something else without the quotes
-    return f"`{field.default if isinstance(field.default, str) else json.dumps(field.default)}`"
-
-
-@pytest.mark.parametrize("cls", list(dict.fromkeys(recipe_classes())), ids=lambda cls: cls.__name__)
-def test_every_recipe_key_is_explained_with_its_default(cls: type[Any]) -> None:
+def test_every_key_of_a_recipe_has_a_table_and_a_meaning() -> None:
     page = (ROOT / "docs" / "stages.md").read_text(encoding="utf-8")
-    for field in dataclasses.fields(cls):
-        row = f"| `{field.name}` | {default_text(field)} |"
-        assert row in page, f"{cls.__name__}.{field.name}: docs/stages.md lacks the row {row}"
-
-
-def test_the_page_names_no_key_that_a_recipe_lacks() -> None:
-    page = (ROOT / "docs" / "stages.md").read_text(encoding="utf-8")
-    named = set(re.findall(r"^\| `(\w+)` \| (?:required|`[^|]*`) \|", page, re.MULTILINE))
-    fields = {field.name for cls in recipe_classes() for field in dataclasses.fields(cls)}
-    assert named == fields | {"builder"}
+    roots = [Recipe, *(registry[name] for registry in (STAGES, NETWORKS) for name in registry.own)]
+    for cls in dict.fromkeys(one for root in roots for one in settings_classes(root)):
+        assert f"<!-- keys {cls.__module__}:{cls.__qualname__} -->" in page
+        for key in keys_of(cls):
+            assert key.meaning, f"{cls.__name__}.{key.name} has no comment that says what it means"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

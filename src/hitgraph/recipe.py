@@ -56,12 +56,14 @@ def _dump_stages(steps: Iterable[Step]) -> list[dict[str, Any]]:
 class Recipe:
     """A whole pipeline: its stages in the order in which they run and are trained."""
 
-    name: str
-    description: str
-    seed: int
-    data: DataSettings
-    truth: TruthSettings
-    stages: tuple[Step, ...] = field(metadata={"parse": _parse_stages, "dump": _dump_stages})
+    name: str  # of the pipeline
+    description: str  # one sentence for the model card
+    seed: int  # fixes every random number of the training; --seed replaces it
+    data: DataSettings  # which events train
+    truth: TruthSettings  # which edges count as true in training
+    stages: tuple[Step, ...] = field(  # what the pipeline does, in order
+        metadata={"parse": _parse_stages, "dump": _dump_stages}
+    )
 
     def __post_init__(self) -> None:
         if not 0 <= self.seed < 2**32:

@@ -44,7 +44,7 @@ def take(
     if dtype.is_floating_point and not bool(torch.isfinite(tensor).all()):
         bad = int((~torch.isfinite(tensor)).sum())
         raise InputError(f"{name}: {bad} of its {tensor.numel()} numbers are infinite or NaN")
-    if tensor.numel():
+    if tensor.numel() and (low is not None or high is not None):
         lowest, highest = (float(end) for end in tensor.aminmax())
         if low is not None and lowest < low:
             raise InputError(f"{name}: holds {lowest:g}, at least {low:g} is allowed")

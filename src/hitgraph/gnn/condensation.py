@@ -79,9 +79,11 @@ class CondensationNetworkSettings:
 class CondensationSettings(StageSettings):
     """Object condensation: hits gather around one of them in a learnt space; needs no edges."""
 
-    network: CondensationNetworkSettings = field(default_factory=CondensationNetworkSettings)
-    training: TrainingSettings = field(default_factory=TrainingSettings)
-    hit_inputs: tuple[str, ...] = ("position",)
+    network: CondensationNetworkSettings = field(  # sizes
+        default_factory=CondensationNetworkSettings
+    )
+    training: TrainingSettings = field(default_factory=TrainingSettings)  # of the network
+    hit_inputs: tuple[str, ...] = ("position",)  # columns of hits, or their groups
     repulsion: float = 1.0  # weight in the loss, beside the attraction's 1
     noise: float = 0.1  # weight of the mean beta of noise
     min_hits: int = 3  # smaller groups are no track

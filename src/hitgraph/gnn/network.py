@@ -41,8 +41,10 @@ from hitgraph.tensors import (
 class NetworkStageSettings(StageSettings):
     """A graph neural network that scores edges; those below a cut go."""
 
-    network: NetworkSettings = field(default_factory=InteractionSettings, metadata=choice(NETWORKS))
-    training: TrainingSettings = field(default_factory=TrainingSettings)
+    network: NetworkSettings = field(  # `use` and the keys of the network
+        default_factory=InteractionSettings, metadata=choice(NETWORKS)
+    )
+    training: TrainingSettings = field(default_factory=TrainingSettings)  # of the network
     target_efficiency: float = 0.99  # of true edges entering that pass, on validation events
     hit_inputs: tuple[str, ...] = ("r", "z")  # columns of hits
     edge_inputs: tuple[str, ...] = ("logit",)  # pair features and columns of edges

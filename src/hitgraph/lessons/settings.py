@@ -13,9 +13,9 @@ class TrainingSettings:
     epochs: int = 10  # passes over the training events
     learning_rate: float = 0.003  # peak; warmed up linearly, then down a half cosine
     warmup: float = 0.1  # fraction of all steps
-    weight_decay: float = 0.0
+    weight_decay: float = 0.0  # of AdamW
     gradient_clip: float = 1.0  # largest norm of the gradient; 0 = no limit
-    precision: Literal["32", "bf16-mixed", "16-mixed"] = "32"
+    precision: Literal["32", "bf16-mixed", "16-mixed"] = "32"  # of the arithmetic in training
     checkpointing: bool = False  # recompute activations: less memory, more time
     trackml_weights: bool = False  # weigh true edges by arXiv 2103.06995, equation 4
 
@@ -33,9 +33,9 @@ class TrainingSettings:
 class TruthSettings:
     """Which edges count as true. True edges of other particles are neutral: no loss on them."""
 
-    min_pt: float = 0.0  # GeV
-    min_hits: int = 3
-    primary_only: bool = False
+    min_pt: float = 0.0  # GeV; targets have a larger one
+    min_hits: int = 3  # targets have at least as many
+    primary_only: bool = False  # targets are born within 2 mm of the beam line
     skip_edges: Literal["true", "neutral", "fake"] = "true"  # one particle, but not neighbours
 
     def __post_init__(self) -> None:
@@ -49,8 +49,8 @@ class TruthSettings:
 class DataSettings:
     """The first events of the data folder train, the following ones validate."""
 
-    train_events: int
-    validation_events: int
+    train_events: int  # that networks learn from
+    validation_events: int  # that choose the best epoch and the cuts
 
     def __post_init__(self) -> None:
         for key in ("train_events", "validation_events"):

@@ -37,8 +37,8 @@ from hitgraph.tensors import (
 class FilterStageSettings(StageSettings):
     """Candidate edges scored one by one by a small network; those below a cut go."""
 
-    network: FilterSettings = field(default_factory=FilterSettings)
-    training: TrainingSettings = field(default_factory=TrainingSettings)
+    network: FilterSettings = field(default_factory=FilterSettings)  # sizes
+    training: TrainingSettings = field(default_factory=TrainingSettings)  # of the network
     target_efficiency: float = 0.98  # of true edges entering that pass, on validation events
     batches_per_event: int = 12  # optimiser steps on each event an epoch
     hit_inputs: tuple[str, ...] = ("position", "clusters")  # where the network sees hits

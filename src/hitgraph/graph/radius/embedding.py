@@ -29,7 +29,7 @@ class EmbeddingSettings:
     hidden: int = 128  # width of every hidden layer
     layers: int = 3  # hidden layers
     dimensions: int = 8  # of the latent space
-    activation: Literal["tanh", "relu", "silu"] = "tanh"
+    activation: Literal["tanh", "relu", "silu"] = "tanh"  # or relu, silu
     layer_norm: bool = True  # normalise each hidden layer before its activation
 
     def __post_init__(self) -> None:

@@ -33,12 +33,12 @@ from hitgraph.tensors import (
 class RadiusSettings(StageSettings):
     """Pairs of hits within a radius in a learnt space."""
 
-    network: EmbeddingSettings = field(default_factory=EmbeddingSettings)
-    training: TrainingSettings = field(default_factory=TrainingSettings)
+    network: EmbeddingSettings = field(default_factory=EmbeddingSettings)  # sizes
+    training: TrainingSettings = field(default_factory=TrainingSettings)  # of the network
     target_efficiency: float = 0.98  # of true edges within the radius, on validation events
     max_neighbours: int | None = None  # nearest ones kept a hit
     random_epochs: int = 1  # epochs with random pairs only, before hard negatives are mined
-    hit_inputs: tuple[str, ...] = ("position", "clusters")
+    hit_inputs: tuple[str, ...] = ("position", "clusters")  # columns of hits, or their groups
 
     paper: ClassVar[str] = "2103.06995"
     gives: ClassVar[frozenset[str]] = frozenset({EDGES})

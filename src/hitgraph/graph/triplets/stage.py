@@ -36,7 +36,7 @@ from hitgraph.tensors import (
 class TripletStageSettings(StageSettings):
     """Edges judged by the edges that continue them; those below a cut go."""
 
-    network: TripletSettings = field(default_factory=TripletSettings)
+    network: TripletSettings = field(default_factory=TripletSettings)  # sizes and reach
     training: TrainingSettings = field(default_factory=TrainingSettings)  # of either network
     target_efficiency: float = 0.99  # of true edges entering that pass, on validation events
     skip_weight: float = 0.1  # in the loss, of two hits of a particle that are not neighbours

@@ -36,8 +36,8 @@ JOIN_CUTS = (0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998)
 class JoinStageSettings(StageSettings):
     """Tracks that are parts of one particle joined, told by a small network."""
 
-    network: JoinSettings = field(default_factory=JoinSettings)
-    training: TrainingSettings = field(default_factory=TrainingSettings)
+    network: JoinSettings = field(default_factory=JoinSettings)  # and what is done with its scores
+    training: TrainingSettings = field(default_factory=TrainingSettings)  # of the network
 
     needs: ClassVar[frozenset[str]] = frozenset({HITS, LABELS})
     gives: ClassVar[frozenset[str]] = frozenset({LABELS})

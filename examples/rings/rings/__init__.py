@@ -1,0 +1,1 @@
+"""Stages for hitgraph from outside: an example."""

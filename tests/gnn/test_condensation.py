@@ -1,0 +1,142 @@
+"""Object condensation: the loss by hand, the labels by a slow reference."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from hitgraph.errors import SettingsError
+from hitgraph.gnn.condensation import (
+    NEUTRAL,
+    NOISE,
+    Q_MIN,
+    CondensationNetwork,
+    CondensationNetworkSettings,
+    CondensationSettings,
+    condensation_loss,
+    condense,
+)
+
+
+def slow_condense(
+    beta: Tensor, place: Tensor, beta_cut: float, radius: float, min_hits: int
+) -> set[frozenset[int]]:
+    """One hit after the other."""
+    free = set(range(len(beta)))
+    tracks = set()
+    for hit in sorted(range(len(beta)), key=lambda hit: (-float(beta[hit]), hit)):
+        if hit not in free or float(beta[hit]) < beta_cut:
+            continue
+        near = {
+            other
+            for other in free
+            if float((place[other] - place[hit]).square().sum()) <= radius**2
+        }
+        free -= near
+        if len(near) >= min_hits:
+            tracks.add(frozenset(near))
+    return tracks
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    n_hits=st.integers(0, 40),
+    seed=st.integers(0, 10**6),
+    min_hits=st.integers(1, 3),
+    ties=st.booleans(),
+    backend=st.sampled_from(["cpu", "plain"]),
+)
+def test_tracks_are_those_of_one_hit_after_the_other(
+    n_hits: int, seed: int, min_hits: int, ties: bool, backend: str
+) -> None:
+    random = torch.Generator().manual_seed(seed)
+    beta = torch.rand(n_hits, generator=random)
+    if ties:
+        beta = (beta * 4).round() / 4
+    place = torch.randn(n_hits, 2, generator=random)
+    labels = condense(beta, place, 0.3, 0.7, min_hits, backend)  # type: ignore[arg-type]
+    found = {
+        frozenset(torch.nonzero(labels == track).squeeze(1).tolist())
+        for track in set(labels.tolist()) - {-1}
+    }
+    assert found == slow_condense(beta, place, 0.3, 0.7, min_hits)
+    assert sorted(set(labels.tolist()) - {-1}) == list(range(len(found)))
+
+
+def charge(beta: float) -> float:
+    return math.atanh(beta) ** 2 + Q_MIN
+
+
+def test_the_loss_is_that_of_the_formulas() -> None:
+    """Two objects of two hits and of one, a noise hit, a hit that does not count."""
+    beta = [0.6, 0.2, 0.4, 0.3, 0.9]
+    place = torch.tensor([[0.0, 0.0], [0.3, 0.0], [0.0, 0.5], [5.0, 5.0], [0.1, 0.1]])
+    owner = torch.tensor([0, 0, 1, NOISE, NEUTRAL])
+    q = [charge(one) for one in beta]
+    attraction = (q[1] * q[0] * 0.3**2) / 3
+    apart = math.hypot(0.3, 0.5)
+    # hit 2 and the first object's 0, then hits 0 and 1 and the second object's 2
+    repulsion = (q[2] * q[0] * 0.5 + q[0] * q[2] * 0.5 + q[1] * q[2] * (1 - apart)) / 3
+    wanted = attraction + 2.0 * repulsion + ((1 - 0.6) + (1 - 0.4)) / 2 + 0.5 * 0.3
+    logits = torch.logit(torch.tensor(beta))
+    found = condensation_loss(logits, place, owner, repulsion=2.0, noise=0.5)
+    assert float(found) == pytest.approx(wanted, rel=1e-4)
+
+
+@pytest.mark.parametrize("owner", [[NOISE, NOISE], [NEUTRAL, NEUTRAL], [0, 0], []])
+def test_events_with_next_to_nothing_have_a_finite_loss(owner: list[int]) -> None:
+    logits = torch.zeros(len(owner), requires_grad=True)
+    place = torch.zeros(len(owner), 2, requires_grad=True)
+    loss = condensation_loss(logits, place, torch.tensor(owner, dtype=torch.int64), 1.0, 1.0)
+    loss.backward()
+    assert math.isfinite(float(loss.detach()))
+
+
+def test_steps_gather_what_belongs_together() -> None:
+    torch.manual_seed(0)
+    logits = torch.zeros(12, requires_grad=True)
+    place = torch.randn(12, 2, requires_grad=True)
+    owner = torch.arange(12) // 4
+    optimiser = torch.optim.Adam([logits, place], lr=0.05)
+    for _ in range(400):
+        optimiser.zero_grad()
+        condensation_loss(logits, place, owner, 1.0, 0.0).backward()
+        optimiser.step()
+    labels = condense(torch.sigmoid(logits).detach(), place.detach(), 0.5, 0.5, 2)
+    assert len(set(labels.tolist())) == 3
+    for k in range(3):
+        assert len(set(labels[owner == k].tolist())) == 1
+
+
+@pytest.mark.parametrize("n_hits", [0, 1, 30])
+def test_the_order_of_hits_does_not_matter(n_hits: int) -> None:
+    torch.manual_seed(0)
+    names = ("r", "phi", "z")
+    network = CondensationNetwork(CondensationNetworkSettings(hidden=8), names).eval()
+    network.learn_inputs(torch.randn(50, 3))
+    features = torch.randn(n_hits, 3)
+    order = torch.randperm(n_hits)
+    with torch.no_grad():
+        beta, place = network(features)
+        again = network(features[order])
+    torch.testing.assert_close(again[0], beta[order], rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(again[1], place[order], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"hit_inputs": ()}, "hit_inputs: is empty"),
+        ({"hit_inputs": ("x",)}, "hit_inputs: 'x' is not allowed; any of r, phi"),
+        ({"repulsion": -1.0}, "repulsion: -1.0 is not allowed, at least 0"),
+        ({"min_hits": 0}, "min_hits: 0 is not allowed, at least 1"),
+    ],
+)
+def test_impossible_settings_are_refused(changes: dict[str, object], message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        CondensationSettings(**changes)  # type: ignore[arg-type]
+    with pytest.raises(SettingsError, match="outputs: 17 is not allowed, 1 to 16"):
+        CondensationNetworkSettings(outputs=17)
