@@ -13,6 +13,7 @@ test: $(VENV)/.test  ## install what the tests need and run them
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --durations 15
 
 $(BIN)/python:

@@ -23,7 +23,7 @@ from torch import Tensor
 from hitgraph.event.modules import read_detectors
 from hitgraph.graph.scored.values import SCORE_VARIABLES
 from hitgraph.graph.windows.cpu import VARIABLES
-from hitgraph.pipeline import Pipeline
+from hitgraph.pipeline_files import Content, write_folder
 from hitgraph.recipe import Recipe
 from hitgraph.settings import parse
 from hitgraph.stage import Context
@@ -117,9 +117,10 @@ def carry_pipeline(old: Path, new: Path) -> None:
     tensors = new_tensors(old, content)
     mapping["stages"] = [stage for stage in mapping["stages"] if stage["name"] in tensors]
     recipe = parse(Recipe, mapping, "recipe")
-    context = Context(read_detectors(old / "detectors.parquet"))
-    stages = {step.name: step.settings.load(context, tensors[step.name]) for step in recipe.stages}
-    Pipeline(recipe, context, stages).save(new)
+    detector = read_detectors(old / "detectors.parquet")
+    for step in recipe.stages:
+        step.settings.load(Context(detector), tensors[step.name])  # refuses what does not fit
+    write_folder(new, Content(recipe, detector, tensors))
     for name in ("CARD.md", "metrics.json"):
         if (old / name).is_file() and old != new:
             shutil.copy(old / name, new / name)

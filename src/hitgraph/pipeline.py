@@ -17,6 +17,13 @@ from hitgraph.errors import InputError, SettingsError
 from hitgraph.event.detector import Detector
 from hitgraph.event.event import Event
 from hitgraph.hits import Hits, hits_from_event
+from hitgraph.pipeline_files import (
+    TENSORS_FILE,
+    Content,
+    find_pipeline,
+    read_folder,
+    write_folder,
+)
 from hitgraph.recipe import START, Recipe
 from hitgraph.records import Observer, StageRecord
 from hitgraph.stage import Context, Stage, gives_of
@@ -80,16 +87,23 @@ class Pipeline:
         sums and logits always have 32 bits. Raises InputError when the pipeline is missing or
         damaged, SettingsError for a device that is not there or cannot compute so.
         """
-        from hitgraph.pipeline_files import find_pipeline, load_pipeline  # which makes pipelines
-
         place = find_device(device)
-        return load_pipeline(find_pipeline(name), place, find_precision(precision, place))
+        folder = find_pipeline(name)
+        content = read_folder(folder)
+        context = Context(content.detector, place, find_precision(precision, place))
+        stages = {}
+        for step in content.recipe.stages:
+            try:
+                stages[step.name] = step.settings.load(context, content.tensors[step.name])
+            except (InputError, SettingsError) as error:
+                where = f"{folder / TENSORS_FILE}: {step.name}"
+                raise InputError(f"{where}.{error}") from error
+        return Pipeline(content.recipe, context, stages)
 
     def save(self, folder: str | Path) -> None:
         """Write pipeline.yaml, the tensors of all stages and the detector into `folder`."""
-        from hitgraph.pipeline_files import save_pipeline
-
-        save_pipeline(self, Path(folder))
+        tensors = {name: stage.tensors() for name, stage in self.stages.items()}
+        write_folder(Path(folder), Content(self.recipe, self.detector, tensors))
 
     @property
     def device(self) -> torch.device:

@@ -1,23 +1,23 @@
 """Pipelines as folders: where they are, how they are written and read."""
 
+from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
+from typing import NamedTuple
 
 import safetensors
-import torch
 import yaml
 from safetensors.torch import load_file, save
 from torch import Tensor
 
 from hitgraph._version import __version__
 from hitgraph.errors import InputError, SettingsError
+from hitgraph.event.detector import Detector
 from hitgraph.event.modules import read_detectors
 from hitgraph.event.store import write_detectors
 from hitgraph.files import atomic_write
-from hitgraph.pipeline import Pipeline
 from hitgraph.recipe import Recipe
 from hitgraph.settings import parse, read_yaml, to_dict
-from hitgraph.stage import Context
 
 FORMAT = 2  # of the pipeline folder
 TENSORS_FILE = "weights.safetensors"  # weights, tables and cuts of every stage
@@ -45,47 +45,48 @@ def find_pipeline(name: str | Path) -> Path:
     return folder
 
 
-def save_pipeline(pipeline: Pipeline, folder: Path) -> None:
-    """See Pipeline.save."""
+class Content(NamedTuple):
+    """What is in a pipeline folder."""
+
+    recipe: Recipe
+    detector: Detector
+    tensors: Mapping[str, Mapping[str, Tensor]]  # by stage, then by name
+
+
+def write_folder(folder: Path, content: Content) -> None:
+    """Write the content of a pipeline into a folder, pipeline.yaml last."""
     folder.mkdir(parents=True, exist_ok=True)
-    write_detectors(pipeline.detector, folder / "detectors.parquet")
+    write_detectors(content.detector, folder / "detectors.parquet")
     tensors = {
-        f"{name}.{key}": value.detach().cpu().contiguous()
-        for name, stage in pipeline.stages.items()
-        for key, value in stage.tensors().items()
+        f"{stage}.{name}": tensor.detach().cpu().contiguous()
+        for stage, own in content.tensors.items()
+        for name, tensor in own.items()
     }
     with atomic_write(folder / TENSORS_FILE) as temporary:
         temporary.write_bytes(save(tensors))
-    content = {"format": FORMAT, "hitgraph": __version__, "recipe": to_dict(pipeline.recipe)}
+    head = {"format": FORMAT, "hitgraph": __version__, "recipe": to_dict(content.recipe)}
     with atomic_write(folder / PIPELINE_FILE) as temporary:
-        temporary.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+        temporary.write_text(yaml.safe_dump(head, sort_keys=False), encoding="utf-8")
 
 
-def load_pipeline(folder: Path, device: torch.device, precision: torch.dtype) -> Pipeline:
-    """The pipeline in a folder. Raises InputError where it is damaged or of another version.
+def read_folder(folder: Path) -> Content:
+    """What `write_folder` wrote. Raises InputError where it is damaged or of another version.
 
     It names registered stages only: nothing is imported because a file says so.
     """
     path = folder / PIPELINE_FILE
-    content = read_yaml(path)
-    if content.get("format") != FORMAT:
+    head = read_yaml(path)
+    if head.get("format") != FORMAT:
         raise InputError(
-            f"{path}: format is {content.get('format')!r}, this version reads {FORMAT}: "
-            f"it was written by hitgraph {content.get('hitgraph', '?')}, use that version"
+            f"{path}: format is {head.get('format')!r}, this version reads {FORMAT}: "
+            f"it was written by hitgraph {head.get('hitgraph', '?')}, use that version"
         )
     try:
-        recipe = parse(Recipe, content.get("recipe"), "recipe")
+        recipe = parse(Recipe, head.get("recipe"), "recipe")
     except SettingsError as error:
         raise InputError(f"{path}: {error}") from error
     tensors = _read_tensors(folder / TENSORS_FILE, recipe)
-    context = Context(read_detectors(folder / "detectors.parquet"), device, precision)
-    stages = {}
-    for step in recipe.stages:
-        try:
-            stages[step.name] = step.settings.load(context, tensors[step.name])
-        except (InputError, SettingsError) as error:
-            raise InputError(f"{folder / TENSORS_FILE}: {step.name}.{error}") from error
-    return Pipeline(recipe, context, stages)
+    return Content(recipe, read_detectors(folder / "detectors.parquet"), tensors)
 
 
 def _read_tensors(path: Path, recipe: Recipe) -> dict[str, dict[str, Tensor]]:

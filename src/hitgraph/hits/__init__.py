@@ -1,7 +1,7 @@
 """What the networks see of an event: tensors, one row a hit."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -86,9 +86,15 @@ class Hits:
         return self._each(lambda column: column[rows])
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> "Hits":
-        columns = {column.name: getattr(self, column.name) for column in fields(self)}
-        changed = {name: change(one) for name, one in columns.items() if isinstance(one, Tensor)}
-        return replace(self, **changed)
+        straightening = self.straightening
+        return Hits(
+            change(self.features),
+            change(self.position),
+            change(self.layer),
+            change(self.module),
+            None if straightening is None else change(straightening),
+            self.columns,
+        )
 
     def with_features(self, features: Tensor) -> "Hits":
         """Other features; where they are of another number, the first of FEATURES."""

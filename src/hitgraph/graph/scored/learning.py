@@ -1,7 +1,7 @@
 """Learning the scored windows from events with truth."""
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,6 @@ from hitgraph.event.detector import Detector
 from hitgraph.event.truth import FAKE, TRUE, edge_labels
 from hitgraph.graph.scored import regression as tables
 from hitgraph.graph.scored import values as variables
-from hitgraph.graph.scored.stage import ScoredSettings
 from hitgraph.graph.scored.tables import ROUNDING, ScoredWindows
 from hitgraph.graph.scored.values import N_GEOMETRY, SCORE_VARIABLES
 from hitgraph.graph.windows import (
@@ -27,6 +26,9 @@ from hitgraph.graph.windows import (
 from hitgraph.hits import Hits
 from hitgraph.hits.density import hit_density, logit_shift
 from hitgraph.pairs.geometry import ETA, PER_U, SIZE_U, SIZE_V, R, X, Y, Z, hit_rows
+
+if TYPE_CHECKING:
+    from hitgraph.graph.scored.stage import ScoredSettings
 
 _FAKES = 400_000  # pairs an event that are no edges and teach the score
 _BIN_TAIL = 0.002  # of the true edges lies beyond the bins, on each side of each variable
@@ -56,7 +58,7 @@ class LearningSample(Protocol):
 
 
 def learn_scored_windows(
-    events: Sequence[Callable[[], LearningSample]], detector: Detector, settings: ScoredSettings
+    events: Sequence[Callable[[], LearningSample]], detector: Detector, settings: "ScoredSettings"
 ) -> ScoredWindows:
     """Windows and scores that keep `target_efficiency` of the true edges with the fewest pairs.
 
