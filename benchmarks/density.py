@@ -16,7 +16,7 @@ from hitgraph.benchmark.sizes import event_of_size
 from hitgraph.evaluation.metrics import evaluate
 from hitgraph.event.event import Event
 from hitgraph.event.source import list_events
-from hitgraph.graph.scored.tables import ScoredWindows
+from hitgraph.graph.scored.stage import ScoredStage
 from hitgraph.hits import hits_from_event
 from hitgraph.hits.density import hit_density
 from hitgraph.pipeline import Pipeline
@@ -29,7 +29,7 @@ def density_of(event: Event, pipeline: Pipeline) -> float:
 
 
 def candidates_and_score(event: Event, pipeline: Pipeline) -> tuple[int, float]:
-    result = pipeline.run(replace(event, truth=None, particles=None))
+    result = pipeline.run(event)
     edges = next(stage.edges for stage in result.stages if stage.name == "graph")
     assert edges is not None
     return edges, evaluate(event, result.labels).to_dict()["trackml_score"]["value"]
@@ -45,8 +45,8 @@ def main() -> None:
     args = parser.parse_args()
     set_threads()
     pipeline = Pipeline.load(args.pipeline)
-    windows = pipeline.windows
-    assert isinstance(windows, ScoredWindows), "the pipeline has no scored windows"
+    stage = pipeline.stages["graph"]
+    assert isinstance(stage, ScoredStage), "the pipeline has no scored windows"
     sources = list_events([args.events])[args.first : args.first + args.count]
     events = [source.read() for source in sources]
     table = Table(
@@ -56,11 +56,13 @@ def main() -> None:
         event = event_of_size(events, size, pipeline.detector).event
         density = density_of(event, pipeline)
         # learnt at this very density: no shift
-        unshifted = replace(pipeline, windows=replace(windows, density=density))
+        tables = replace(stage.scored, density=density)
+        learnt_here = {**pipeline.stages, "graph": ScoredStage(pipeline.context, tables)}
+        unshifted = replace(pipeline, stages=learnt_here)
         before, after = (candidates_and_score(event, p) for p in (unshifted, pipeline))
         table.add_row(
             f"{event.n_hits:,}",
-            f"{density / windows.density:.2f}",
+            f"{density / stage.scored.density:.2f}",
             *(f"{edges:,}" for edges, _ in (before, after)),
             *(f"{score:.4f}" for _, score in (before, after)),
         )

@@ -21,8 +21,8 @@ from hitgraph.gnn.interaction import InteractionNetwork, InteractionSettings
 from hitgraph.graph import filter as filters
 from hitgraph.graph.filter import FilterNetwork, FilterSettings, score_candidates
 from hitgraph.graph.line_graph import edge_pairs, edge_pairs_torch
-from hitgraph.hits import hits_from_event
-from hitgraph.pairs import pair_features
+from hitgraph.hits.columns import FEATURES
+from hitgraph.pairs import PAIR_FEATURES, pair_features
 from hitgraph.pipeline import Pipeline
 from hitgraph.threads import set_threads
 
@@ -37,8 +37,8 @@ def main() -> None:
     given = parser.parse_args()
     set_threads(1)
     pipeline = Pipeline.load(given.pipeline)
-    hits = hits_from_event(list_events([given.store])[0].read(), pipeline.detector)
-    candidates, _ = pipeline.build_graph(hits)
+    start = pipeline.start(list_events([given.store])[0].read())
+    hits, candidates = start.hits, pipeline.stages["graph"](start).graph()
     # a run of neighbouring inner hits for the filter, some of all edges for the network
     pairs = candidates[:, : given.pairs].contiguous()
     step = max(1, candidates.shape[1] // given.edges)
@@ -47,11 +47,11 @@ def main() -> None:
 
     table = Table("kernel", "plain", "fused", "ratio", "product", "largest difference")
     with torch.no_grad():
-        n_pair = len(pipeline.recipe.pair_features)
+        n_pair = len(PAIR_FEATURES)
         sample = pair_features(hits, pairs[:, ::10].contiguous(), pipeline.detector)
         for hidden in (32, 64, 128):
             torch.manual_seed(0)
-            network = FilterNetwork(FilterSettings(hidden), hits.features.shape[1], n_pair)
+            network = FilterNetwork(FilterSettings(hidden), FEATURES, PAIR_FEATURES)
             network.learn_inputs(hits.features, sample)
             work = pairs.shape[1] * 2 * hidden * (n_pair + hidden)
 

@@ -56,7 +56,7 @@ def reference_embedding(event: Event, device: torch.device) -> tuple[Hits, Radiu
     hits = hits_from_event(event, event.detector, device=device)
     torch.manual_seed(1)
     settings = EmbeddingSettings(hidden=512, layers=6, dimensions=8)
-    network = EmbeddingNetwork(settings, len(FEATURES)).eval().to(device)
+    network = EmbeddingNetwork(settings, FEATURES).eval().to(device)
     network.learn_inputs(hits.features)
     latents = network(hits.features[:: max(1, len(hits) // 20_000)]).cpu().numpy()
     density = len(latents) / len(hits)

@@ -23,7 +23,6 @@ from rich.table import Table
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from hitgraph.gnn import edge_update
 from hitgraph.gnn.interaction import InteractionNetwork, InteractionSettings
 
 REFERENCE = InteractionSettings(hidden=64, mlp_hidden=128, steps=8, residual=False, gated=False)
@@ -59,9 +58,8 @@ def peak(device: str) -> int:
 def measure(options: argparse.Namespace) -> dict[str, float]:
     """What a step adds to the peak after a step on a tiny graph, and its seconds."""
     checkpointing, mixed, plain = options.one
-    if plain:
-        edge_update.fused = edge_update.reference
     network = InteractionNetwork(REFERENCE, 3, 1).to(options.device)
+    network.backend = "plain" if plain else "auto"
     network.checkpointing = bool(checkpointing)
     optimiser = torch.optim.AdamW(network.parameters())
     step(network, optimiser, random_graph(100, 300, options.device), bool(mixed))

@@ -7,7 +7,7 @@ their number is that of a GPU, their times are not.
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from time import perf_counter
 
@@ -15,8 +15,8 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 from hitgraph.event.source import list_events
-from hitgraph.kernels.choice import torch_only
 from hitgraph.pipeline import Pipeline
+from hitgraph.records import Observer
 
 ROWS = 12  # operations a stage
 
@@ -39,18 +39,24 @@ def profiled(stage: str) -> Iterator[None]:
     )
 
 
+class Profiler(Observer):
+    """Prints what each stage does."""
+
+    def around(self, name: str) -> AbstractContextManager[None]:
+        return profiled(name)
+
+
 def main() -> None:
     if not 2 <= len(sys.argv) <= 3:
         raise SystemExit(__doc__)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     name = sys.argv[2] if len(sys.argv) > 2 else "compact"
-    pipeline = Pipeline.load(name, device)
+    pipeline = Pipeline.load(name, device).rebuilt(backend="plain")
     source = list_events([Path(sys.argv[1])])[0]
     event = source.read(cells=pipeline.recipe.clusters)
-    with torch_only():
-        for _ in range(2):
-            pipeline.run(event)
-        pipeline.run(event, watch=profiled)
+    for _ in range(2):
+        pipeline.run(event)
+    pipeline.run(event, observers=[Profiler()])
 
 
 if __name__ == "__main__":

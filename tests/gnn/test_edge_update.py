@@ -6,7 +6,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from hitgraph.gnn.edge_update import TILE, Weights, fused, reference
+from hitgraph.gnn.edge_update import Weights
+from hitgraph.gnn.edge_update.cpu import TILE
+from hitgraph.gnn.edge_update.cpu import update_edges as fused
+from hitgraph.gnn.edge_update.plain import update_edges as reference
 
 
 def problem(

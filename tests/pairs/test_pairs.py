@@ -7,7 +7,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from hitgraph import pairs as pairs_module
 from hitgraph.event.clusters import CLUSTER_FEATURES
 from hitgraph.event.detector import Detector
 from hitgraph.event.event import Event
@@ -358,7 +357,7 @@ def test_threads_and_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> N
     hits, edges, detector = clusters_on_helices("endcap")
     whole = pair_features(hits, edges, detector, threads=1)
     for block in (1, 7, 100, 10_000):
-        monkeypatch.setattr(pairs_module, "_TASK", block)
+        monkeypatch.setattr("hitgraph.pairs.cpu._TASK", block)
         for threads in (1, 2):
             assert torch.equal(pair_features(hits, edges, detector, threads), whole)
     half = edges[:, 1::2]  # a view that is not contiguous

@@ -7,11 +7,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hitgraph.event.clusters import cluster_features, modules_of_hits
 from hitgraph.event.detector import Detector
 from hitgraph.event.event import Event
+from hitgraph.hits import cpu, plain
 from hitgraph.hits.columns import FEATURES, HIT_COLUMNS, POSITION_FEATURES
-from hitgraph.hits.plain import hit_tensors
 from hitgraph.kernels.choice import Backend, for_host
 
 CPU = torch.device("cpu")
@@ -118,10 +117,10 @@ def hits_from_event(
     """
     straightening = _straightening(event, detector)
     if for_host(torch.empty(0, device=device), backend):
-        hits = Hits(*_host_tensors(event, detector, clusters), straightening)
+        hits = Hits(*cpu.hit_tensors(event, detector, clusters), straightening)
     else:
         straightening = None if straightening is None else straightening.to(device)
-        hits = Hits(*hit_tensors(event, detector, clusters, device), straightening)
+        hits = Hits(*plain.hit_tensors(event, detector, clusters, device), straightening)
     return with_columns(hits, [name for name in columns if name not in hits.columns])
 
 
@@ -137,23 +136,6 @@ def with_columns(hits: Hits, names: Sequence[str]) -> Hits:
         further.append(derive(hits.position))
     features = torch.cat([hits.features, torch.stack(further, dim=1)], dim=1)
     return replace(hits, features=features, columns=(*hits.columns, *names))
-
-
-def _host_tensors(
-    event: Event, detector: Detector, clusters: bool
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Features, position, layer and module, by the kernels of the host."""
-    module = modules_of_hits(event, detector)
-    x, y, z = event.hits.x, event.hits.y, event.hits.z
-    columns = np.stack([np.hypot(x, y), np.arctan2(y, x), z], axis=1).astype(np.float32)
-    if clusters:
-        columns = np.concatenate([columns, cluster_features(event, detector)], axis=1)
-    return (
-        torch.from_numpy(np.ascontiguousarray(columns)),
-        torch.from_numpy(np.stack([x, y, z], axis=1).astype(np.float32)),
-        torch.from_numpy(detector.layer[module]),
-        torch.from_numpy(module),
-    )
 
 
 def _straightening(event: Event, detector: Detector) -> Tensor | None:

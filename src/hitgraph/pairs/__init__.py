@@ -6,17 +6,12 @@ The direction at either hit is the tangent of the circle through the beam line a
 
 from collections.abc import Sequence
 
-import numpy as np
-import torch
-from numba import njit
 from torch import Tensor
 
 from hitgraph.event.detector import Detector
 from hitgraph.hits import Hits
-from hitgraph.kernels.blocks import in_blocks
 from hitgraph.kernels.choice import Backend, for_host
-from hitgraph.pairs import plain as pairs_on_device
-from hitgraph.pairs.block import BLOCK, FEATURES_AT, N_FEATURES, fill_block, hit_table
+from hitgraph.pairs import cpu, plain
 
 # The same for all edges of one track, up to resolution: what a graph network needs on its edges.
 TRACK_FEATURES = (
@@ -56,8 +51,6 @@ PAIR_GROUPS = {"geometry": GEOMETRY_FEATURES, "shape": SHAPE_FEATURES}  # short 
 PHI_ODD_FEATURES = ("curvature", "sin_dphi")  # change sign when phi and the charge do
 Z_ODD_FEATURES = ("z0", "slope", "deta", "dz", "inner_z", "outer_z")  # change sign with z
 
-_TASK = 65536  # pairs a task
-
 
 def pair_feature_names(clusters: bool) -> tuple[str, ...]:
     """Columns of `pair_features` for hits with and without cluster features."""
@@ -78,30 +71,8 @@ def pair_features(
     GEOMETRY_FEATURES in any case.
     """
     if not for_host(edge_index, backend):
-        return pairs_on_device.pair_features(hits, edge_index, detector, shape)
-    table = hit_table(hits, detector)
-    first, second = (np.ascontiguousarray(ends) for ends in edge_index.numpy())
-    clusters = shape and hits.has_clusters
-    n_edges, n_columns = len(first), len(pair_feature_names(clusters))
-    features = np.empty((n_edges, n_columns), np.float32)
-
-    def task(begin: int, end: int) -> None:
-        block = slice(begin, end)
-        _fill(table, first[block], second[block], clusters, features[block])
-
-    in_blocks(task, n_edges, _TASK, threads)
-    return torch.from_numpy(features)
-
-
-@njit(cache=True, nogil=True)
-def _fill(table, first, second, clusters, out):  # type: ignore[no-untyped-def]
-    scratch = np.empty(FEATURES_AT + N_FEATURES * BLOCK, np.float32)
-    for begin in range(0, len(first), BLOCK):
-        end = min(begin + BLOCK, len(first))
-        fill_block(scratch, table, first, second, begin, end, clusters)
-        for k in range(end - begin):
-            for column in range(out.shape[1]):
-                out[begin + k, column] = scratch[FEATURES_AT + column * BLOCK + k]
+        return plain.pair_features(hits, edge_index, detector, shape)
+    return cpu.pair_features(hits, edge_index, detector, shape, threads)
 
 
 def pair_columns(

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from hitgraph.errors import SettingsError
-from hitgraph.gnn import edge_update
+from hitgraph.gnn.edge_update import Weights, update_edges
 from hitgraph.gnn.interaction.cpu import score_edges
 from hitgraph.kernels.choice import Backend, for_host
 from hitgraph.kernels.tiles import MAX_WIDTH
@@ -125,17 +125,15 @@ class Round(nn.Module):
         self, hits: Tensor, edges: Tensor, edge_index: Tensor, backend: Backend = "auto"
     ) -> tuple[Tensor, Tensor]:
         inner, outer = self.source_part(hits), self.target_part(hits)
-        can_fuse = for_host(edges, backend) and edges.dtype == inner.dtype == torch.float32
-        update_edges = edge_update.fused if can_fuse else edge_update.reference
         edges, outgoing, incoming = update_edges(
-            edges, inner, outer, edge_index, self._weights(), self.residual
+            edges, inner, outer, edge_index, self._weights(), self.residual, backend
         )
         update = self.node(self.normalise(torch.cat([hits, outgoing, incoming], dim=1)))
         hits = hits + update if self.residual else update
         return hits, edges
 
-    def _weights(self) -> edge_update.Weights:
-        return edge_update.Weights(
+    def _weights(self) -> Weights:
+        return Weights(
             self.edge_part.weight,
             self.edge_part.bias,
             self.edge_out.weight,

@@ -16,7 +16,7 @@ from hitgraph.kernels.choice import Backend, for_host
 from hitgraph.nn.blocks import Standardise, logits_of, mlp
 from hitgraph.tracks import plain as on_device
 from hitgraph.tracks.checks import check_min_hits, check_score
-from hitgraph.tracks.merge import merge_groups
+from hitgraph.tracks.merge.cpu import merge_groups
 from hitgraph.tracks.parts import JOIN_FEATURES, PartPairs
 from hitgraph.tracks.unionfind import number_sets
 
