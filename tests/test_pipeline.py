@@ -493,6 +493,7 @@ def test_what_is_printed_is_short(tiny_pipeline: Path, unseen: Event) -> None:
     assert re.fullmatch(
         r"<State: \d+ hits, \d+ edges, \d+ tracks; edge\.logit>", repr(result.state)
     )
+    assert repr(unseen).startswith(f"<Event {unseen.name}: {unseen.n_hits} hits, cells, particles,")
     assert repr(result.hits) == f"<{unseen.n_hits} hits, 12 columns, on cpu>"
 
 

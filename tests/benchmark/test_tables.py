@@ -121,9 +121,9 @@ def test_speed_and_quality_stand_in_one_table(tables: dict[str, Table]) -> None:
     rows = {row[0]: row for row in tables["Stages"].rows}
     assert "2.000 ± 0.000" in rows["all"]
     assert "0.050 ± 0.000" in rows["all"]
-    assert "2.00 ± 0.00" in rows["GNN"]  # GB of GPU memory
+    assert "2.00 ± 0.00" in rows["gnn"]  # GB of GPU memory
     assert rows["TrackML score"].count("0.912") == 2
-    assert rows["GNN"][1] == "5"
+    assert rows["gnn"][1] == "5"
     assert "preset plain" in tables["Stages"].notes[0]
 
 

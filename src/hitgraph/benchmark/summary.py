@@ -7,19 +7,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hitgraph.benchmark.stages import ALL
-
-TITLES = {
-    "read": "read",
-    "features": "features",
-    "embed": "embed",
-    "graph": "build edges",
-    "filter": "filter",
-    "gnn": "GNN",
-    "tracks": "tracks",
-    "join": "join",
-    ALL: "all",
-}
 CLOCKS = ("wall", "cpu", "peak", "gpu_peak")
 Part = Mapping[str, Any]
 

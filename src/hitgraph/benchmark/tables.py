@@ -6,7 +6,6 @@ from typing import Any
 from hitgraph.benchmark.compare import P_VALUE, Comparison
 from hitgraph.benchmark.planning import Farm
 from hitgraph.benchmark.summary import (
-    TITLES,
     Part,
     mean_edges,
     mean_hits,
@@ -49,7 +48,7 @@ def stage_table(run: Mapping[str, Any], parts: Mapping[str, Part]) -> Table:
     rows = []
     for stage in stage_names(first):
         edges = mean_edges(first, stage)
-        row = [TITLES.get(stage, stage), "" if edges is None else f"{edges:,.0f}"]
+        row = [stage, "" if edges is None else f"{edges:,.0f}"]
         for part in parts.values():
             for clock, unit in _columns(part):
                 row.append(with_spread(spread_of(part, stage, clock), unit))
@@ -114,7 +113,7 @@ def growth_table(name: str, part: Part) -> Table:
             )
         )
     powers = [
-        f"{TITLES.get(stage, stage)} {power(fit['cpu'])}"
+        f"{stage} {power(fit['cpu'])}"
         for stage, fit in part["exponents"].items()
         if fit["cpu"]["exponent"] is not None
     ]
@@ -153,7 +152,7 @@ def reference_table(name: str, part: Part) -> Table:
     """The stages at the reference sizes."""
     rows = [
         (
-            TITLES.get(stage, stage),
+            stage,
             *[NOTHING if x[0] is None else f"{x[0] / unit:.3g}" for x, unit in _readings(reading)],
         )
         for stage, reading in part["stages"].items()

@@ -101,6 +101,11 @@ class Event:
     detector: Detector | None = None
     field: MagneticField | None = None  # None where the source does not tell
 
+    def __repr__(self) -> str:
+        tables = ("cells", "particles", "truth", "detector", "field")
+        known = [name for name in tables if getattr(self, name) is not None]
+        return f"<Event {self.name}: {self.n_hits} hits{', ' if known else ''}{', '.join(known)}>"
+
     @property
     def n_hits(self) -> int:
         return len(self.hits)

@@ -1,7 +1,7 @@
 """Features of a pair of hits: its geometry, and how both clusters fit the pair's direction.
 
 The direction at either hit is the tangent of the circle through the beam line and both hits
-(graph/pair_geometry.py). Geometry does not change when the event is turned about the beam line.
+(pairs/geometry.py). Geometry does not change when the event is turned about the beam line.
 """
 
 from collections.abc import Sequence

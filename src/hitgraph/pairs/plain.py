@@ -1,6 +1,6 @@
 """Rows of hits and features of pairs in torch, for hits that lie on a GPU.
 
-The formulas of pair_geometry, pair_block and scored_values, one operation on all pairs at a time.
+The formulas of pairs.geometry, pairs.block and scored.values, one operation on all pairs at a time.
 """
 
 from functools import lru_cache
@@ -41,7 +41,7 @@ class Circle(NamedTuple):
 
 
 def hit_rows(hits: Hits, detector: Detector) -> Tensor:
-    """What pair_geometry.hit_rows gives, (n_hits, 16) float32 on the device of the hits."""
+    """What pairs.geometry.hit_rows gives, (n_hits, 16) float32 on the device of the hits."""
     frames = _frames(detector, hits.position.device)[hits.module]
     x, y, z = hits.straight.unbind(1)
     r = torch.hypot(x, y)
@@ -62,7 +62,7 @@ def _frames(detector: Detector, device: torch.device) -> Tensor:
 
 
 def circle(a: Tensor, b: Tensor) -> Circle:
-    """The circles of pairs of rows (n_pairs, 16); see pair_geometry.circle_through."""
+    """The circles of pairs of rows (n_pairs, 16); see pairs.geometry.circle_through."""
     dx, dy = b[:, X] - a[:, X], b[:, Y] - a[:, Y]
     distance = torch.sqrt(dx * dx + dy * dy)
     per_i, per_j = 1 / (a[:, R] * distance), 1 / (b[:, R] * distance)
@@ -80,7 +80,7 @@ def circle(a: Tensor, b: Tensor) -> Circle:
 
 
 def crossing(rows: Tensor, tangent: tuple[Tensor, Tensor], cot: Tensor) -> list[Tensor]:
-    """|t . per_u|, |t . per_v|, |t . normal| at hits (n_pairs, 16); see pair_geometry.crossing."""
+    """|t . per_u|, |t . per_v|, |t . normal| at hits (n_pairs, 16); see pairs.geometry.crossing."""
     cosine, sine = tangent
     x, y, r = rows[:, X], rows[:, Y], rows[:, R]
     tx, ty = (cosine * x - sine * y) / r, (cosine * y + sine * x) / r

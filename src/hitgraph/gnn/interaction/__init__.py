@@ -70,7 +70,7 @@ class InteractionNetwork(EdgeNetwork):
     def forward(self, x: Tensor, edge_index: Tensor, edge_attr: Tensor) -> Tensor:
         """(n_hits, n_hit_features), (2, n_edges), (n_edges, n_edge_features) -> (n_edges,).
 
-        Where no gradient is wanted, a CPU takes the kernel of interaction_kernel.
+        Where no gradient is wanted, a CPU takes the kernel of interaction.cpu.
         """
         if self._runs_fused(x):
             return score_edges(self, x, edge_index, edge_attr)

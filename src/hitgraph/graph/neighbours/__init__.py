@@ -13,8 +13,7 @@ import torch
 from torch import Tensor
 
 from hitgraph.errors import InputError, SettingsError
-from hitgraph.graph.neighbours import cpu as neighbours_on_cpu
-from hitgraph.graph.neighbours import plain as neighbours_on_device
+from hitgraph.graph.neighbours import cpu, plain
 from hitgraph.graph.neighbours.plain import directed, neighbour_keys, sum_of_squares
 from hitgraph.kernels.choice import for_host
 
@@ -186,6 +185,6 @@ class Backend(NamedTuple):
 
 BACKENDS = {
     "reference": Backend(_search_plainly, _nearest_plainly),
-    "plain": Backend(neighbours_on_device.search, neighbours_on_device.nearest),
-    "cpu": Backend(neighbours_on_cpu.search, neighbours_on_cpu.nearest),
+    "plain": Backend(plain.search, plain.nearest),
+    "cpu": Backend(cpu.search, cpu.nearest),
 }

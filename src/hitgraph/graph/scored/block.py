@@ -1,6 +1,6 @@
 """The score of the partners of a hit, a block at a time, for the search of the scored windows.
 
-A block lies in `scratch`, one run of BLOCK numbers after the other, as in pair_block: places that
+A block lies in `scratch`, one run of BLOCK numbers after the other, as in pairs.block: places that
 are known constants let the compiler use vector registers. What is picked by number, a partner's
 row or a table's entry, comes from hitgraph.kernels.lanes. First comes what geometry and the inner
 cluster say, then the outer clusters, only of the pairs that the best of them could lift above the

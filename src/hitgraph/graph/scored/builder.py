@@ -1,6 +1,6 @@
 """Candidate edges from windows and a learnt score of what the windows let pass.
 
-A graph builder of its own, on top of graph/windows.py, with the tables of graph/scored.py.
+A graph builder of its own, on top of graph/windows, with the tables of scored.tables.
 """
 
 import numpy as np
@@ -11,11 +11,11 @@ from torch import Tensor
 from hitgraph.errors import InputError
 from hitgraph.event.detector import Detector
 from hitgraph.graph.scored import cpu as search
+from hitgraph.graph.scored.plain import search_scored
 from hitgraph.graph.scored.tables import ROUNDING, ScoredWindows
 from hitgraph.graph.scored.values import N_GEOMETRY
 from hitgraph.graph.windows import along_is_z, windows_by_layer
 from hitgraph.graph.windows.cpu import sort_into_cells
-from hitgraph.graph.windows.plain import search_scored
 from hitgraph.hits import Hits
 from hitgraph.hits.density import hit_density, logit_shift
 from hitgraph.hits.direction import squared_distance

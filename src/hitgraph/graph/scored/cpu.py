@@ -1,7 +1,7 @@
 """The search of the scored windows: cells and windows, then the score of what passes.
 
-Cells and windows are those of window_search. A pair that passes the windows gets a score
-(scored_block), a sum of table entries, one for each of SCORE_VARIABLES.
+Cells and windows are those of windows.cpu. A pair that passes the windows gets a score
+(scored.block), a sum of table entries, one for each of SCORE_VARIABLES.
 """
 
 import numpy as np

@@ -151,7 +151,7 @@ class _Scorer:
 
 
 def hit_columns(hits: Hits, detector: Detector, barrel: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """(18, n_hits) float32: the hits as scored_values reads them.
+    """(18, n_hits) float32: the hits as scored.values reads them.
 
     A particle that crosses L channels lights L + 1 of them on average, so sizes count from one.
     """

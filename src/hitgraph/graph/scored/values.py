@@ -24,7 +24,7 @@ N_GEOMETRY = 6  # the first of SCORE_VARIABLES, those that need no clusters
 N_BINS = 32
 
 # Rows of `columns`, (18, n_hits) float32: mm, pseudorapidity, charge, z or r along the layer, size
-# in channels minus one, and from FRAME_ on the module's frame of pair_geometry.hit_rows
+# in channels minus one, and from FRAME_ on the module's frame of pairs.geometry.hit_rows
 X_, Y_, Z_, R_, ETA_, CHARGE_, ALONG_, SIZE_U_, SIZE_V_, FRAME_ = range(10)
 N_COLUMNS = 18
 
@@ -38,7 +38,7 @@ _ARC_2, _ARC_4 = np.float32(1.0 / 6.0), np.float32(3.0 / 40.0)  # asin(x) / x
 def geometry_values(xi, yi, zi, ri, xj, yj, zj, rj):  # type: ignore[no-untyped-def]
     """Curvature, vertex and impact of SCORE_VARIABLES, then cot(theta) and the tangents.
 
-    The tangents are cos a_i, sin a_i, cos a_j, sin a_j of pair_geometry.
+    The tangents are cos a_i, sin a_i, cos a_j, sin a_j of pairs.geometry.
     """
     _, _, curvature, arc, cos_i, sin_i, cos_j, sin_j = circle_through(xi, yi, ri, xj, yj, rj)
     dz = zj - zi
@@ -57,7 +57,7 @@ def cluster_values(  # type: ignore[no-untyped-def]
 ):
     """Size along u and v minus the predicted ones, charge over path length; of one hit.
 
-    u, v, w are the three vectors of the module's frame (pair_geometry.hit_rows).
+    u, v, w are the three vectors of the module's frame (pairs.geometry.hit_rows).
     """
     per_r = _ONE / r
     tx = (cosine * x - sine * y) * per_r

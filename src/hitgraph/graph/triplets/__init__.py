@@ -17,10 +17,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from hitgraph.errors import SettingsError
-from hitgraph.graph.triplets import cpu as triplet_networks
-from hitgraph.graph.triplets import plain as triplets_on_device
-from hitgraph.graph.triplets import rows as triplet_rows
-from hitgraph.graph.triplets import search
+from hitgraph.graph.triplets import cpu, plain, search
+from hitgraph.graph.triplets import rows as edge_rows
 from hitgraph.hits import Hits
 from hitgraph.kernels.blocks import in_blocks, in_parallel
 from hitgraph.kernels.choice import Backend, for_host
@@ -32,7 +30,7 @@ Float32 = NDArray[np.float32]
 
 SUPPORT = ("inner_best", "inner_sum", "outer_best", "outer_sum")
 _BLOCK = 2048  # middle hits a task
-_EDGE_BLOCK = 64 * triplet_rows.LANES  # edges a task
+_EDGE_BLOCK = 64 * edge_rows.LANES  # edges a task
 
 
 @dataclass(frozen=True)
@@ -74,7 +72,7 @@ class TripletFilter(nn.Module):
         self.settings = settings
         width = settings.hidden
         self.triplet = RowNetwork([search.N_TRIPLET_INPUTS, width, width // 2], residual=False)
-        self.edge = RowNetwork([triplet_rows.N_EDGE_INPUTS, width, width], residual=True)
+        self.edge = RowNetwork([edge_rows.N_EDGE_INPUTS, width, width], residual=True)
 
 
 class Doublets(NamedTuple):
@@ -87,7 +85,7 @@ class Doublets(NamedTuple):
     from_start: NDArray[np.int64]  # (n_hits + 1,)
     out_of: NDArray[np.int32]  # (n_edges,) edges by inner hit
     points: Float32  # (n_hits, 4) x, y, z in mm, and x^2 + y^2
-    rows: Float32  # (n_edges, 8) columns of triplet_rows
+    rows: Float32  # (n_edges, 8) columns of triplets.rows
 
 
 def judge_edges(
@@ -102,14 +100,14 @@ def judge_edges(
     edge_index (2, n_edges) is directed, inner hit first.
     """
     if not for_host(logits, backend):
-        return triplets_on_device.judge_edges(network, hits, edge_index, logits)
+        return plain.judge_edges(network, hits, edge_index, logits)
     doublets = order_doublets(hits, edge_index, logits)
     support = edge_support(network, doublets)
     judged = np.empty(len(doublets.source), np.float32)
     weights = _weights(network.edge)
 
     def task(begin: int, end: int) -> None:
-        triplet_networks.judge_edges(
+        cpu.judge_edges(
             begin, end, doublets.source, doublets.target, doublets.points, doublets.rows,
             support, weights, judged,
         )  # fmt: skip
@@ -125,16 +123,14 @@ def edge_support(network: TripletFilter, doublets: Doublets) -> Float32:
     logit and the logarithm of the sum of their odds.
     """
     support = np.empty((len(doublets.source), len(SUPPORT)), np.float32)
-    support[:] = (triplet_networks.NO_TRIPLET, 0, triplet_networks.NO_TRIPLET, 0)
+    support[:] = (cpu.NO_TRIPLET, 0, cpu.NO_TRIPLET, 0)
     weights = _weights(network.triplet)
 
     def judge(begin: int, end: int) -> None:
-        triplet_networks.support_edges(
-            begin, end, *doublets, *_reach(network.settings), weights, support
-        )
+        cpu.support_edges(begin, end, *doublets, *_reach(network.settings), weights, support)
 
     def finish(begin: int, end: int) -> None:
-        triplet_networks.take_logarithms(begin, end, support)
+        cpu.take_logarithms(begin, end, support)
 
     in_blocks(judge, len(doublets.points), _BLOCK)
     in_blocks(finish, len(support), _EDGE_BLOCK)
@@ -143,7 +139,7 @@ def edge_support(network: TripletFilter, doublets: Doublets) -> Float32:
 
 def edge_inputs(doublets: Doublets, support: Float32) -> Float32:
     """(n_edges, 13) what the edge network reads; its first column is the old logit."""
-    inputs: Float32 = triplet_rows.list_edge_inputs(
+    inputs: Float32 = edge_rows.list_edge_inputs(
         doublets.source, doublets.target, doublets.points, doublets.rows, support
     )
     return inputs
@@ -175,10 +171,10 @@ def order_doublets(hits: Hits, edge_index: Tensor, logits: Tensor) -> Doublets:
     points[:, :3] = hits.straight.cpu().numpy()
     points[:, 3] = points[:, 0] ** 2 + points[:, 1] ** 2
     layer, logit = hits.layer.cpu().numpy(), logits.detach().cpu().numpy()
-    rows = np.zeros((len(source), triplet_rows.EDGE_WIDTH), np.float32)
+    rows = np.zeros((len(source), edge_rows.EDGE_WIDTH), np.float32)
 
     def task(begin: int, end: int) -> None:
-        triplet_rows.fill_edge_rows(begin, end, source, target, points, layer, logit, rows)
+        edge_rows.fill_edge_rows(begin, end, source, target, points, layer, logit, rows)
 
     in_blocks(task, len(source), _EDGE_BLOCK)
     (into_start, into), (from_start, out_of) = in_parallel(

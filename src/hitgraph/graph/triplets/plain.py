@@ -1,7 +1,7 @@
 """The triplet filter in torch, for hits that lie on a GPU.
 
-The formulas of triplet_search and triplet_rows, one operation on many triplets at a time: TRIPLETS
-of them are in flight, so that memory does not grow with the event. The test of what is within
+The formulas of triplets.search and triplets.rows, one operation on many triplets at a time:
+TRIPLETS of them are in flight, so that memory does not grow with the event. The test of what is within
 reach comes first, and only what passes it is given inputs and judged.
 """
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 TRIPLETS = 1 << 22  # in flight, before the reach test
 EDGES = 1 << 20  # judged at a time
 
-# as in triplet_search, triplet_rows and triplet_networks
+# as in triplets.search, triplets.rows and triplets.cpu
 _CURVATURE_UNIT, _SLOPE_UNIT, _Z0_UNIT = 0.1, 0.02, 0.02
 _MAX_Z0, _SHORTEST, _TINY, _LIMIT = 10.0, 1e-3, 1e-3, 8.0
 
@@ -43,7 +43,7 @@ def judge_edges(
 
 
 def edge_rows(hits: Hits, edge_index: Tensor, logits: Tensor) -> Tensor:
-    """(n_edges, 6) what triplet_rows.fill_edge_rows gives."""
+    """(n_edges, 6) what triplets.rows.fill_edge_rows gives."""
     first, second = edge_index
     straight = hits.straight
     places = torch.cat([straight, straight[:, :2].norm(dim=1, keepdim=True)], dim=1)
@@ -161,7 +161,7 @@ def _squashed(value: Tensor, unit: float) -> Tensor:
 
 
 def edge_inputs(position: Tensor, edge_index: Tensor, rows: Tensor, support: Tensor) -> Tensor:
-    """(n_edges, 13) what triplet_rows.fill_edge_inputs gives."""
+    """(n_edges, 13) what triplets.rows.fill_edge_inputs gives."""
     ends = [position[hit] for hit in edge_index]
     columns = [
         rows[:, LOGIT],

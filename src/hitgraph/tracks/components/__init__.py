@@ -8,7 +8,7 @@ from torch import Tensor
 
 from hitgraph.hits import Hits
 from hitgraph.kernels.choice import Backend, for_host
-from hitgraph.tracks import plain as on_device
+from hitgraph.tracks import plain
 from hitgraph.tracks.checks import check_edges, check_min_hits, check_score
 from hitgraph.tracks.stage import TrackSettings
 from hitgraph.tracks.unionfind import connect, edges_above, number_sets
@@ -46,7 +46,7 @@ def connected_components(
     """
     check_edges(len(hits), edge_index, scores)
     if not for_host(scores, backend):
-        ends = on_device.best_first(edge_index, scores, settings.score_cut)
-        return on_device.number_sets(on_device.connect(len(hits), *ends), settings.min_hits)
+        ends = plain.best_first(edge_index, scores, settings.score_cut)
+        return plain.number_sets(plain.connect(len(hits), *ends), settings.min_hits)
     source, target, _ = edges_above(edge_index, scores, settings.score_cut)
     return torch.from_numpy(number_sets(connect(len(hits), source, target), settings.min_hits))

@@ -14,7 +14,7 @@ from hitgraph.errors import SettingsError
 from hitgraph.hits import Hits
 from hitgraph.kernels.choice import Backend, for_host
 from hitgraph.nn.blocks import Standardise, logits_of, mlp
-from hitgraph.tracks import plain as on_device
+from hitgraph.tracks import plain
 from hitgraph.tracks.checks import check_min_hits, check_score
 from hitgraph.tracks.merge.cpu import merge_groups
 from hitgraph.tracks.parts import JOIN_FEATURES, PartPairs
@@ -72,7 +72,7 @@ def join_tracks(
     track, module = labels[rows], hits.module[rows]
     row = torch.arange(len(rows), device=rows.device)
     first = torch.full_like(row, len(rows)).scatter_reduce_(0, track, row, "amin")  # by track
-    best = on_device.best_first(torch.stack([pairs.inner, pairs.outer]), scores, settings.score_cut)
+    best = plain.best_first(torch.stack([pairs.inner, pairs.outer]), scores, settings.score_cut)
     source, target = first[best[0]], first[best[1]]
     joined = torch.full_like(labels, -1)
     if for_host(labels, backend):
@@ -85,6 +85,6 @@ def join_tracks(
         )
         joined[rows] = torch.from_numpy(number_sets(parent, settings.min_hits))
     else:
-        group = on_device.merge(source, target, module, settings.max_hits, first[track])
-        joined[rows] = on_device.number_sets(group, settings.min_hits)
+        group = plain.merge(source, target, module, settings.max_hits, first[track])
+        joined[rows] = plain.number_sets(group, settings.min_hits)
     return joined

@@ -9,7 +9,7 @@ from torch import Tensor
 from hitgraph.errors import SettingsError
 from hitgraph.hits import Hits
 from hitgraph.kernels.choice import Backend, for_host
-from hitgraph.tracks import plain as on_device
+from hitgraph.tracks import plain
 from hitgraph.tracks.checks import check_edges, check_min_hits, check_score
 from hitgraph.tracks.merge.cpu import merge_groups
 from hitgraph.tracks.stage import TrackSettings
@@ -52,9 +52,9 @@ def merge_exclusive(
     """
     check_edges(len(hits), edge_index, scores)
     if not for_host(scores, backend):
-        return on_device.number_sets(
-            on_device.merge(
-                *on_device.best_first(edge_index, scores, settings.score_cut),
+        return plain.number_sets(
+            plain.merge(
+                *plain.best_first(edge_index, scores, settings.score_cut),
                 hits.module,
                 settings.max_hits,
             ),

@@ -17,7 +17,7 @@ from hitgraph.kernels.choice import Backend, for_host
 from hitgraph.tracks.checks import check_edges, check_min_hits, check_score
 from hitgraph.tracks.stage import TrackSettings
 from hitgraph.tracks.unionfind import edges_above, number_sets
-from hitgraph.tracks.walkthrough import plain as walkthrough_on_device
+from hitgraph.tracks.walkthrough import plain
 from hitgraph.tracks.walkthrough.cpu import walk
 
 
@@ -60,7 +60,7 @@ def walk_through(
     """
     check_edges(len(hits), edge_index, scores)
     if not for_host(scores, backend):
-        return walkthrough_on_device.walk_through(hits, edge_index, scores, settings)
+        return plain.walk_through(hits, edge_index, scores, settings)
     source, target, score = edges_above(edge_index, scores, settings.score_cut)
     # From here on a hit is its place in the order from the origin outward: edges lead upward.
     outward = torch.argsort(squared_distance(hits.position), stable=True).numpy()
