@@ -1,8 +1,8 @@
 """The triplet filter in torch, for hits that lie on a GPU.
 
 The formulas of triplets.search and triplets.rows, one operation on many triplets at a time:
-TRIPLETS of them are in flight, so that memory does not grow with the event. The test of what is within
-reach comes first, and only what passes it is given inputs and judged.
+TRIPLETS of them are in flight, so that memory does not grow with the event. The test of what is
+within reach comes first, and only what passes it is given inputs and judged.
 """
 
 from typing import TYPE_CHECKING, NamedTuple
