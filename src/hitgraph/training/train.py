@@ -60,7 +60,7 @@ class Training:
 
 
 @dataclass(frozen=True)
-class Place:
+class TrainingFolder:
     """Where a training keeps its things, and how it runs."""
 
     recipe: Recipe
@@ -115,7 +115,7 @@ def train(
     events without truth or too few of them, SettingsError for an `out` that belongs to another
     training.
     """
-    place = Place(recipe, out, str(find_device(device)), resume, quiet, report)
+    place = TrainingFolder(recipe, out, str(find_device(device)), resume, quiet, report)
     train_sources, validation_sources = _split(recipe, sources)
     train_names = tuple(source.name for source in train_sources)
     validation_names = tuple(source.name for source in validation_sources)
@@ -135,12 +135,12 @@ def train(
     for kind, names in (("training", train_names), ("validation", validation_names)):
         _require_true_edges(place, kind, names)
 
-    course = _Course(place, Context(detector), train_names, validation_names)
+    trainer = _Trainer(place, Context(detector), train_names, validation_names)
     stages: dict[str, dict[str, Any]] = {}
     for step in recipe.stages:
-        stages[step.name] = course.take(step)
+        stages[step.name] = trainer.train(step)
         report(f"{step.name}: {in_words(stages[step.name])}")
-    pipeline = Pipeline(recipe, course.context, course.stages)
+    pipeline = Pipeline(recipe, trainer.context, trainer.stages)
     pipeline.save(out)
     return Training(pipeline, train_names, validation_names, stages)
 
@@ -153,17 +153,21 @@ def clean(out: Path) -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-class _Course:
-    """Takes the stages one after another; what is done already is read back."""
+class _Trainer:
+    """Trains the stages one after another; what is done already is read back."""
 
     def __init__(
-        self, place: Place, context: Context, train: Sequence[str], validation: Sequence[str]
+        self,
+        place: TrainingFolder,
+        context: Context,
+        train: Sequence[str],
+        validation: Sequence[str],
     ) -> None:
         self.place, self.context = place, context
-        self.train, self.validation = train, validation
+        self.train_names, self.validation_names = train, validation
         self.stages: dict[str, Stage] = {}
 
-    def take(self, step: Step) -> dict[str, Any]:
+    def train(self, step: Step) -> dict[str, Any]:
         """Teach one stage, unless that is done; returns its figures of merit."""
         place, folder = self.place, self.place.folder / step.name
         done = place.recall(step.name)
@@ -172,14 +176,16 @@ class _Course:
             return done
         # Of the stage and not of the training, so that an interruption makes no difference.
         L.seed_everything(_seed(place.recipe.seed, step.name), verbose=False)
-        material = Material(*(self._reads(names) for names in (self.train, self.validation)))
+        material = Material(
+            *(self._reads(names) for names in (self.train_names, self.validation_names))
+        )
         workshop = place.workshop(step.name)
         stage = step.settings.learn(self.context, material, workshop)
         tensors = {name: tensor.detach() for name, tensor in stage.tensors().items()}
         save_tensors(tensors, folder / _TENSORS)
         # As the pipeline will have it, which reads it from a file.
         self.stages[step.name] = step.settings.load(self.context, load_file(folder / _TENSORS))
-        for name in (*self.train, *self.validation):
+        for name in (*self.train_names, *self.validation_names):
             self._state(name, len(self.stages))
         facts = {**workshop.facts, **self._judged(step, workshop)}
         with atomic_write(folder / _DONE) as temporary:
@@ -212,11 +218,11 @@ class _Course:
 
     def _judged(self, step: Step, workshop: StageWorkshop) -> dict[str, float]:
         """How good the edges or tracks are that a stage leaves of the validation events."""
-        gives, n = gives_of(step.settings), len(self.validation)
+        gives, n = gives_of(step.settings), len(self.validation_names)
         facts: dict[str, float] = {}
         n_edges = n_true = n_found = 0
         score = 0.0
-        for name in self.validation:
+        for name in self.validation_names:
             sample, state = example = self._example(name, len(self.stages))
             if state.edges is not None:
                 n_edges += state.n_edges
@@ -248,7 +254,7 @@ def _split(
     return list(sources[:n_train]), list(sources[n_train : n_train + n_validation])
 
 
-def _open(place: Place, event_names: list[str]) -> None:
+def _open(place: TrainingFolder, event_names: list[str]) -> None:
     """Refuse a folder with a pipeline, or one that another training has begun, or this one
     without --resume."""
     identity = {"recipe": to_dict(place.recipe), "events": event_names}
@@ -287,7 +293,10 @@ def _detector(source: EventSource) -> Detector:
 
 
 def _prepare_sample(
-    place: Place, source: EventSource, detector: Detector, jitter: torch.Generator | None = None
+    place: TrainingFolder,
+    source: EventSource,
+    detector: Detector,
+    jitter: torch.Generator | None = None,
 ) -> None:
     path = place.sample(source.name)
     if path.is_file():
@@ -300,7 +309,7 @@ def _prepare_sample(
     save_sample(sample, path)
 
 
-def _require_true_edges(place: Place, kind: str, names: Sequence[str]) -> None:
+def _require_true_edges(place: TrainingFolder, kind: str, names: Sequence[str]) -> None:
     """Refuse events that cannot teach anything, before any network is trained on them."""
     paths = (place.sample(name) for name in names)
     if not any(load_file(path)["true_edges"].shape[1] for path in paths):
