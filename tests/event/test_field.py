@@ -203,7 +203,7 @@ def test_what_an_event_names() -> None:
     assert named("solenoid:-1", None, "e") == solenoid(-1)
     assert named("table:0123456789abcdef", mine, "e") is None  # the numbers are not at hand
     for wrong in ("field.txt", True, ["solenoid"], "constant:99", float("nan")):
-        with pytest.raises(InputError, match="^event7: "):
+        with pytest.raises(InputError, match=r"^event7: "):
             named(wrong, None, "event7")
 
 
@@ -292,7 +292,7 @@ def test_a_bad_file_is_refused_by_name_and_line(
 def test_kilogauss_and_what_is_no_text(tmp_path: Path) -> None:
     path = tmp_path / "field.txt"
     path.write_text("\n".join(f"{line.rsplit(' ', 1)[0]} 19.8" for line in coarse()))
-    with pytest.raises(InputError, match="line 1 has a field of 19.8 T.*not kilogauss"):
+    with pytest.raises(InputError, match=r"line 1 has a field of 19\.8 T.*not kilogauss"):
         read_field(path)
     path.write_bytes(b"\xff\xfe\x00binary")
     with pytest.raises(InputError, match="cannot be read as a table of a field"):
@@ -321,7 +321,7 @@ def test_a_detector_s_file_keeps_it() -> None:
     ],
 )
 def test_what_no_version_wrote_is_refused(content: object) -> None:
-    with pytest.raises(InputError, match="^detectors.parquet: "):
+    with pytest.raises(InputError, match=r"^detectors\.parquet: "):
         from_json(content, "detectors.parquet")
 
 

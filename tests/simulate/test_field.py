@@ -130,7 +130,7 @@ def most_probable_loss(beta_gamma: float, millimetres: float) -> float:
 
 
 def test_muons_lose_what_the_layers_of_silicon_take() -> None:
-    """Of a Landau distribution the median lies 1.36 times xi above the most probable loss, 8 % here.
+    """The median of a Landau distribution lies 1.36 xi above the most probable loss, 8 % here.
 
     From one layer to the next it is a module and a slab beside the next layer, as thick as the
     geometry of ACTS says.
@@ -217,7 +217,7 @@ def _digitise(detector: Detector, field: MagneticField):
     return digitise(
         detector,
         np.zeros(1, np.int64),
-        detector.centre + [[0.0, 0.011, 0.0]],
+        detector.centre + np.array([[0.0, 0.011, 0.0]]),
         np.array([[1.0, 0.3, 0.0]]),
         Response(drift_field=field),
     )

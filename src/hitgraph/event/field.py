@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import elliprf, elliprj
 
 from hitgraph.errors import InputError, SettingsError
 
@@ -154,9 +153,7 @@ def from_json(content: Any, where: object) -> MagneticField:
     return _table(r, z, br, bz)
 
 
-def named(
-    name: object, known: MagneticField | None, where: object
-) -> MagneticField | None:
+def named(name: object, known: MagneticField | None, where: object) -> MagneticField | None:
     """The field that an event's settings name; `known` is that of its detector.
 
     `known` where the settings are silent, None where they name a table which is not at hand.
@@ -301,6 +298,8 @@ def thin_solenoid(
 
 def _cel(kc: Float64, p: Float64, s: Float64 | float) -> Float64:
     """Bulirsch's complete integral C(kc, p, 1, s), by Carlson's R_F and R_J."""
+    from scipy.special import elliprf, elliprj  # slow to import, and seldom needed
+
     square = kc**2
     result: Float64 = elliprf(0, square, 1) + (s - p) / 3 * elliprj(0, square, 1, p)
     return result
