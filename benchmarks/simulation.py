@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from hitgraph.evaluation.style import Axes, new_figure, png, styled
 from hitgraph.event.event import Event
-from hitgraph.simulate.validate import SECONDARY_RADIUS, response
 from hitgraph.event.source import list_events
 from hitgraph.event.truth import require_particles, require_truth
 from hitgraph.files import atomic_write
+from hitgraph.simulate.validate import SECONDARY_RADIUS, response
 
 VOLUME = 8  # innermost pixel barrel
 BINS = {

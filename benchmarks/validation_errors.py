@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from hitgraph.benchmark.sizes import thin
 from hitgraph.cli.console import console
 from hitgraph.event.event import Event
-from hitgraph.simulate.validate import SECONDARY_RADIUS, VOLUMES, Row, Sample, compare
 from hitgraph.event.source import list_events, read_event
 from hitgraph.event.truth import particle_rows, require_particles
+from hitgraph.simulate.validate import SECONDARY_RADIUS, VOLUMES, Row, Sample, compare
 
 COPIES = 3
 

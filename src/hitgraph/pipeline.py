@@ -1,8 +1,9 @@
 """A trained pipeline: hits -> candidate edges -> filters -> graph network -> tracks."""
 
+import logging
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from math import inf, log
 from pathlib import Path
 
@@ -31,6 +32,8 @@ from hitgraph.stage_log import Look, Stage, StageLog, Watch
 from hitgraph.tracks import TRACK_BUILDERS
 from hitgraph.tracks.join import JoinNetwork, join_tracks
 from hitgraph.tracks.parts import part_pairs
+
+_log = logging.getLogger(__name__)
 
 CPU = torch.device("cpu")
 CENTRE_TOLERANCE = 0.1  # mm, between an event's module table and the pipeline's
@@ -116,6 +119,7 @@ class Pipeline:
         not taken with the pipeline's detector.
         """
         check_detector(event, self.detector)
+        warn_of_other_field(event, self.detector)
         truth = None if event.truth is None or event.particles is None else edge_truth(event)
         log = StageLog(truth, self.device, watch, look)
         with torch.inference_mode():
@@ -277,6 +281,25 @@ def check_detector(event: Event, detector: Detector) -> None:
             f"pipeline's detector has it (at most {CENTRE_TOLERANCE} mm): give the right table "
             "with --detectors"
         )
+
+
+def warn_of_other_field(event: Event, detector: Detector) -> None:
+    """Log a warning where the event says that it has another field than that of `detector`.
+
+    One for each pair of fields in a process. Tracks are found all the same.
+    """
+    own, taught = event.field, detector.field
+    if own is not None and taught is not None and own != taught:
+        _warn_of_other_field(own.name, taught.name)
+
+
+@cache
+def _warn_of_other_field(own: str, taught: str) -> None:
+    _log.warning(
+        "events in the field %s, but the pipeline was taught in %s: expect fewer and worse tracks",
+        own,
+        taught,
+    )
 
 
 def _at_least(logits: Tensor, score: float) -> Tensor:

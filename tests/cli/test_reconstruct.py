@@ -3,6 +3,7 @@
 import errno
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,10 @@ from tests.trained import write_store
 from hitgraph.cli import CANNOT_START, INTERRUPTED, OK, SOME_FAILED, main
 from hitgraph.event.detector import Detector
 from hitgraph.event.event import Event
-from hitgraph.event.source import list_events
-from hitgraph.event.store import write_detectors
+from hitgraph.event.field import constant
+from hitgraph.event.modules import read_detectors
+from hitgraph.event.source import list_events, read_event
+from hitgraph.event.store import write_detectors, write_event
 from hitgraph.event.trackml import read_tracks
 
 GOOD, BAD = "event000001000", "event000001001"
@@ -65,6 +68,20 @@ def test_a_bad_event_is_named_and_the_good_one_written(
     assert list(summary["failed"]) == [BAD]
     assert summary["pipeline"] == str(tiny_pipeline)
     assert json.loads(copy.read_text()) == summary
+
+
+def test_another_field_than_the_pipeline_s_is_warned_of(
+    tiny_store: Path, tiny_pipeline: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    taught = tmp_path / "pipeline"
+    shutil.copytree(tiny_pipeline, taught)
+    detector = read_detectors(taught / "detectors.parquet")
+    write_detectors(replace(detector, field=constant(0.37)), taught / "detectors.parquet")
+    write_event(replace(read_event(tiny_store / GOOD), field=constant(3.7)), tmp_path / "events")
+    out = tmp_path / "out"
+    assert main(arguments(tmp_path / "events", taught, out, "--device", "cpu")) == OK
+    assert "in the field constant:3.7, but the pipeline was taught in constant:0.37" in caplog.text
+    assert (out / f"{GOOD}-tracks.csv").is_file()
 
 
 def test_the_rest_is_done_on_resuming(

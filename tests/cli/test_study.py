@@ -2,12 +2,19 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.trained import write_store
 
 from hitgraph.cli import CANNOT_START, OK, main
 from hitgraph.cli.study import SAMPLES, STUDIES
+from hitgraph.event.event import Event
+from hitgraph.event.field import solenoid
+from hitgraph.event.store import write_dataset_info
+from hitgraph.simulate.settings import ParticleGun
+from hitgraph.studies.samples import sample_settings, setting_of, simulate_samples
 
 Study = Callable[..., tuple[int, Path]]
 
@@ -82,3 +89,30 @@ def test_what_cannot_be_is_refused_with_a_reason(
     status, _ = study(name, *arguments)
     assert status == CANNOT_START
     assert says in capsys.readouterr().err
+
+
+def test_the_study_of_the_field_scales_that_of_trackml(
+    tiny_pipeline: Path, make_event: Callable[..., Event], tmp_path: Path
+) -> None:
+    folders = []
+    for field in (solenoid(1.1), solenoid(0.9)):
+        event = replace(make_event(n_particles=20, n_noise=10), field=field)
+        folders.append(write_store(tmp_path / field.name.replace(":", "-"), [event]))
+        write_dataset_info(folders[-1], {"settings": {"field": field.name}})
+    out = tmp_path / "study"
+    line = ["study", "field", *map(str, folders), "--out", str(out), "--device", "cpu", "--quiet"]
+    assert main([*line, "--threads", "1", "--pipeline", str(tiny_pipeline)]) == OK
+    content = json.loads((out / "field.json").read_text())
+    (values,) = content["series"].values()
+    assert [one["value"] for one in values] == pytest.approx([0.9, 1.1])
+
+
+def test_samples_for_it_are_simulated_in_these_fields(tmp_path: Path) -> None:
+    pytest.importorskip("acts", reason="pyacts is not installed (extra sim)")
+    pytest.importorskip("pythia8mc", reason="pythia8mc is not installed (extra sim)")
+    gun = ParticleGun(particles=5)
+    samples = sample_settings("field", [0.9, 1.1], pileup=0.0, hard="none", gun=gun)
+    sources = simulate_samples("field", samples, 1, tmp_path, 1, lambda: None)
+    assert [source.read().field for source in sources] == [solenoid(0.9), solenoid(1.1)]
+    factors = [setting_of(source.path.parent, "field") for source in sources]
+    assert factors == pytest.approx([0.9, 1.1])

@@ -16,6 +16,7 @@ from hypothesis.extra import numpy as arrays
 
 from hitgraph.errors import HitgraphError, InputError
 from hitgraph.event.event import CellTable, Event, HitTable, ParticleTable, TruthTable, column_types
+from hitgraph.event.field import constant, from_json, solenoid
 from hitgraph.event.source import read_event
 from hitgraph.event.store import (
     read_dataset_info,
@@ -109,6 +110,63 @@ def test_the_detector_comes_back_with_the_event(tmp_path, tiny_event, assert_sam
     write_event(tiny_event, tmp_path)
     write_detectors(tiny_event.detector, tmp_path)
     assert_same_event(read_event(tmp_path), tiny_event)
+
+
+TABLE = from_json(
+    {"name": "table:", "r": [0, 2000], "z": [-4000, 4000], "br": [[0, 0]] * 2, "bz": [[1, 2]] * 2},
+    "a test",
+)
+
+
+@pytest.mark.parametrize("field", [solenoid(-0.5), constant(3.8), TABLE])
+def test_the_field_comes_back_with_the_event_and_its_detector(tmp_path, tiny_event, field):
+    detector = dataclasses.replace(tiny_event.detector, field=field)
+    write_event(dataclasses.replace(tiny_event, field=field), tmp_path)
+    write_detectors(detector, tmp_path)
+    event = read_event(tmp_path)
+    for kept in (event.field, event.detector.field):
+        assert kept == field
+        np.testing.assert_allclose(kept.at(700, 1300), field.at(700, 1300), rtol=1e-12)
+
+
+def test_the_event_s_own_field_comes_before_that_of_its_detector(tmp_path, tiny_event):
+    write_event(dataclasses.replace(tiny_event, field=constant(1)), tmp_path)
+    write_detectors(dataclasses.replace(tiny_event.detector, field=solenoid()), tmp_path)
+    event = read_event(tmp_path)
+    assert event.field == event.likely_field == constant(1)
+    assert event.detector.field == solenoid()
+
+
+def test_an_event_that_tells_nothing_has_its_detector_s_field_else_trackml_s(tmp_path, tiny_event):
+    write_event(tiny_event, tmp_path)
+    write_detectors(tiny_event.detector, tmp_path)
+    assert read_event(tmp_path).field is None
+    assert read_event(tmp_path).likely_field == solenoid()
+    write_detectors(dataclasses.replace(tiny_event.detector, field=constant(1)), tmp_path)
+    assert read_event(tmp_path).field == constant(1)
+
+
+@pytest.mark.parametrize("form", ["parquet", "csv"])
+@pytest.mark.parametrize(
+    ("settings", "field"),
+    [
+        ({"pileup": 20.0}, constant(2)),  # from before the setting
+        ({"pileup": 20.0, "field": 1.5}, constant(1.5)),  # when all fields were constant
+        ({"pileup": 20.0, "field": "solenoid:0.9"}, solenoid(0.9)),
+        ({"pileup": 20.0, "field": "table:0123456789abcdef"}, None),
+    ],
+)
+def test_older_samples_tell_it_in_their_dataset_note(tmp_path, tiny_event, form, settings, field):
+    write = write_event if form == "parquet" else write_trackml
+    write(tiny_event, tmp_path)
+    write_dataset_info(tmp_path, {"settings": settings})
+    assert read_event(tmp_path).field == field
+
+
+def test_a_field_that_cannot_be_is_refused_by_file(tmp_path, tiny_event):
+    write_event(tiny_event, tmp_path, {"field": "somewhere/field.txt"})
+    with pytest.raises(InputError, match=r"hits\.parquet: says that its magnetic field is 'some"):
+        read_event(tmp_path)
 
 
 def test_tables_of_an_earlier_event_of_that_name_are_gone(tmp_path, tiny_event, assert_same_event):

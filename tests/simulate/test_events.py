@@ -15,6 +15,7 @@ from hitgraph.cli import main
 from hitgraph.errors import MissingExtraError, SettingsError
 from hitgraph.event.detector import Detector
 from hitgraph.event.event import Event
+from hitgraph.event.field import constant
 from hitgraph.event.source import read_event
 from hitgraph.event.store import read_dataset_info, write_dataset_info, write_detectors
 from hitgraph.event.trackml import read_detectors
@@ -32,6 +33,7 @@ GUN = SimulationSettings(
     hard="none",
     gun=ParticleGun(particles=40, min_pt=1, max_pt=5),
     seed=7,
+    field=constant(2.0),
     preset="plain",
 )
 SameEvent = Callable[[Event, Event], None]
@@ -72,8 +74,6 @@ def muons(gun: Simulator) -> Event:
         ({"max_eta": 5.0}, "eta = -4:5"),
         ({"beam_sigma_xy": -0.1}, "beam_sigma"),
         ({"beam_sigma_z": 5000.0}, "beam_sigma"),
-        ({"field": 50.0}, "field = 50"),
-        ({"field": float("nan")}, "field = nan"),
         ({"pileup": 0.0, "hard": "none"}, "pileup"),
         ({"gun": ParticleGun()}, "gun"),
     ],
@@ -444,7 +444,7 @@ def test_interrupted_then_resumed(
     blocked = tmp_path / "event000001003.truth.parquet"  # cannot be written: is a folder
     blocked.mkdir()
     arguments = ["--events", "5", "--particle-gun", "40", "--gun-pt", "1:5", "--seed", "7"]
-    arguments += ["--preset", "plain", "--workers", "1"]
+    arguments += ["--preset", "plain", "--field", "constant:2", "--workers", "1"]
     status = main(
         [
             "simulate",
@@ -504,7 +504,9 @@ def test_events_of_unknown_origin_are_left_alone(tmp_path: Path) -> None:
         (["--pt", "0.01:"], "pt = 0.01:inf"),
         (["--eta=-9:9"], "eta = -9:9"),
         (["--beam-spot", "0.1:"], "--beam-spot needs two numbers"),
-        (["--field", "99"], "field = 99"),
+        (["--field", "2"], "write constant:2"),
+        (["--field", "constant:99"], "99 T is not allowed"),
+        (["--field", "no-such-file"], "field no-such-file: there is no such file"),
         (["--particle-gun", "3", "--gun-displaced", "-1"], "gun.displaced"),
         (["--dask", "tcp://nowhere:1", "--workers", "2"], "--workers"),
     ],

@@ -23,6 +23,7 @@ from tests.trained import (
 
 from hitgraph.errors import HitgraphError, InputError, SettingsError
 from hitgraph.event.event import Event
+from hitgraph.event.field import constant
 from hitgraph.event.source import list_events
 from hitgraph.event.truth import true_edges
 from hitgraph.graph.hits import hits_from_event
@@ -71,6 +72,17 @@ def test_every_stage_leaves_its_record_and_the_folder_a_pipeline(tiny_pipeline: 
         assert list(folder.rglob("events.out.tfevents.*"))
         assert (folder / "checkpoints" / "best.ckpt").is_file()
         assert (folder / "checkpoints" / "last.ckpt").is_file()
+
+
+def test_the_pipeline_knows_the_field_of_the_events_that_taught_it(
+    make_event: Callable[..., Event], tmp_path: Path
+) -> None:
+    events = [replace(event, field=constant(1.9)) for event in training_events(make_event)]
+    store = write_store(tmp_path / "store", events)
+    out = tmp_path / "out"
+    training = train_quietly(tiny_recipe(), store, out)
+    assert training.pipeline.detector.field == constant(1.9)
+    assert Pipeline.load(out).detector.field == constant(1.9)
 
 
 def test_working_points_reach_their_target_on_the_validation_events(

@@ -125,7 +125,7 @@ def _add_search(
             level=QUIET,
             inputSpacePoints=f"spacepoints{number}",
             outputSeeds=f"seeds{number}",
-            bFieldInZ=geometry.centre_field * acts.UnitConstants.T,
+            bFieldInZ=abs(geometry.centre_field) * acts.UnitConstants.T,
             minPt=search.min_pt * gev,
             cotThetaMax=float(np.sinh(MAX_ETA)),
             impactMax=search.max_impact * millimetre,

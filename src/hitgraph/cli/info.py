@@ -68,6 +68,8 @@ def run(args: argparse.Namespace) -> int:
     for line in _about(sources, datasets):
         out.print(line, markup=False, soft_wrap=True)
     if done:
+        fields = sorted({summaries[source].field or "not told" for source in done})
+        out.print(f"magnetic field: {', '.join(fields)}", markup=False, soft_wrap=True)
         out.print(_event_table([summaries[source] for source in done]))
         out.print(_volume_table([summaries[source] for source in done]))
     for path, why in failed.items():

@@ -35,8 +35,9 @@ def validation_table(rows: "list[Row]", titles: tuple[str, str]) -> "Table":
         title=f"simulated: {titles[1]}\nreal: {titles[0]}",
         title_justify="left",
         caption_justify="left",
-        caption=f"{agree} of {len(rows)} rows agree: within one standard deviation or 10 %, "
-        f"the larger of the two (two samples of one kind: {len(rows) - chance:.1f} on average)",
+        caption=f"{agree} of {len(rows)} rows agree: within one standard deviation or 10 % "
+        "(of the field 2 %), the larger of the two (two samples of one kind: "
+        f"{len(rows) - chance:.1f} on average)",
     )
     table.add_column("quantity")
     for name in ("real", "±", "simulated", "±", "ratio"):

@@ -1,5 +1,6 @@
 """The detectors table as a file: TrackML's columns, in CSV, CSV inside a zip, or parquet."""
 
+import contextlib
 import functools
 import json
 from pathlib import Path
@@ -72,18 +73,21 @@ def read_detectors(path: str | Path | Place) -> Detector:
     )
 
 
+def made_of(place: Place) -> dict[str, Any]:
+    """What a parquet file keeps about how it was made; empty where it keeps nothing."""
+    if not place.name.endswith(".parquet"):
+        return {}
+    with contextlib.suppress(pa.ArrowException, OSError, ValueError, InputError):
+        notes = pyarrow.parquet.read_schema(pa.BufferReader(place.read())).metadata or {}
+        made = json.loads(notes.get(MADE_KEY, b"{}"))
+        return made if isinstance(made, dict) else {}
+    return {}
+
+
 def _field(place: Place) -> MagneticField | None:
     """The field that the metadata of a parquet file keeps."""
-    if not place.name.endswith(".parquet"):
-        return None
-    notes = pyarrow.parquet.read_schema(pa.BufferReader(place.read())).metadata or {}
-    try:
-        made = json.loads(notes.get(MADE_KEY, b"{}"))
-    except ValueError:
-        made = {}
-    if not isinstance(made, dict) or made.get("field") is None:
-        return None
-    return from_json(made["field"], place)
+    kept = made_of(place).get("field")
+    return None if kept is None else from_json(kept, place)
 
 
 def _of_acts(place: Place) -> bool:

@@ -38,10 +38,11 @@ class EventSource:
         """
         files = {table: place for table, place in self.files if cells or table != "cells"}
         detector = None if self.detectors is None else modules.cached_detectors(self.detectors)
-        if acts_csv.MEASUREMENTS in files:
-            return acts_csv.read_acts_tables(self.name, files, detector)
-        event = read_tables(self.name, files, detector)
         known = None if detector is None else detector.field
+        if acts_csv.MEASUREMENTS in files:
+            event = acts_csv.read_acts_tables(self.name, files, detector)
+            return replace(event, field=known)
+        event = read_tables(self.name, files, detector)
         return replace(event, field=store.field_of_event(files["hits"], known))
 
 

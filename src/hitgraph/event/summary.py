@@ -23,6 +23,7 @@ class EventSummary:
     weight_sum: float | None  # 1 for a full event, less for a thinned one
     hits_per_volume: dict[int, int]
     modules: int | None  # in the detectors table
+    field: str | None  # name of the magnetic field
 
 
 def summarise(event: Event) -> EventSummary:
@@ -39,6 +40,7 @@ def summarise(event: Event) -> EventSummary:
         weight_sum=None if truth is None else float(truth.weight.sum(dtype=np.float64)),
         hits_per_volume=dict(zip(volumes.tolist(), counts.tolist(), strict=True)),
         modules=None if detector is None else detector.n_modules,
+        field=None if event.field is None else event.field.name,
     )
 
 
