@@ -13,7 +13,7 @@ import pyarrow.parquet
 from numpy.typing import NDArray
 
 from hitgraph.errors import InputError
-from hitgraph.event.archive import Place
+from hitgraph.event.archive import Place, kind_of
 from hitgraph.event.checks import TABLES
 from hitgraph.event.detector import Detector
 from hitgraph.event.event import Event
@@ -25,6 +25,14 @@ from hitgraph.files import atomic_write
 FILE_NAME = re.compile(r"(?P<event>.+)\.(?P<table>hits|cells|particles|truth)\.parquet")
 DETECTORS_NAME = "detectors.parquet"
 INFO_NAME = "dataset.json"
+# of what hitgraph reads in there; anything else may stand beside
+INFO_TYPES: dict[str, tuple[type, str]] = {
+    "preset": (str, "a name"),
+    "seed": (int, "a whole number"),
+    "settings": (dict, "an object {...}"),
+    "versions": (dict, "an object {...}"),
+    "events": (list, "a list of numbers"),
+}
 
 
 def file_name(event_name: str, table: str) -> str:
@@ -67,19 +75,28 @@ def write_dataset_info(folder: str | Path, info: dict[str, Any]) -> None:
 def read_dataset_info(folder: str | Path) -> dict[str, Any]:
     """How the events of a folder were made, as dataset.json says, or else the first event.
 
-    Empty where neither does.
+    Empty where neither does. Raises InputError for a file that is no JSON object, and where one of
+    INFO_TYPES is something else.
     """
     place = Place(Path(folder) / INFO_NAME)
-    if not place.path.is_file():
+    if kind_of(place.path) != "file":
         return _made(Path(folder))
     try:
         info = json.loads(place.read())
+    except RecursionError as error:
+        raise InputError(f"{place}: is too deep: remove it or write it again") from error
     except ValueError as error:
         raise InputError(f"{place}: is not JSON ({error}): remove it or write it again") from error
     if not isinstance(info, dict):
         raise InputError(
             f"{place}: holds {type(info).__name__} where an object {{...}} is expected"
         )
+    for key, (kind, expected) in INFO_TYPES.items():
+        if key in info and not isinstance(info[key], kind):
+            raise InputError(
+                f"{place}: {key} is {json.dumps(info[key])[:40]} where {expected} is expected: "
+                "correct it, or remove the file"
+            )
     return info
 
 
