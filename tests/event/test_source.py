@@ -63,9 +63,8 @@ def test_archives_hold_the_same_events(folder, tmp_path, events, suffix, prefix,
 def test_a_compressed_tar_is_gone_through_once(folder, tmp_path, monkeypatch):
     path = _pack(folder, tmp_path / "train.tar.gz")
     opened = []
-    monkeypatch.setattr(
-        archive.tarfile, "open", lambda *args: opened.append(args) or tarfile.TarFile.open(*args)
-    )
+    unpacked = archive._unpacked
+    monkeypatch.setattr(archive, "_unpacked", lambda path: opened.append(path) or unpacked(path))
     for source in list_events([path]):
         source.read()
     assert len(opened) == 1

@@ -10,11 +10,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from hitgraph.errors import HitgraphError, InputError
+from hitgraph.event.checks import RANGES, TABLES
 from hitgraph.event.event import CellTable, Event, HitTable, ParticleTable, TruthTable, column_types
 from hitgraph.event.source import read_event
 from hitgraph.event.store import (
@@ -30,18 +31,17 @@ IDS = {"hit_id", "particle_id"}
 
 @st.composite
 def events(draw):
-    """Events of any numbers: 64-bit ids with gaps, all finite floats, any set of tables."""
+    """Events of any numbers that can be: 64-bit ids with gaps, any set of tables."""
     hit_id = draw(_ids(1, 12))
     particle_id = draw(_ids(0, 5))
     particle_id = particle_id[particle_id != 0]
     n_hits = len(hit_id)
     hits = draw(_table(HitTable, hit_id=hit_id))
+    assume(hits.x.any() or hits.y.any() or hits.z.any())
     cells = truth = particles = None
     if draw(st.booleans()):
         rows = draw(st.lists(st.integers(0, n_hits - 1), max_size=20))
-        cells = draw(
-            _table(CellTable, low=0, high=2**21 - 1, hit_id=hit_id[np.sort(rows).astype(int)])
-        )
+        cells = draw(_table(CellTable, hit_id=hit_id[np.sort(rows).astype(int)]))
         order = np.lexsort((cells.ch1, cells.ch0, cells.hit_id))
         cells = _rows(cells, order)
     if draw(st.booleans()):
@@ -61,14 +61,14 @@ def _ids(at_least, at_most):
 
 
 @st.composite
-def _table(draw, table, low=-(2**31), high=2**31 - 1, **known):
+def _table(draw, table, **known):
     length = len(next(iter(known.values())))
+    ranges = RANGES[next(name for name, kind in TABLES.items() if kind is table)]
     for name, dtype in column_types(table).items():
         if name not in known:
+            low, high, _ = ranges.get(name, (-(2**31), 2**31 - 1, ""))
             elements = (
-                st.integers(low, high)
-                if dtype.kind == "i"
-                else st.floats(width=32, allow_nan=False, allow_infinity=False)
+                st.integers(low, high) if dtype.kind == "i" else st.floats(low, high, width=32)
             )
             known[name] = draw(arrays.arrays(dtype, length, elements=elements))
     return table(**known)

@@ -55,7 +55,7 @@ RANGES: dict[str, dict[str, tuple[float, float, str]]] = {
     ),
     "particles": dict.fromkeys(("vx", "vy", "vz"), _VERTEX)
     | dict.fromkeys(("px", "py", "pz"), _MOMENTUM)
-    | {"q": (-200, 200, "a charge in elementary charges"), "nhits": (0, 2**31, "a count")},
+    | {"q": (-200, 200, "a charge in elementary charges"), "nhits": (0, 2**31 - 1, "a count")},
     "truth": dict.fromkeys(("tx", "ty", "tz"), _LENGTH)
     | dict.fromkeys(("tpx", "tpy", "tpz"), _MOMENTUM)
     | {"weight": (0, 1e6, "a weight from 0")},
@@ -92,11 +92,8 @@ def checked_event(
 
     Logs a warning where what is there is allowed but likely damaged.
     """
-    for table, ranges in RANGES.items():
-        for column, (low, high, expected) in ranges.items():
-            if table in columns:
-                values = columns[table][column]
-                refuse((values < low) | (values > high), files[table], column, values, expected)
+    for table, values in columns.items():
+        _require_in_range(values, RANGES[table], files[table])
     if detector is not None and "cells" in columns:
         detector.require_pitches(str(files["cells"]))
     hits = _checked_hits(columns["hits"], files["hits"], detector)
@@ -115,6 +112,15 @@ def checked_event(
         _log.warning("%s", printable(f"{name}: {files['hits']} has no hits"))
     check_positions(event, str(files["hits"]))
     return _with_weights(event)
+
+
+def _require_in_range(
+    columns: Columns, ranges: Mapping[str, tuple[float, float, str]], place: Place
+) -> None:
+    for name, (low, high, expected) in ranges.items():
+        values = columns[name]
+        if len(values) and not (values.min() >= low and values.max() <= high):  # NaN too
+            refuse((values < low) | (values > high), place, name, values, expected)
 
 
 def _with_weights(event: Event) -> Event:

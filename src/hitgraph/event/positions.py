@@ -61,8 +61,7 @@ def check_positions(event: Event, where: str, detector: Detector | None = None) 
         printable(
             f"{event.name}: {int(beside.sum())} of {event.n_hits} hits lie more than "
             f"{ON_MODULE:g} mm from their modules, {module}: is the detectors table that of "
-            f"these events? (said for the first such event of {folder or 'this folder'}; -v "
-            "tells all)"
+            "these events? (said for the first such event of a folder; -v tells all)"
         ),
     )
 
@@ -75,8 +74,9 @@ def _modules(event: Event, detector: Detector) -> NDArray[np.int64]:
 def _distances(
     position: NDArray[np.floating], module: NDArray[np.int64], detector: Detector
 ) -> NDArray[np.float64]:
-    offset = position - detector.centre[module]
-    u, v, w = np.einsum("ni,nij->jn", offset, detector.rotation[module])
+    x, y, z = (position - detector.centre[module]).T
+    turn = detector.rotation.reshape(-1, 9)[module].T  # global = R (u, v, w) + centre
+    u, v, w = (x * turn[k] + y * turn[k + 3] + z * turn[k + 6] for k in range(3))
     beyond = np.maximum(
         np.abs(u) - detector.max_half_u[module], np.abs(v) - detector.half_v[module]
     )
