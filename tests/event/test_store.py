@@ -126,11 +126,31 @@ def test_dataset_info_comes_back_and_may_be_missing(tmp_path):
     assert json.loads((tmp_path / "dataset.json").read_text()) == info
 
 
-@pytest.mark.parametrize("text", ["{", "[1]"])
-def test_dataset_info_that_is_no_object_is_refused(tmp_path, text):
-    (tmp_path / "dataset.json").write_text(text)
-    with pytest.raises(InputError, match=r"dataset\.json"):
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "is not JSON"),
+        ("\udcff", "is not JSON"),
+        ("[1]", "holds list where an object"),
+        ("[" * 100_000, "is too deep"),
+        ('{"preset": ["plain"]}', r'preset is \["plain"\] where a name is expected'),
+        ('{"settings": 3}', "settings is 3 where an object"),
+        ('{"seed": "7"}', 'seed is "7" where a whole number'),
+        ('{"events": {}}', "events is {} where a list of numbers"),
+    ],
+)
+def test_dataset_info_of_another_shape_is_refused(tmp_path, text, message):
+    (tmp_path / "dataset.json").write_bytes(text.encode(errors="surrogateescape"))
+    with pytest.raises(InputError, match=rf"dataset\.json: {message}"):
         read_dataset_info(tmp_path)
+
+
+def test_names_of_columns_that_are_no_text_are_refused(stored):
+    data = stored.read_bytes()
+    assert b"layer_id" in data
+    stored.write_bytes(data.replace(b"layer_id", b"\xff\xfe\xfd\xfcr_id"))
+    with pytest.raises(InputError, match=r"hits\.parquet: not a parquet file, or damaged"):
+        read_event(stored)
 
 
 @pytest.fixture

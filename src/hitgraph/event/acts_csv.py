@@ -28,7 +28,7 @@ _CELLS, _MAP = "cells", "measurement-simhit-map"
 SIMHIT_FILES = ("simhits", "hits", "truth")  # the last is the default of acorn's reader
 
 FILE_NAME = re.compile(
-    r"(?P<event>.+)-(?P<table>measurements|cells|measurement-simhit-map|hits|simhits|truth"
+    r"(?s)(?P<event>.+)-(?P<table>measurements|cells|measurement-simhit-map|hits|simhits|truth"
     r"|particles(_[a-z]+)?|spacepoints?)\.csv(\.gz)?"
 )
 # Of several particle files the first of these is read: only particles of the simulation have

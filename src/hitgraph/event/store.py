@@ -22,7 +22,7 @@ from hitgraph.event.modules import MADE_KEY, detector_columns
 from hitgraph.event.modules import read_detectors as read_detectors
 from hitgraph.files import atomic_write
 
-FILE_NAME = re.compile(r"(?P<event>.+)\.(?P<table>hits|cells|particles|truth)\.parquet")
+FILE_NAME = re.compile(r"(?s)(?P<event>.+)\.(?P<table>hits|cells|particles|truth)\.parquet")
 DETECTORS_NAME = "detectors.parquet"
 INFO_NAME = "dataset.json"
 # of what hitgraph reads in there; anything else may stand beside

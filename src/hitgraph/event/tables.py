@@ -73,8 +73,8 @@ def refuse(
         first, more = int(np.argmax(bad)), int(bad.sum())
         row = first if rows is None else int(rows[first])
         raise InputError(
-            f"{row_name(place, row)}: column {name} is {values[first]!s} where {expected} is expected"
-            + (f" ({more} such rows)" if more > 1 else "")
+            f"{row_name(place, row)}: column {name} is {values[first]!s} where {expected} is "
+            "expected" + (f" ({more} such rows)" if more > 1 else "")
         )
 
 
@@ -333,8 +333,8 @@ def _require_finite(
         if not finite.all():
             row = int(np.flatnonzero(~finite)[0])
             raise InputError(
-                f"{row_name(place, row)}: column {name} is {values[row]!s} where a finite number is "
-                f"expected ({int((~finite).sum())} such rows): correct or remove them"
+                f"{row_name(place, row)}: column {name} is {values[row]!s} where a finite number "
+                f"is expected ({int((~finite).sum())} such rows): correct or remove them"
             )
     return values
 
