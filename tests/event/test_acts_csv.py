@@ -323,6 +323,11 @@ def test_truth_that_cannot_be_used_is_said(
     assert said in caplog.text
 
 
+def test_a_map_that_ends_early_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    read_event(edited(tmp_path, "measurement-simhit-map", lambda lines: lines[:2]))
+    assert "the last 3 of 4 measurements have no simulated hits" in caplog.text
+
+
 def test_where_particles_end_is_not_where_they_are_made(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -333,7 +338,7 @@ def test_where_particles_end_is_not_where_they_are_made(
     event = read_event(tmp_path)
     assert event.particles is not None
     assert not event.particles.vx.any()
-    assert not caplog.records
+    assert "particles_final" not in caplog.text
     made.unlink()
     assert read_event(tmp_path).particles is None
     assert "particles_final.csv, which tells where particles end" in caplog.text

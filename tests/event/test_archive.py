@@ -106,6 +106,20 @@ def test_names_in_an_archive_that_are_no_text(tmp_path):
         files_in(path)
 
 
+def test_a_damaged_name_in_the_list_of_a_zip_loses_no_table(tmp_path):
+    path = tmp_path / "train.zip"
+    with zipfile.ZipFile(path, "w") as packed:
+        packed.writestr("event1-hits.csv", "hit_id\n")
+        packed.writestr("event1-truth.csv", "hit_id\n")
+    data = path.read_bytes()
+    at = data.rindex(b"event1-truth.csv")
+    path.write_bytes(data[:at] + b"event1-trush.csv" + data[at + 16 :])
+    with pytest.raises(
+        InputError, match=r"train\.zip: damaged .*'event1-trush.csv' is there in two"
+    ):
+        files_in(path)
+
+
 def test_parts_of_gzip_put_together_are_read_and_garbage_behind_is_refused():
     place = Place(Path("hits.csv.gz"))
     parts = gzip.compress(b"hit_id\n") + gzip.compress(b"1\n")

@@ -180,11 +180,29 @@ def test_hits_without_cells_are_counted_in_a_warning(folder, bare, caplog):
         - {int(line.split(",")[0]) for line in path.read_text().splitlines()[1:]}
     )
     assert 5 < without < 20
+    caplog.clear()
     read_event(folder)
     (record,) = caplog.records
     assert f"{bare.name}: {without} of 24 hits" in record.message
     assert "have no cells in" in record.message
     assert str(path) in record.message
+
+
+@pytest.mark.parametrize(
+    ("table", "name", "damaged"),
+    [("particles", "particle_type", "particle_t9pe"), ("truth", "weight", "weights")],
+)
+def test_a_column_that_may_be_missing_is_not_lost_by_a_damaged_name(folder, table, name, damaged):
+    _edit(folder, table, (name, damaged))
+    with pytest.raises(InputError, match=rf"'{damaged}' is not known and column {name} is missing"):
+        read_event(folder)
+
+
+def test_a_last_line_without_end_is_said(folder, caplog):
+    path = next(folder.glob("*-cells.csv"))
+    path.write_text(path.read_text()[:-1])
+    read_event(folder)
+    assert f"{path}: the last line has no end" in caplog.text
 
 
 def test_all_hits_with_cells_are_not_spoken_of(folder, caplog):

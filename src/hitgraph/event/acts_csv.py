@@ -40,6 +40,7 @@ BARCODE = tuple(f"particle_id_{part}" for part in ("pv", "sv", "part", "gen", "s
 BARCODE_BITS = (12, 12, 16, 8, 16)  # of the 64-bit barcode that older versions write
 MAX_OFF_MODULE = 1.0  # mm
 NO_PARTICLE = -1  # as particle_id: ACTS's are not negative
+MAX_UNMAPPED = 0.03  # share of measurements, the last ones, that a whole map may leave out
 MAX_INDEX = 2**62  # of a measurement or simulated hit
 
 Types = dict[str, np.dtype[Any]]
@@ -217,12 +218,26 @@ def _truth(
             f"on the module of its measurement ({int((~same).sum())} such rows): the tables must "
             "be of the same event"
         )
+    _tell_missing_links(hits["hit_id"], measurement, map_place)
     truth: Columns = {"hit_id": hits["hit_id"]}
     for name in ("particle_id", "tx", "ty", "tz", "tpx", "tpy", "tpz"):
         truth[name] = np.zeros(len(order), simhits[name].dtype)
         truth[name][rows] = simhits[name][source]
     truth["weight"] = np.full(len(order), np.nan, np.float32)  # computed
     return truth
+
+
+def _tell_missing_links(hit_id: Int64, mapped: Int64, place: Place) -> None:
+    """Log it where the measurements from some number on have no simulated hits."""
+    behind = int((hit_id > mapped.max(initial=-1)).sum())
+    if behind > MAX_UNMAPPED * len(hit_id):
+        _log.warning(
+            "%s",
+            printable(
+                f"{place}: the last {behind} of {len(hit_id)} measurements have no simulated hits, "
+                "so they count as noise: the file may be cut short"
+            ),
+        )
 
 
 def _particle_file(files: Mapping[str, Place]) -> Place | None:

@@ -26,6 +26,7 @@ ARCHIVE_SUFFIXES = (".zip", *TAR_SUFFIXES)
 # can claim, or unpack to, any number of gigabytes.
 MAX_TABLE_MB, MAX_TABLE_VARIABLE = 1024, "HITGRAPH_MAX_TABLE_MB"
 BYTES_PER_MEMBER = 2048  # that the listing of an archive may take of that limit
+_ZIP_NAME_LENGTH, _ZIP_UTF8 = 26, 0x800  # place in the header of a file; flag of its name
 _GZIP, _BZIP2, _XZ = b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00"
 _CHUNK = 1 << 20
 _GZIP_FORMAT = 31  # zlib's word for a gzip header and check sum around the data
@@ -102,12 +103,28 @@ def files_in(path: Path) -> dict[Place, int]:
         elif path.name.endswith(".zip"):
             with zipfile.ZipFile(path) as archive:
                 infos = [info for info in archive.infolist() if not info.is_dir()]
+                _check_names(archive, infos)
             sizes = {Place(path, info.filename): info.file_size for info in infos}
         else:
             with _tar_lock:
                 members = [member for member in _open_tar(path).getmembers() if member.isfile()]
             sizes = {Place(path, member.name): member.size for member in members}
     return {place: size for place, size in sizes.items() if not place.name.startswith(".")}
+
+
+def _check_names(archive: zipfile.ZipFile, infos: list[zipfile.ZipInfo]) -> None:
+    """Raise BadZipFile where a name in the list is not that beside the file itself.
+
+    A damaged name would make a table go missing; the check sums are of contents only.
+    """
+    assert archive.fp is not None
+    for info in infos:
+        archive.fp.seek(info.header_offset + _ZIP_NAME_LENGTH)
+        (length,) = struct.unpack("<H", archive.fp.read(2))
+        archive.fp.seek(2, 1)  # length of what follows the name
+        text = "utf-8" if info.flag_bits & _ZIP_UTF8 else "cp437"
+        if archive.fp.read(length).decode(text) != info.orig_filename:
+            raise zipfile.BadZipFile(f"the name {info.orig_filename[:80]!r} is there in two forms")
 
 
 def gunzip(data: bytes, place: Place) -> bytes:

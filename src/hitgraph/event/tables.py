@@ -1,5 +1,7 @@
 """Columns out of CSV text and parquet files, each with the type asked for, or a clear error."""
 
+import difflib
+import logging
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -9,7 +11,7 @@ import pyarrow.csv
 import pyarrow.parquet
 from numpy.typing import NDArray
 
-from hitgraph.errors import InputError
+from hitgraph.errors import InputError, printable
 from hitgraph.event.archive import Place, gunzip, require_size
 
 Columns = dict[str, NDArray[Any]]
@@ -17,6 +19,10 @@ Types = Mapping[str, np.dtype[Any]]
 Defaults = Mapping[str, float]
 
 EXACT_IN_FLOAT = 2**53  # every integer up to here survives a trip through a 64-bit float
+_log = logging.getLogger(__name__)
+
+BYTES_PER_VALUE = 8
+SAME_WORD = 0.8  # similarity of names from which one is taken for the other, damaged
 SHOWN_VALUE, SHOWN_LIST = 40, 300  # characters of a file that a message repeats
 
 
@@ -98,6 +104,10 @@ def _from_csv(
     _require_utf8(data, place)
     names, start = _header(data)
     wanted = _wanted_columns(names, place, types, optional)
+    if not data.endswith((b"\n", b"\r")):
+        _log.warning(
+            "%s", printable(f"{place}: the last line has no end: the file may be cut short")
+        )
     if not data[start:].strip():
         return {name: np.empty(0, types[name]) for name in wanted}
     try:
@@ -159,7 +169,20 @@ def _wanted_columns(names: list[str], place: Place, types: Types, optional: Defa
         raise InputError(
             f"{place}: column {repeated[0]} is there {names.count(repeated[0])} times: keep one"
         )
+    _require_no_misspelling(names, place, types)
     return [name for name in types if name in names]
+
+
+def _require_no_misspelling(names: list[str], place: Place, types: Types) -> None:
+    """Raise InputError where a column that may be missing is there under a damaged name."""
+    unknown = [name for name in names if name not in types]
+    for name in types if unknown else ():
+        close = [] if name in names else difflib.get_close_matches(name, unknown, 1, SAME_WORD)
+        if close:
+            raise InputError(
+                f"{place}: column {_short(close[0])!r} is not known and column {name} is missing: "
+                f"rename it to {name}, or remove it"
+            )
 
 
 def _parse_csv(data: bytes, names: list[str], types: Mapping[str, pa.DataType]) -> pa.Table:
@@ -263,7 +286,7 @@ def _from_parquet(
     try:
         file = pyarrow.parquet.ParquetFile(pa.BufferReader(data), page_checksum_verification=True)
         wanted = _wanted_columns(file.schema_arrow.names, place, types, optional)
-        _require_small(file.metadata, wanted, place)
+        _require_small(file.metadata, len(wanted), place)
         table = file.read(columns=wanted)
     except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
         reason = _short(str(error).partition("\n")[0].rstrip("."), SHOWN_LIST)
@@ -274,14 +297,16 @@ def _from_parquet(
     return {name: _from_arrow(table[name], place, name, types[name], fill) for name in wanted}
 
 
-def _require_small(metadata: Any, wanted: Iterable[str], place: Place) -> None:
-    """Raise InputError before columns are decompressed that take more memory than is allowed."""
-    names = {metadata.schema.column(k).path: k for k in range(metadata.num_columns)}
-    chosen = [names[name] for name in wanted if name in names]
+def _require_small(metadata: Any, n_columns: int, place: Place) -> None:
+    """Raise InputError before columns are decompressed that take more memory than is allowed.
+
+    Sizes of single columns are not asked for: Arrow aborts the process where their statistics
+    are damaged.
+    """
     groups = [metadata.row_group(k) for k in range(metadata.num_row_groups)]
-    unpacked = sum(max(0, g.column(k).total_uncompressed_size) for g in groups for k in chosen)
     rows = max(metadata.num_rows, sum(max(0, group.num_rows) for group in groups))
-    require_size(max(unpacked, rows * 8 * len(chosen)), place)
+    unpacked = sum(max(0, group.total_byte_size) for group in groups)
+    require_size(max(unpacked, BYTES_PER_VALUE * rows * n_columns), place)
 
 
 def _from_arrow(
