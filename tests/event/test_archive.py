@@ -120,6 +120,20 @@ def test_a_damaged_name_in_the_list_of_a_zip_loses_no_table(tmp_path):
         files_in(path)
 
 
+def test_a_list_of_a_zip_that_skips_a_file_is_refused(tmp_path):
+    path = tmp_path / "train.zip"
+    with zipfile.ZipFile(path, "w") as packed:
+        for name in ("event1-hits.csv", "event1-truth.csv"):
+            packed.writestr(name, "hit_id\n")
+    data = bytearray(path.read_bytes())
+    first = data.index(b"PK\x01\x02")
+    second = data.index(b"PK\x01\x02", first + 1)
+    data[first + 32 : first + 34] = struct.pack("<H", len(data) - 22 - second)  # a comment
+    path.write_bytes(data)
+    with pytest.raises(InputError, match=r"train\.zip: damaged .*1 of 2 files can be listed"):
+        files_in(path)
+
+
 def test_parts_of_gzip_put_together_are_read_and_garbage_behind_is_refused():
     place = Place(Path("hits.csv.gz"))
     parts = gzip.compress(b"hit_id\n") + gzip.compress(b"1\n")

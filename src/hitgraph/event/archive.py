@@ -27,6 +27,8 @@ ARCHIVE_SUFFIXES = (".zip", *TAR_SUFFIXES)
 MAX_TABLE_MB, MAX_TABLE_VARIABLE = 1024, "HITGRAPH_MAX_TABLE_MB"
 BYTES_PER_MEMBER = 2048  # that the listing of an archive may take of that limit
 _ZIP_NAME_LENGTH, _ZIP_UTF8 = 26, 0x800  # place in the header of a file; flag of its name
+_ZIP_END, _ZIP_END_AT_MOST = b"PK\5\6", 22 + 0xFFFF  # end record; bytes with its comment
+_ZIP_MANY = 0xFFFF  # number of files in there that only its 64-bit form tells
 _GZIP, _BZIP2, _XZ = b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00"
 _CHUNK = 1 << 20
 _GZIP_FORMAT = 31  # zlib's word for a gzip header and check sum around the data
@@ -113,15 +115,21 @@ def files_in(path: Path) -> dict[Place, int]:
 
 
 def _check_names(archive: zipfile.ZipFile, infos: list[zipfile.ZipInfo]) -> None:
-    """Raise BadZipFile where a name in the list is not that beside the file itself.
+    """Raise BadZipFile where the list of a zip lacks a file or has another name than beside it.
 
-    A damaged name would make a table go missing; the check sums are of contents only.
+    Damage there would make a table go missing; the check sums are of contents only.
     """
     assert archive.fp is not None
+    end = archive.fp.seek(0, os.SEEK_END)
+    archive.fp.seek(max(0, end - _ZIP_END_AT_MOST))
+    tail = archive.fp.read()
+    (listed,) = struct.unpack_from("<H", tail, tail.rindex(_ZIP_END) + 10)
+    if len(archive.infolist()) != listed != _ZIP_MANY:
+        raise zipfile.BadZipFile(f"{len(archive.infolist())} of {listed} files can be listed")
     for info in infos:
         archive.fp.seek(info.header_offset + _ZIP_NAME_LENGTH)
         (length,) = struct.unpack("<H", archive.fp.read(2))
-        archive.fp.seek(2, 1)  # length of what follows the name
+        archive.fp.seek(2, os.SEEK_CUR)  # length of what follows the name
         text = "utf-8" if info.flag_bits & _ZIP_UTF8 else "cp437"
         if archive.fp.read(length).decode(text) != info.orig_filename:
             raise zipfile.BadZipFile(f"the name {info.orig_filename[:80]!r} is there in two forms")
