@@ -138,7 +138,7 @@ def from_json(content: Any, where: object) -> MagneticField:
     """What `to_json` gave. Raises InputError naming `where` for anything else."""
     try:
         if not str(content["name"]).startswith(TABLE):
-            return field_of(content["name"])
+            return _built_in(content["name"])
         values = [np.array(content[key], np.float64) for key in ("r", "z", "br", "bz")]
         r, z, br, bz = values
         whole = br.shape == bz.shape == (len(z), len(r)) and min(len(r), len(z)) >= 2
@@ -161,7 +161,14 @@ def named(name: object, known: MagneticField | None) -> MagneticField | None:
         return known
     if isinstance(name, bool) or not isinstance(name, str | int | float):
         return known
-    return None if str(name).startswith(TABLE) else field_of(name)
+    return None if str(name).startswith(TABLE) else _built_in(name)
+
+
+def _built_in(name: str | float) -> MagneticField:
+    """The field that a file names: one that can be computed, for a file names no other to read."""
+    if isinstance(name, str) and name.partition(":")[0] not in (SOLENOID, CONSTANT):
+        raise SettingsError(f"field {name[:40]}: {SOLENOID} or {CONSTANT}:TESLA is expected")
+    return field_of(name)
 
 
 def field_of(text: str | float) -> MagneticField:

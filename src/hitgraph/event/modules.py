@@ -83,7 +83,7 @@ def _field(place: Place) -> MagneticField | None:
     notes = pyarrow.parquet.read_schema(pa.BufferReader(place.read())).metadata or {}
     try:
         made = json.loads(notes.get(MADE_KEY, b"{}"))
-    except ValueError:
+    except (ValueError, RecursionError):
         made = {}
     if not isinstance(made, dict) or made.get("field") is None:
         return None

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet
 from numpy.typing import NDArray
 
-from hitgraph.errors import InputError
+from hitgraph.errors import InputError, SettingsError
 from hitgraph.event.archive import Place, kind_of
 from hitgraph.event.checks import TABLES
 from hitgraph.event.detector import Detector
@@ -119,7 +119,7 @@ def made_of(place: Place) -> dict[str, Any]:
     """What a parquet file keeps about how it was made; empty where it keeps nothing."""
     if not place.name.endswith(".parquet"):
         return {}
-    with contextlib.suppress(pa.ArrowException, OSError, ValueError, InputError):
+    with contextlib.suppress(pa.ArrowException, OSError, ValueError, InputError, RecursionError):
         notes = pyarrow.parquet.read_schema(pa.BufferReader(place.read())).metadata or {}
         made = json.loads(notes.get(MADE_KEY, b"{}"))
         return made if isinstance(made, dict) else {}
@@ -127,9 +127,20 @@ def made_of(place: Place) -> dict[str, Any]:
 
 
 def field_of_event(hits: Place, known: MagneticField | None) -> MagneticField | None:
-    """The field that an event's file of hits tells; else `known`, that of its detector."""
+    """The field that an event's file of hits tells; else `known`, that of its detector.
+
+    Raises InputError where it tells one that cannot be.
+    """
     settings = made_of(hits).get("settings")
-    return named(settings.get("field"), known) if isinstance(settings, dict) else known
+    if not isinstance(settings, dict):
+        return known
+    try:
+        return named(settings.get("field"), known)
+    except SettingsError as error:
+        raise InputError(
+            f"{hits}: what it says about the magnetic field cannot be read ({error}): copy or "
+            "make it again"
+        ) from error
 
 
 def write_parquet(
