@@ -96,7 +96,8 @@ def checked_event(
         _require_in_range(values, RANGES[table], files[table])
     if detector is not None and "cells" in columns:
         detector.require_pitches(str(files["cells"]))
-    hits = _checked_hits(columns["hits"], files["hits"], detector)
+    hits = _sorted_by_id(columns["hits"], "hit_id", files["hits"])
+    module = None if detector is None else _known_modules(hits, columns, files["hits"], detector)
     cells = truth = particles = None
     if "cells" in columns:
         cells = CellTable(**_checked_cells(columns["cells"], files["cells"], hits["hit_id"]))
@@ -110,7 +111,7 @@ def checked_event(
     event = Event(name, HitTable(**hits), cells, particles, truth, detector)
     if not event.n_hits:
         _log.warning("%s", printable(f"{name}: {files['hits']} has no hits"))
-    check_positions(event, str(files["hits"]))
+    check_positions(event, str(files["hits"]), module=module)
     return _with_weights(event)
 
 
@@ -135,20 +136,22 @@ def _with_weights(event: Event) -> Event:
     return replace(event, truth=replace(truth, weight=hit_weights(event)))
 
 
-def _checked_hits(hits: Columns, place: Place, detector: Detector | None) -> Columns:
-    ordered = _sorted_by_id(hits, "hit_id", place)
-    if detector is not None:
-        module = detector.find_modules(hits["volume_id"], hits["layer_id"], hits["module_id"])
-        if (module < 0).any():
-            row = int(np.argmax(module < 0))
-            raise InputError(
-                f"{row_name(place, row)}: module (volume {hits['volume_id'][row]}, layer "
-                f"{hits['layer_id'][row]}, module {hits['module_id'][row]}) is not in the "
-                f"detectors table ({detector.n_modules} modules; {int((module < 0).sum())} of "
-                f"{len(module)} hits are on unknown modules): give the table of this detector "
-                "with --detectors"
-            )
-    return ordered
+def _known_modules(
+    hits: Columns, columns: Mapping[str, Columns], place: Place, detector: Detector
+) -> Int64:
+    """(n_hits,) module of each of the (sorted) hits in the detector, which has to have it."""
+    module = detector.find_modules(hits["volume_id"], hits["layer_id"], hits["module_id"])
+    if (module < 0).any():
+        hit = int(np.argmax(module < 0))
+        row = int(np.flatnonzero(columns["hits"]["hit_id"] == hits["hit_id"][hit])[0])
+        raise InputError(
+            f"{row_name(place, row)}: module (volume {hits['volume_id'][hit]}, layer "
+            f"{hits['layer_id'][hit]}, module {hits['module_id'][hit]}) is not in the "
+            f"detectors table ({detector.n_modules} modules; {int((module < 0).sum())} of "
+            f"{len(module)} hits are on unknown modules): give the table of this detector "
+            "with --detectors"
+        )
+    return module
 
 
 def _checked_cells(cells: Columns, place: Place, hit_id: Int64) -> Columns:

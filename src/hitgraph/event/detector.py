@@ -117,9 +117,12 @@ class Detector:
         wanted = module_key(*columns)
         keys, order = self.sorted_keys
         slot = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
-        # beyond its bits an id would spill into its neighbour's and name another module
-        fits = np.all([(column >= 0) & (column < MAX_ID) for column in columns], axis=0)
-        return np.where(fits & (keys[slot] == wanted), order[slot], -1)
+        # beyond its bits an id spills into its neighbour's and names another module
+        found = np.where(keys[slot] == wanted, order[slot], -1)
+        for column in columns:
+            if len(column) and (column.min() < 0 or column.max() >= MAX_ID):
+                found[(column < 0) | (column >= MAX_ID)] = -1
+        return found
 
     @cached_property
     def sorted_keys(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

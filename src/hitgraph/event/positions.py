@@ -17,20 +17,28 @@ _log = logging.getLogger(__name__)
 _told: set[str] = set()  # folders whose detector was said to be out of place
 
 
-def distances_from_modules(event: Event, detector: Detector) -> NDArray[np.float64]:
-    """(n_hits,) mm that each hit is off its module: beside its plane or beyond its edges."""
-    hits = event.hits
-    return _distances(
-        np.stack([hits.x, hits.y, hits.z], axis=1), _modules(event, detector), detector
-    )
+def distances_from_modules(
+    event: Event, detector: Detector, module: NDArray[np.int64] | None = None
+) -> NDArray[np.float64]:
+    """(n_hits,) mm that each hit is off its module: beside its plane or beyond its edges.
+
+    `module` (n_hits,) is the row of each hit's module in the table where that is known.
+    """
+    position = np.stack([event.hits.x, event.hits.y, event.hits.z], axis=1)
+    return _distances(position, _modules(event, detector) if module is None else module, detector)
 
 
-def check_positions(event: Event, where: str, detector: Detector | None = None) -> None:
+def check_positions(
+    event: Event,
+    where: str,
+    detector: Detector | None = None,
+    module: NDArray[np.int64] | None = None,
+) -> None:
     """Look at the hits of an event on its own detector, or on `detector`; `where` for messages.
 
-    Raises InputError where all positions are zero, or most lie far from their modules. Some that
-    do not lie on their modules are logged, loudly for the first event of a folder only: a
-    detector out of place is so in every event.
+    `module` is that of `distances_from_modules`. Raises InputError where all positions are zero,
+    or most lie far from their modules. Some that do not lie on their modules are logged, loudly
+    for the first event of a folder only: a detector out of place is so in every event.
     """
     hits = event.hits
     if event.n_hits and not (hits.x.any() or hits.y.any() or hits.z.any()):
@@ -40,19 +48,19 @@ def check_positions(event: Event, where: str, detector: Detector | None = None) 
     detector = detector or event.detector
     if detector is None or not event.n_hits:
         return
-    off = distances_from_modules(event, detector)
+    off = distances_from_modules(event, detector, module)
     beside = off > ON_MODULE
     if not beside.any():
         return
     row = int(np.argmax(off))
-    module = (
+    furthest = (
         f"hit_id {hits.hit_id[row]} lies {off[row]:.3g} mm from its module (volume "
         f"{hits.volume_id[row]}, layer {hits.layer_id[row]}, module {hits.module_id[row]})"
     )
     if np.median(off) > FAR_AWAY:
         raise InputError(
             f"{where}: {int(beside.sum())} of {event.n_hits} hits do not lie on their modules, "
-            f"{module}: {_remedy(event, detector)}"
+            f"{furthest}: {_remedy(event, detector)}"
         )
     folder = where.rpartition("/")[0]
     _log.log(
@@ -60,7 +68,7 @@ def check_positions(event: Event, where: str, detector: Detector | None = None) 
         "%s",
         printable(
             f"{event.name}: {int(beside.sum())} of {event.n_hits} hits lie more than "
-            f"{ON_MODULE:g} mm from their modules, {module}: is the detectors table that of "
+            f"{ON_MODULE:g} mm from their modules, {furthest}: is the detectors table that of "
             "these events? (said for the first such event of a folder; -v tells all)"
         ),
     )
