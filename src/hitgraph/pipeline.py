@@ -17,6 +17,7 @@ from hitgraph.errors import InputError, SettingsError
 from hitgraph.evaluation.edges import edge_truth
 from hitgraph.event.detector import Detector
 from hitgraph.event.event import Event
+from hitgraph.event.positions import check_positions
 from hitgraph.gnn.inputs import edge_inputs, hit_inputs
 from hitgraph.gnn.interaction import InteractionNetwork
 from hitgraph.graph.embedding import EmbeddingNetwork, RadiusBuilder
@@ -254,9 +255,15 @@ def new_networks(recipe: Recipe) -> dict[str, nn.Module]:
 
 
 def check_detector(event: Event, detector: Detector) -> None:
-    """Raise InputError where the event's own module table is not that of `detector`."""
+    """Raise InputError where the event's own module table is not that of `detector`.
+
+    An event without a table has its hits held against `detector`.
+    """
     own = event.detector
-    if own is None or own is detector:
+    if own is None:
+        check_positions(event, event.name, detector)
+        return
+    if own is detector:
         return
     if own.n_modules != detector.n_modules or not np.array_equal(
         own.layer_keys, detector.layer_keys

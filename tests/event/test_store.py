@@ -10,11 +10,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from hitgraph.errors import HitgraphError, InputError
+from hitgraph.event.checks import RANGES, TABLES
 from hitgraph.event.event import CellTable, Event, HitTable, ParticleTable, TruthTable, column_types
 from hitgraph.event.field import constant, from_json, solenoid
 from hitgraph.event.source import read_event
@@ -31,18 +32,17 @@ IDS = {"hit_id", "particle_id"}
 
 @st.composite
 def events(draw):
-    """Events of any numbers: 64-bit ids with gaps, all finite floats, any set of tables."""
+    """Events of any numbers that can be: 64-bit ids with gaps, any set of tables."""
     hit_id = draw(_ids(1, 12))
     particle_id = draw(_ids(0, 5))
     particle_id = particle_id[particle_id != 0]
     n_hits = len(hit_id)
     hits = draw(_table(HitTable, hit_id=hit_id))
+    assume(hits.x.any() or hits.y.any() or hits.z.any())
     cells = truth = particles = None
     if draw(st.booleans()):
         rows = draw(st.lists(st.integers(0, n_hits - 1), max_size=20))
-        cells = draw(
-            _table(CellTable, low=0, high=2**21 - 1, hit_id=hit_id[np.sort(rows).astype(int)])
-        )
+        cells = draw(_table(CellTable, hit_id=hit_id[np.sort(rows).astype(int)]))
         order = np.lexsort((cells.ch1, cells.ch0, cells.hit_id))
         cells = _rows(cells, order)
     if draw(st.booleans()):
@@ -62,14 +62,14 @@ def _ids(at_least, at_most):
 
 
 @st.composite
-def _table(draw, table, low=-(2**31), high=2**31 - 1, **known):
+def _table(draw, table, **known):
     length = len(next(iter(known.values())))
+    ranges = RANGES[next(name for name, kind in TABLES.items() if kind is table)]
     for name, dtype in column_types(table).items():
         if name not in known:
+            low, high, _ = ranges.get(name, (-(2**31), 2**31 - 1, ""))
             elements = (
-                st.integers(low, high)
-                if dtype.kind == "i"
-                else st.floats(width=32, allow_nan=False, allow_infinity=False)
+                st.integers(low, high) if dtype.kind == "i" else st.floats(low, high, width=32)
             )
             known[name] = draw(arrays.arrays(dtype, length, elements=elements))
     return table(**known)
@@ -184,11 +184,40 @@ def test_dataset_info_comes_back_and_may_be_missing(tmp_path):
     assert json.loads((tmp_path / "dataset.json").read_text()) == info
 
 
-@pytest.mark.parametrize("text", ["{", "[1]"])
-def test_dataset_info_that_is_no_object_is_refused(tmp_path, text):
-    (tmp_path / "dataset.json").write_text(text)
-    with pytest.raises(InputError, match=r"dataset\.json"):
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "is not JSON"),
+        ("\udcff", "is not JSON"),
+        ("[1]", "holds list where an object"),
+        ("[" * 100_000, "is too deep"),
+        ('{"preset": ["plain"]}', r'preset is \["plain"\] where a name is expected'),
+        ('{"settings": 3}', "settings is 3 where an object"),
+        ('{"seed": "7"}', 'seed is "7" where a whole number'),
+        ('{"events": {}}', "events is {} where a list of numbers"),
+    ],
+)
+def test_dataset_info_of_another_shape_is_refused(tmp_path, text, message):
+    (tmp_path / "dataset.json").write_bytes(text.encode(errors="surrogateescape"))
+    with pytest.raises(InputError, match=rf"dataset\.json: {message}"):
         read_dataset_info(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["constant:99", "solenoib", "detectors.csv", "constant:x"])
+def test_a_field_that_cannot_be_costs_its_event_and_reads_no_file(tmp_path, tiny_event, name):
+    write_event(tiny_event, tmp_path, {"settings": {"field": name}})
+    with pytest.raises(InputError, match=r"hits\.parquet: what it says about the magnetic field"):
+        read_event(tmp_path)
+    write_event(tiny_event, tmp_path, {"settings": {"field": "constant:1.5"}})
+    assert read_event(tmp_path).likely_field.name == "constant:1.5"
+
+
+def test_names_of_columns_that_are_no_text_are_refused(stored):
+    data = stored.read_bytes()
+    assert b"layer_id" in data
+    stored.write_bytes(data.replace(b"layer_id", b"\xff\xfe\xfd\xfcr_id"))
+    with pytest.raises(InputError, match=r"hits\.parquet: not a parquet file, or damaged"):
+        read_event(stored)
 
 
 @pytest.fixture

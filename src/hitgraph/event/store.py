@@ -12,7 +12,7 @@ import pyarrow.parquet
 from numpy.typing import NDArray
 
 from hitgraph.errors import InputError
-from hitgraph.event.archive import Place
+from hitgraph.event.archive import Place, kind_of
 from hitgraph.event.checks import TABLES
 from hitgraph.event.detector import Detector
 from hitgraph.event.event import Event
@@ -21,10 +21,18 @@ from hitgraph.event.modules import MADE_KEY, detector_columns, made_of
 from hitgraph.event.modules import read_detectors as read_detectors
 from hitgraph.files import atomic_write
 
-FILE_NAME = re.compile(r"(?P<event>.+)\.(?P<table>hits|cells|particles|truth)\.parquet")
+FILE_NAME = re.compile(r"(?s)(?P<event>.+)\.(?P<table>hits|cells|particles|truth)\.parquet")
 DETECTORS_NAME = "detectors.parquet"
 INFO_NAME = "dataset.json"
 FIELD_BEFORE = 2.0  # Tesla along z, in which events were simulated that name no field
+# of what hitgraph reads in there; anything else may stand beside
+INFO_TYPES: dict[str, tuple[type, str]] = {
+    "preset": (str, "a name"),
+    "seed": (int, "a whole number"),
+    "settings": (dict, "an object {...}"),
+    "versions": (dict, "an object {...}"),
+    "events": (list, "a list of numbers"),
+}
 
 
 def file_name(event_name: str, table: str) -> str:
@@ -69,7 +77,8 @@ def write_dataset_info(folder: str | Path, info: dict[str, Any]) -> None:
 def read_dataset_info(folder: str | Path) -> dict[str, Any]:
     """How the events of a folder were made, as dataset.json says, or else the first event.
 
-    Empty where neither does.
+    Empty where neither does. Raises InputError for a file that is no JSON object, and where one of
+    INFO_TYPES is something else.
     """
     info = _dataset_file(Path(folder))
     return _made(Path(folder)) if info is None else info
@@ -78,16 +87,24 @@ def read_dataset_info(folder: str | Path) -> dict[str, Any]:
 def _dataset_file(folder: Path) -> dict[str, Any] | None:
     """The content of dataset.json; None without."""
     place = Place(folder / INFO_NAME)
-    if not place.path.is_file():
+    if kind_of(place.path) != "file":
         return None
     try:
         info = json.loads(place.read())
+    except RecursionError as error:
+        raise InputError(f"{place}: is too deep: remove it or write it again") from error
     except ValueError as error:
         raise InputError(f"{place}: is not JSON ({error}): remove it or write it again") from error
     if not isinstance(info, dict):
         raise InputError(
             f"{place}: holds {type(info).__name__} where an object {{...}} is expected"
         )
+    for key, (kind, expected) in INFO_TYPES.items():
+        if key in info and not isinstance(info[key], kind):
+            raise InputError(
+                f"{place}: {key} is {json.dumps(info[key])[:40]} where {expected} is expected: "
+                "correct it, or remove the file"
+            )
     return info
 
 
