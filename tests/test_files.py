@@ -123,9 +123,9 @@ def test_a_pipe_is_written_to_and_stays_one(tmp_path: Path) -> None:
 
 
 def test_a_device_is_written_to_and_stays_one() -> None:
-    before = os.stat("/dev/null")
+    before = Path("/dev/null").stat()
     write_whole(Path("/dev/null"))
-    after = os.stat("/dev/null")
+    after = Path("/dev/null").stat()
     assert (before.st_mode, before.st_rdev, before.st_ino) == (
         after.st_mode,
         after.st_rdev,
@@ -192,7 +192,7 @@ def test_a_full_folder_of_temporary_files_is_the_one_that_is_blamed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     full, roomy = tmp_path / "full", tmp_path / "roomy"
-    usage = namedtuple("usage", "total used free")  # noqa: PYI024
+    usage = namedtuple("usage", "total used free")
     free = {full: 0, roomy: 10**9}
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10**9, 0, free[Path(path)]))
     no_space = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
