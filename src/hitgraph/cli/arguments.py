@@ -62,10 +62,14 @@ def parse_range(text: str) -> tuple[int, int]:
 
 
 def add_output(parser: argparse.ArgumentParser, what: str) -> None:
-    """--out DIR (args.out) and --resume."""
+    """--out DIR (args.out), and what becomes of results that are there: --resume or --force."""
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help=what)
-    parser.add_argument(
+    there = parser.add_mutually_exclusive_group()
+    there.add_argument(
         "--resume", action="store_true", help="skip the events that are complete in DIR"
+    )
+    there.add_argument(
+        "--force", action="store_true", help="make anew what is in DIR of these events"
     )
 
 

@@ -4,7 +4,8 @@
 
 Writes <event>-tracks.csv (event_id, hit_id, track_id; 0 = on no track) for each event, and
 run.json with the time, edges, efficiency and purity of each stage. An event that cannot be read
-is reported and left out; the others go on.
+is reported and left out; the others go on. Tracks that are there are not written over: --resume
+goes on behind them, --force makes them anew.
 """
 
 import argparse
@@ -90,11 +91,13 @@ def find_all(
     from hitgraph.files import atomic_write
     from hitgraph.reconstruct import claim, reconstruct, write_summary
 
-    claim(args.out, signature, [source.name for source in sources], args.resume)
+    names = [source.name for source in sources]
+    claim(args.out, signature, names, args.resume, args.force)
     with progress(args.quiet) as bar:
         task = bar.add_task("finding tracks", total=len(sources))
         result = reconstruct(
             finder,
+            signature,
             sources,
             args.out,
             cells=cells,
@@ -102,7 +105,7 @@ def find_all(
             resume=args.resume,
             advance=lambda: bar.advance(task),
         )
-    summary = write_summary(result, signature, args.out)
+    summary = write_summary(signature, args.out)
     if args.json is not None:
         with atomic_write(args.json) as temporary:
             temporary.write_text(json.dumps(json.loads(summary.read_text())), encoding="utf-8")

@@ -18,6 +18,7 @@ from hitgraph.event.event import Event, number_of
 from hitgraph.event.source import EventSource, require_different_names
 from hitgraph.event.store import preset_of
 from hitgraph.event.trackml import read_tracks
+from hitgraph.records import require_same_event
 
 SUFFIXES = ("-tracks.csv", "-tracks.csv.gz", "-tracks.parquet")
 
@@ -158,8 +159,9 @@ def read_labels(event: Event, path: Path) -> NDArray[np.int64]:
     """(n_hits,) the track of each hit of the event as the file says, -1 for none.
 
     Hits that the file does not name are on no track. Raises InputError naming a hit_id that the
-    event does not have.
+    event does not have, and where the record beside the file is of another event of that name.
     """
+    require_same_event(path, event)
     hit_id, track_id = read_tracks(path)
     order = np.argsort(event.hits.hit_id, kind="stable")
     known = event.hits.hit_id[order]
