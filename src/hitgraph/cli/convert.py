@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
     import sys
 
     from hitgraph.cli.console import console, progress
-    from hitgraph.cli.workers import each
+    from hitgraph.processes import each
     from hitgraph.errors import InputError, SettingsError
     from hitgraph.event.source import list_events, require_different_names
 

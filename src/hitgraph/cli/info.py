@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     from dataclasses import asdict
 
     from hitgraph.cli.console import console, progress
-    from hitgraph.cli.workers import each
+    from hitgraph.processes import each
     from hitgraph.errors import InputError
     from hitgraph.event.source import list_events
     from hitgraph.event.store import read_dataset_info
