@@ -126,7 +126,9 @@ def test_dataset_info_comes_back_and_may_be_missing(tmp_path):
     assert json.loads((tmp_path / "dataset.json").read_text()) == info
 
 
-@pytest.mark.parametrize("text", ["{", "[1]"])
+@pytest.mark.parametrize(
+    "text", ["{", "[1]", "[" * 10**5, '{"preset": ["plain"]}', '{"settings": 3}', '{"events": {}}']
+)
 def test_dataset_info_that_is_no_object_is_refused(tmp_path, text):
     (tmp_path / "dataset.json").write_text(text)
     with pytest.raises(InputError, match=r"dataset\.json"):

@@ -20,8 +20,7 @@ from hitgraph.cli.arguments import add_json, positive
 from hitgraph.cli.simulation_settings import add_settings, settings_of
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
+    from hitgraph.cli.console import Table
     from hitgraph.simulate.outcome import SimulationRun
     from hitgraph.simulate.settings import SimulationSettings
 
@@ -65,7 +64,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from hitgraph.cli.console import console
+    from hitgraph.cli.console import console, say
+    from hitgraph.cli.messages import complain
     from hitgraph.errors import SettingsError
 
     if args.events is None and args.validate is None:
@@ -80,9 +80,10 @@ def run(args: argparse.Namespace) -> int:
         result = _simulate(args, settings)
         if result.done:
             out.print(_table(result, settings.preset))
-        out.print(
+        say(
             f"{len(result.done)} events written to {args.out} in {result.seconds:.0f} s, "
-            f"{len(result.skipped)} were there, {len(result.failed)} failed"
+            f"{len(result.skipped)} were there, {len(result.failed)} failed",
+            args.quiet,
         )
         failed = {f"event {number}": why for number, why in result.failed.items()}
         content |= _run_content(settings, result)
@@ -93,9 +94,8 @@ def run(args: argparse.Namespace) -> int:
         out.print(validation_table(rows, titles))
         failed |= bad
         content["validation"] = validation_content(rows, titles)
-    errors = console()
     for what, why in failed.items():
-        errors.print(f"failed: {what}: {why}", markup=False)
+        complain(f"failed {what}: {why}")
     if args.json is not None:
         _write_json(args.json, content)
     return SOME_FAILED if failed else OK
@@ -127,12 +127,10 @@ def _cores() -> int:
 
 def _table(result: "SimulationRun", preset: str) -> "Table":
     """Mean, least and most of what the new events hold and took."""
-    from rich.table import Table
+    from hitgraph.cli.console import Table
 
-    table = Table(title=f"{len(result.done)} simulated events (preset {preset})")
-    table.add_column("an event")
-    for name in ("mean", "least", "most"):
-        table.add_column(name, justify="right")
+    title = f"{len(result.done)} simulated events (preset {preset})"
+    table = Table(("an event", "mean", "least", "most"), title)
     for label, form, values in (
         ("hits", ",.0f", [one.hits for one in result.done]),
         ("cells", ",.0f", [one.cells for one in result.done]),
@@ -142,7 +140,7 @@ def _table(result: "SimulationRun", preset: str) -> "Table":
         ("megabytes", ".2f", [one.bytes / 1e6 for one in result.done]),
     ):
         mean = sum(values) / len(values)
-        table.add_row(label, *(format(value, form) for value in (mean, min(values), max(values))))
+        table.add(label, *(format(value, form) for value in (mean, min(values), max(values))))
     return table
 
 

@@ -13,14 +13,13 @@ import pyarrow.parquet
 from numpy.typing import NDArray
 
 from hitgraph.errors import InputError
-from hitgraph.event.archive import Place
 from hitgraph.event.checks import TABLES
 from hitgraph.event.detector import Detector
 from hitgraph.event.event import Event
 from hitgraph.event.field import MagneticField, named, to_json
 from hitgraph.event.modules import MADE_KEY, detector_columns
 from hitgraph.event.modules import read_detectors as read_detectors
-from hitgraph.files import atomic_write
+from hitgraph.files import atomic_write, read_json
 
 FILE_NAME = re.compile(r"(?P<event>.+)\.(?P<table>hits|cells|particles|truth)\.parquet")
 DETECTORS_NAME = "detectors.parquet"
@@ -69,17 +68,16 @@ def read_dataset_info(folder: str | Path) -> dict[str, Any]:
 
     Empty where neither does.
     """
-    place = Place(Path(folder) / INFO_NAME)
-    if not place.path.is_file():
+    place = Path(folder) / INFO_NAME
+    if not place.is_file():
         return _made(Path(folder))
-    try:
-        info = json.loads(place.read())
-    except ValueError as error:
-        raise InputError(f"{place}: is not JSON ({error}): remove it or write it again") from error
-    if not isinstance(info, dict):
-        raise InputError(
-            f"{place}: holds {type(info).__name__} where an object {{...}} is expected"
-        )
+    info = read_json(place)
+    for key, kind in (("preset", str), ("settings", dict), ("versions", dict), ("events", list)):
+        if not isinstance(info.get(key, kind()), kind):
+            raise InputError(
+                f"{place}: {key} is {type(info[key]).__name__} where {kind.__name__} is expected: "
+                "remove it or write it again"
+            )
     return info
 
 
