@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hitgraph.cli.console import Table, console, say
-from hitgraph.cli.messages import printable
+from hitgraph.text import printable
 
 NUMBER = "123,456,789.123456"
 

@@ -16,7 +16,7 @@ from rich.progress import (
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from hitgraph.cli.messages import printable
+from hitgraph.text import printable
 
 UNLIMITED = 10_000  # columns
 

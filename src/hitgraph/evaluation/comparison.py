@@ -19,6 +19,7 @@ from hitgraph.event.source import EventSource, require_different_names
 from hitgraph.event.store import preset_of
 from hitgraph.event.trackml import read_tracks
 from hitgraph.records import require_same_event
+from hitgraph.text import printable
 
 SUFFIXES = ("-tracks.csv", "-tracks.csv.gz", "-tracks.parquet")
 
@@ -117,13 +118,14 @@ def compare(
 def name_columns(folders: Sequence[Path]) -> dict[str, Path]:
     """Names that tell the folders apart: the last part of each path, more parts where needed.
 
-    Raises InputError for a folder that is given twice.
+    Control characters are written out, and bytes that are no text. Raises InputError for a folder
+    that is given twice.
     """
     full = [Path(os.path.normpath(folder.absolute())) for folder in folders]
     if len(set(full)) < len(full):
         raise InputError(f"{next(f for f in full if full.count(f) > 1)}: is given twice")
     for depth in range(1, max(len(path.parts) for path in full) + 1):
-        names = [str(Path(*path.parts[-depth:])) for path in full]
+        names = [printable(str(Path(*path.parts[-depth:]))) for path in full]
         if len(set(names)) == len(names):
             break
     return dict(zip(names, folders, strict=True))
