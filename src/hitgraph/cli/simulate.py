@@ -11,7 +11,6 @@ events; --resume goes on. With --validate, the events in OUT are set beside real
 """
 
 import argparse
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,7 +41,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--workers",
         type=positive,
         metavar="N",
-        help="processes that share the events (default: one a core, and no more than events)",
+        help="processes that share the events (default: one a core, or "
+        "SLURM_CPUS_PER_TASK, and no more than events)",
     )
     parser.add_argument(
         "--dask",
@@ -103,6 +103,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _simulate(args: argparse.Namespace, settings: "SimulationSettings") -> "SimulationRun":
     from hitgraph.cli.console import progress
+    from hitgraph.cores import usual_workers
     from hitgraph.simulate.run import simulate
 
     numbers = range(args.first, args.first + args.events)
@@ -112,17 +113,11 @@ def _simulate(args: argparse.Namespace, settings: "SimulationSettings") -> "Simu
             settings,
             args.out,
             numbers,
-            workers=args.workers or _cores(),
+            workers=args.workers or usual_workers(),
             dask=args.dask,
             resume=args.resume,
             advance=lambda: bar.advance(task),
         )
-
-
-def _cores() -> int:
-    """Cores that this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
 
 
 def _table(result: "SimulationRun", preset: str) -> "Table":
