@@ -33,6 +33,8 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
     target = Path(path)
     temporary: Path | None = None
     try:
+        if target.is_dir():
+            raise IsADirectoryError(errno.EISDIR, "it is a folder")
         stream = _is_stream(target)
         place = target if stream else Path(os.path.realpath(target))
         folder = Path(tempfile.gettempdir()) if stream else place.parent
@@ -108,9 +110,7 @@ def _is_stream(target: Path) -> bool:
         mode = target.stat().st_mode
     except OSError:
         return False
-    if stat.S_ISDIR(mode):
-        raise IsADirectoryError(errno.EISDIR, "it is a folder")
-    return not stat.S_ISREG(mode)
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
 def _pour(source: Path, target: Path) -> None:
