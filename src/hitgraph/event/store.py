@@ -13,6 +13,7 @@ import pyarrow.parquet
 from numpy.typing import NDArray
 
 from hitgraph.errors import InputError
+from hitgraph.event.archive import Place
 from hitgraph.event.checks import TABLES
 from hitgraph.event.detector import Detector
 from hitgraph.event.event import Event
@@ -100,7 +101,7 @@ def made_of(place: Place) -> dict[str, Any]:
     """What a parquet file keeps about how it was made; empty where it keeps nothing."""
     if not place.name.endswith(".parquet"):
         return {}
-    with contextlib.suppress(pa.ArrowException, OSError, ValueError, InputError):
+    with contextlib.suppress(pa.ArrowException, OSError, ValueError, RecursionError, InputError):
         notes = pyarrow.parquet.read_schema(pa.BufferReader(place.read())).metadata or {}
         made = json.loads(notes.get(MADE_KEY, b"{}"))
         return made if isinstance(made, dict) else {}
