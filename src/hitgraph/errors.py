@@ -37,3 +37,10 @@ class MissingExtraError(HitgraphError):
             f"{what} needs packages that are not installed: "
             f"install them with  pip install 'hitgraph[{extra}]'"
         )
+
+
+def reason(error: Exception) -> str:
+    """Why something that nobody foresaw went wrong, in one line."""
+    if isinstance(error, MemoryError):
+        return "ran out of memory" + (f" ({error})" if str(error) else "")
+    return f"{type(error).__name__}: {error}"

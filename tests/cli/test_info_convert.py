@@ -201,6 +201,35 @@ def test_convert_reports_a_bad_event_and_resumes(store, events, tmp_path, capsys
     assert all((out / name).stat().st_mtime_ns == time for name, time in before.items())
 
 
+def test_convert_writes_over_events_only_with_force(store, tmp_path, events, capsys):
+    out = tmp_path / "out"
+    words = ["convert", str(store), "--to", "trackml", "--out", str(out)]
+    assert main([*words, "--events", "1001", "--quiet"]) == 0
+    before = {path.name: path.stat().st_mtime_ns for path in out.iterdir()}
+    assert main(words) == 2
+    said = capsys.readouterr().err
+    assert f"{out}: holds {events[1].name} already: --resume" in said
+    assert {path.name: path.stat().st_mtime_ns for path in out.iterdir()} == before
+    assert main([*words, "--force"]) == 0
+    assert len(list_events([out])) == 3
+    assert (out / f"{events[1].name}-hits.csv").stat().st_mtime_ns > before[
+        f"{events[1].name}-hits.csv"
+    ]
+
+
+@pytest.mark.parametrize("more", [[], ["--force"], ["--resume"]])
+def test_convert_does_not_mix_detectors(store, tmp_path, make_event, capsys, more):
+    out, other = tmp_path / "out", make_event(seed=9)
+    assert main(["convert", str(store), "--to", "parquet", "--out", str(out), "--quiet"]) == 0
+    before = (out / "detectors.parquet").read_bytes()
+    write_event(other, tmp_path / "other")
+    write_detectors(replace(other.detector, half_v=other.detector.half_v * 2), tmp_path / "other")
+    words = ["convert", str(tmp_path / "other"), "--to", "parquet", "--out", str(out)]
+    assert main([*words, *more]) == 2
+    assert "detectors.parquet: is the table of another detector" in capsys.readouterr().err
+    assert (out / "detectors.parquet").read_bytes() == before
+
+
 def test_convert_cannot_start(store, tmp_path, events, capsys):
     out = ["--out", str(tmp_path / "out")]
     copy = tmp_path / "copy"

@@ -3,6 +3,7 @@
 import errno
 import json
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -45,7 +46,8 @@ def arguments(events: Path, pipeline: Path, out: Path, *more: str) -> list[str]:
 
 
 def listing(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
+    """The files in a folder, without those in its own folders."""
+    return sorted(path.name for path in folder.iterdir() if path.is_file())
 
 
 def test_a_bad_event_is_named_and_the_good_one_written(
@@ -119,6 +121,40 @@ def test_resuming_with_another_pipeline_is_refused(
     said = capsys.readouterr().err
     assert f"holds tracks of {GOOD} that {tiny_pipeline} (fingerprint " in said
     assert f"now it is {other} (fingerprint " in said
+
+
+def test_results_are_written_over_only_with_force(
+    events: Path, tiny_pipeline: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    words = arguments(events, tiny_pipeline, out, "--events", "1000", "--quiet")
+    assert main(words) == OK
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    assert main(words) == CANNOT_START
+    assert f"holds tracks of {GOOD} already: --resume" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
+    assert main([*words, "--force", "--format", "parquet"]) == OK
+    assert listing(out) == [f"{GOOD}-tracks.parquet", "run.json"]
+    with pytest.raises(SystemExit):
+        main([*words, "--force", "--resume"])
+
+
+def test_tracks_are_judged_by_the_truth_of_their_own_events_only(
+    make_event: Callable[..., Event],
+    tiny_pipeline: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    event, out = make_event(seed=4), tmp_path / "out"
+    mine = write_store(tmp_path / "mine", [event])
+    assert main(arguments(mine, tiny_pipeline, out, "--quiet")) == OK
+    other = write_store(tmp_path / "other", [replace(make_event(seed=5), name=event.name)])
+    assert main(["evaluate", str(out), "--truth", str(mine), "--quiet"]) == OK
+    page = tmp_path / "report.html"
+    for words in (["evaluate", str(out)], ["report", str(out), "--out", str(page)]):
+        assert main([*words, "--truth", str(other), "--quiet"]) == CANNOT_START
+        assert f"are tracks of another {event.name}" in capsys.readouterr().err
+    assert not page.exists()
 
 
 def test_parquet_holds_the_same_tracks(events: Path, tiny_pipeline: Path, tmp_path: Path) -> None:

@@ -59,13 +59,24 @@ def test_every_study_leaves_numbers_and_figures(study: Study, name: str) -> None
 def test_a_study_goes_on_with_the_settings_it_began_with(
     study: Study, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    _, out = study("noise", "--fractions", "0.1")
+    _, out = study("noise", "--fractions", "0.1", "--force")
     written = {path: path.stat().st_mtime_ns for path in (out / "points").glob("*event*")}
     assert len(written) == 1
     assert study("noise", "--fractions", "0.1", "--resume")[0] == OK
     assert all(path.stat().st_mtime_ns == when for path, when in written.items())
     assert study("noise", "--fractions", "0.2", "--resume")[0] == CANNOT_START
     assert "noise" in capsys.readouterr().err
+
+
+def test_a_study_goes_on_by_whatever_path_events_and_pipeline_are_given(
+    tiny_store: Path, tiny_pipeline: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = ["study", "noise", "--fractions", "0", "--events", "1000", "--out", str(tmp_path)]
+    line += ["--device", "cpu", "--threads", "1", "--quiet"]
+    assert main([*line, str(tiny_store), "--pipeline", str(tiny_pipeline)]) == OK
+    monkeypatch.chdir(tiny_store.parent)
+    pipeline = f"{Path('..') / tiny_pipeline.parent.name}/{tiny_pipeline.name}/"
+    assert main([*line, tiny_store.name, "--pipeline", pipeline, "--resume"]) == OK
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from hitgraph.event.field import constant
 from hitgraph.event.source import read_event
 from hitgraph.event.store import read_dataset_info, write_dataset_info, write_detectors
 from hitgraph.event.trackml import read_detectors
-from hitgraph.simulate import generator, simulator
+from hitgraph.simulate import generator, run, simulator
 from hitgraph.simulate.digitise import Clusters, digitise
 from hitgraph.simulate.folder import dataset_info
 from hitgraph.simulate.geometry import ENDCAP_RINGS, trackml_module_numbers
@@ -425,6 +425,22 @@ def test_two_workers_give_the_same_events_even_if_one_dies(
     assert read_dataset_info(tmp_path)["events"] == [1000, 1001, 1002, 1003]
 
 
+def test_a_start_that_made_no_event_does_not_bind_the_folder(
+    gun: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_detectors(gun.detector, tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(run, "share", lambda *_: None)  # the generators failed
+        simulate(GUN, tmp_path, [1000])
+    assert read_dataset_info(tmp_path)["events"] == []
+    other = replace(GUN, seed=GUN.seed + 1)
+    for resume in (False, True):
+        simulate(other, tmp_path, [1000], resume=resume)
+    assert read_dataset_info(tmp_path)["seed"] == other.seed
+    with pytest.raises(SettingsError, match="made with seed"):
+        simulate(GUN, tmp_path, [1001], resume=True)
+
+
 @pytest.mark.usefixtures("spawned")
 def test_interrupted_then_resumed(
     gun: Simulator, tmp_path: Path, capfd: pytest.CaptureFixture[str]
@@ -464,7 +480,7 @@ def test_interrupted_then_resumed(
     assert len(summary["events"]) + len(summary["skipped"]) == 4
     assert read_dataset_info(tmp_path)["events"] == [1000, 1001, 1002, 1004]
     assert not list(tmp_path.glob("event000001003.[hcp]*"))
-    assert "event 1003" in said.out
+    assert "event 1003" in said.err
     assert len(said.out.splitlines()) <= 3  # ACTS and Pythia are silent
 
 

@@ -38,6 +38,7 @@ from hitgraph.training.gnn import GraphLesson
 from hitgraph.training.train import STAGES, clean, train
 from hitgraph.training.tune import score_cut_of_best_tracks, with_score_cut
 
+NOTHING = ("particle_id", "weight")
 SAVED = ("weights.safetensors", "pipeline.yaml", "detectors.parquet", "windows.parquet")
 
 
@@ -394,3 +395,26 @@ def test_a_training_that_blows_up_says_so(
     with pytest.raises(HitgraphError, match=r"val_loss became .* lower filter.*learning_rate"):
         train_quietly(tiny_recipe(filter__training__epochs=1), tiny_store, tmp_path)
     assert not (tmp_path / "pipeline.yaml").exists()
+
+
+def test_events_without_weights_choose_no_cut_and_give_no_nan(
+    tiny_pipeline: Path, tiny_event: Event, tiny_store: Path, tmp_path: Path
+) -> None:
+    assert tiny_event.truth is not None
+    nothing = {name: np.zeros_like(getattr(tiny_event.truth, name)) for name in NOTHING}
+    truth = replace(tiny_event.truth, **nothing)  # noise alone has no weight
+    store = write_store(tmp_path, [replace(tiny_event, truth=truth)])
+    pipeline = Pipeline.load(tiny_pipeline)
+    weightless = list_events([store])
+    own = pipeline.recipe.tracks.score_cut
+    assert score_cut_of_best_tracks(pipeline, weightless) == {"score_cut": own}
+    weighty = list_events([tiny_store])[-1:]  # one that has weights decides
+    alone = score_cut_of_best_tracks(pipeline, weighty)
+    assert score_cut_of_best_tracks(pipeline, weighty + weightless) == alone
+
+
+def test_a_refused_start_does_not_bind_the_folder(tiny_store: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no true edge of a target particle"):
+        train_quietly(tiny_recipe(truth={"min_pt": 1e6}), tiny_store, tmp_path)
+    train_quietly(tiny_recipe(), tiny_store, tmp_path)
+    assert (tmp_path / "pipeline.yaml").is_file()

@@ -8,6 +8,7 @@ import pytest
 import torch
 from tests.trained import N_TRAIN, N_VALIDATION, tiny_recipe, train_quietly
 
+from hitgraph.errors import InputError
 from hitgraph.event.source import list_events
 from hitgraph.event.truth import true_edges
 from hitgraph.graph.hits import hits_from_event
@@ -118,3 +119,22 @@ def train_until(recipe: Any, store: Path, out: Path, line: str) -> None:
             raise KeyboardInterrupt
 
     train(recipe, list_events([store]), out, quiet=True, report=report)
+
+
+def test_events_without_triplets_are_named(trained: Path, tiny_store: Path, tmp_path: Path) -> None:
+    pipeline = Pipeline.load(trained)
+    event = list_events([tiny_store])[0].read()
+    assert event.detector is not None
+    sample = make_sample(event, event.detector, True, pipeline.recipe.truth)
+    save_sample(sample, tmp_path / "sample")
+    edges = ScoredEdges(*pipeline.build_graph(sample.hits))
+    save_edges(edges, tmp_path / "edges")
+    save_edges(edges.above(1.0), tmp_path / "none")
+    some, none = ((tmp_path / "sample", tmp_path / name) for name in ("edges", "none"))
+    stage = pipeline.recipe.triplets
+    assert stage is not None
+    lessons = TripletLessons(pipeline.recipe, stage)
+    network = TripletFilter(stage.network)
+    for events, kind in (((none, some), "training"), ((some, none), "validation")):
+        with pytest.raises(InputError, match=f"the 1 {kind} events have no triplet to judge"):
+            lessons.prepare(network, "triplet", events[:1], events[1:])

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from hitgraph.evaluation.matching import MATCHINGS, MatchingName
 from hitgraph.evaluation.metrics import MatchedMetrics, Metrics
 from hitgraph.evaluation.ratio import Ratio
+from hitgraph.text import printable
 
 NOTHING = "-"
 
@@ -73,7 +74,7 @@ def summary(columns: Mapping[str, Metrics]) -> list[Section]:
 def heading(metrics: Metrics, preset: str | None) -> str:
     """What the numbers were made on, in one line."""
     n = len(metrics.events)
-    events = f"{n} events" if n > 1 else metrics.events[0]
+    events = f"{n} events" if n > 1 else printable(metrics.events[0])
     kind = f" (preset {preset})" if preset else ""
     return (
         f"{events}{kind}, {metrics.n_hits} hits; tracks of at least {metrics.min_track_hits} hits; "

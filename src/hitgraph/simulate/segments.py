@@ -81,10 +81,10 @@ def segment_values(event: Event) -> Iterator[tuple[str, Float64, Int64]]:
         yield f"field at |z| {low}-{high} mm, T", found.field[here], found.particle[here]
     kind = np.abs(require_particles(event).particle_type[found.particle])
     for name, code in LOSERS.items():
-        for low, high in pairwise(LOSS_EDGES):
-            here = (kind == code) & (found.momentum >= low) & (found.momentum < high)
+        for least, most in pairwise(LOSS_EDGES):
+            here = (kind == code) & (found.momentum >= least) & (found.momentum < most)
             yield (
-                f"lost by {name} {low:g}-{high:g} GeV, MeV",
+                f"lost by {name} {least:g}-{most:g} GeV, MeV",
                 found.lost[here],
                 found.particle[here],
             )

@@ -53,17 +53,26 @@ def join_stage(
             is_true = are_parts_of_one(event, found.labels, pairs)
             save_tensors({"features": pairs.features, "is_true": is_true}, path)
     features, is_true = load_pairs(shop.paths("parts", [source.name for source in train]))
-    if not is_true.any():
-        shop.report("join: no particle has two tracks, there is nothing to join")
-        shop.record("join", {"true_pairs": 0})
-        return replace(pipeline, recipe=replace(pipeline.recipe, join=None)), {"true_pairs": 0}
+    check = load_pairs(shop.paths("parts", [source.name for source in validation]))
+    if not is_true.any() or not len(check[0]):
+        shop.report(
+            "join: left out, because "
+            + (
+                "the validation events have no two tracks that could be one: more of them may have"
+                if is_true.any()
+                else "no particle has two tracks, there is nothing to join"
+            )
+        )
+        facts = {"true_pairs": int(is_true.sum())}
+        shop.record("join", facts)
+        return replace(pipeline, recipe=replace(pipeline.recipe, join=None)), facts
     network.standardise.learn(features)
     lesson = JoinLesson(
         shop.recipe,
         stage,
         features,
         is_true,
-        *load_pairs(shop.paths("parts", [source.name for source in validation])),
+        *check,
     )
     merit = teach(shop, "join", network, lesson, stage.training)
     pipeline = replace(pipeline, join=network)

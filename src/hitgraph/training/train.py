@@ -21,7 +21,7 @@ from hitgraph.errors import InputError, SettingsError
 from hitgraph.event.detector import Detector
 from hitgraph.event.source import EventSource, require_different_names
 from hitgraph.event.truth import require_truth
-from hitgraph.files import atomic_write
+from hitgraph.files import atomic_write, read_json
 from hitgraph.pipeline import Pipeline, WorkingPoints, check_detector, new_networks
 from hitgraph.pipeline_files import PIPELINE_FILE
 from hitgraph.recipe import Recipe
@@ -71,7 +71,7 @@ def train(
     train_names = [source.name for source in train_sources]
     validation_names = [source.name for source in validation_sources]
     detector = _detector(train_sources[0])
-    _open(shop, [source.name for source in sources])
+    begun_here = _open(shop, [source.name for source in sources])
     if (out / PIPELINE_FILE).is_file():
         report("this training is complete")
         recalled = {stage: shop.recall(stage) for stage in STAGES}
@@ -79,13 +79,18 @@ def train(
         return Training(Pipeline.load(out), tuple(train_names), tuple(validation_names), stages)
 
     L.seed_everything(recipe.seed, verbose=False)
-    for source in train_sources:
-        # Simulated clusters are more regular than real ones.
-        _prepare_sample(shop, source, detector, generator(recipe.seed, "jitter", source.name))
-    for source in validation_sources:
-        _prepare_sample(shop, source, detector)
-    for kind, names in (("training", train_names), ("validation", validation_names)):
-        _require_true_edges(shop, kind, names)
+    try:
+        for source in train_sources:
+            # Simulated clusters are more regular than real ones.
+            _prepare_sample(shop, source, detector, generator(recipe.seed, "jitter", source.name))
+        for source in validation_sources:
+            _prepare_sample(shop, source, detector)
+        for kind, names in (("training", train_names), ("validation", validation_names)):
+            _require_true_edges(shop, kind, names)
+    except InputError:
+        if begun_here:  # so that other events or another recipe can begin in the same folder
+            shutil.rmtree(shop.folder)
+        raise
 
     networks = new_networks(recipe)
     join = networks.pop("join", None)  # untrained, it would spoil the tracks of the stages before
@@ -138,9 +143,9 @@ def _split(
     return list(sources[:n_train]), list(sources[n_train : n_train + n_validation])
 
 
-def _open(shop: Workshop, event_names: list[str]) -> None:
+def _open(shop: Workshop, event_names: list[str]) -> bool:
     """Refuse a folder with a pipeline, or one that another training has begun, or this one
-    without --resume."""
+    without --resume; whether the training begins now."""
     identity = {"recipe": to_dict(shop.recipe), "events": event_names}
     path = shop.folder / "identity.json"
     if not path.is_file():
@@ -152,18 +157,19 @@ def _open(shop: Workshop, event_names: list[str]) -> None:
             temporary.write_text(json.dumps(identity))
         with atomic_write(shop.folder / "recipe.yaml") as temporary:
             temporary.write_text(yaml.safe_dump(identity["recipe"], sort_keys=False))
-        return
+        return True
     if not shop.resume:
         raise SettingsError(
             f"{shop.out}: a training was begun here: go on with --resume, or name another --out"
         )
-    begun = json.loads(path.read_text())
+    begun = read_json(path)
     # Parsed, so that a key which a later version added with a default makes no difference.
-    if begun["events"] != event_names or parse(Recipe, begun["recipe"]) != shop.recipe:
+    if begun.get("events") != event_names or parse(Recipe, begun.get("recipe")) != shop.recipe:
         raise SettingsError(
             f"{shop.out}: was begun with another recipe or other events "
             f"(see {shop.folder / 'recipe.yaml'}): resume with those, or name another --out"
         )
+    return False
 
 
 def _detector(source: EventSource) -> Detector:

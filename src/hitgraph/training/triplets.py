@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
+from hitgraph.errors import InputError
 from hitgraph.event.truth import SKIP, edge_labels
 from hitgraph.graph.triplets import (
     TripletFilter,
@@ -74,18 +75,18 @@ class TripletLessons:
     ) -> RowLesson:
         """The lesson of the part "triplet" or "edge"; the latter needs a taught triplet network."""
         draw = self._triplets if part == "triplet" else self._edges
-        rows, y, weight = (
-            torch.cat(each)
-            for each in zip(*(draw(network, event) for event in events), strict=True)
-        )
-        check = zip(*(draw(network, event) for event in validation), strict=True)
+        drawn = []
+        for kind, some in (("training", events), ("validation", validation)):
+            each = zip(*(draw(network, event) for event in some), strict=True)
+            rows, y, weight = (torch.cat(parts) for parts in each)
+            if not len(rows):
+                raise InputError(
+                    f"the {len(some)} {kind} events have no {part} to judge: take other or more "
+                    "events, or leave the section triplets out of the recipe"
+                )
+            drawn.append((rows, y, weight))
         return RowLesson(
-            f"triplets/{part}",
-            self.recipe.seed,
-            rows,
-            y,
-            weight,
-            rows_batch(*(torch.cat(each) for each in check)),
+            f"triplets/{part}", self.recipe.seed, *drawn[0], validation=rows_batch(*drawn[1])
         )
 
     def _triplets(self, network: TripletFilter, event: Event) -> tuple[Tensor, Tensor, Tensor]:

@@ -1,16 +1,20 @@
 """Choosing the score cuts of the track builder and of the joining on validation events."""
 
 import contextlib
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import torch
 
 from hitgraph.errors import SettingsError
 from hitgraph.evaluation.metrics import evaluate
 from hitgraph.event.source import EventSource
 from hitgraph.pipeline import Pipeline
+
+Scores = dict[float, list[float]]  # TrackML score of each event by cut, NaN without weights
 
 JOIN_CUTS = (0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998)
 CUTS = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
@@ -25,15 +29,14 @@ def with_score_cut(pipeline: Pipeline, cut: float) -> Pipeline:
 def score_cut_of_best_tracks(pipeline: Pipeline, sources: Sequence[EventSource]) -> dict[str, Any]:
     """The score cut with the highest TrackML score on validation events, and that score."""
     choices = _with_each_cut(pipeline)
-    totals = dict.fromkeys(choices, 0.0)
+    scores: Scores = {cut: [] for cut in choices}
     for source in sources:
         event = source.read(cells=pipeline.recipe.clusters)
         found = pipeline.run(event)
         for cut, choice in choices.items():
             labels = choice.build_tracks(found.hits, found.edges, found.scores)
-            totals[cut] += evaluate(event, labels.numpy()).score / len(sources)
-    best = max(totals, key=lambda cut: totals[cut])
-    return {"score_cut": best, "trackml_score": totals[best]}
+            scores[cut].append(evaluate(event, labels.numpy()).score)
+    return _best(scores, pipeline.recipe.tracks.score_cut)
 
 
 def with_join_cut(pipeline: Pipeline, cut: float) -> Pipeline:
@@ -49,7 +52,7 @@ def join_cut_of_best_tracks(pipeline: Pipeline, sources: Sequence[EventSource]) 
     """The cut of the joining with the highest TrackML score, and that score."""
     assert pipeline.recipe.join is not None
     cuts = sorted({pipeline.recipe.join.network.score_cut, *JOIN_CUTS})
-    totals = dict.fromkeys(cuts, 0.0)
+    scores: Scores = {cut: [] for cut in cuts}
     for source in sources:
         event = source.read(cells=pipeline.recipe.clusters)
         found = replace(pipeline, join=None).run(event)
@@ -57,9 +60,21 @@ def join_cut_of_best_tracks(pipeline: Pipeline, sources: Sequence[EventSource]) 
         with torch.inference_mode():
             for cut in cuts:
                 labels = with_join_cut(pipeline, cut).join_parts(found.hits, parts)
-                totals[cut] += evaluate(event, labels.numpy()).score / len(sources)
-    best = max(cuts, key=lambda cut: totals[cut])
-    return {"score_cut": best, "trackml_score": totals[best]}
+                scores[cut].append(evaluate(event, labels.numpy()).score)
+    return _best(scores, pipeline.recipe.join.network.score_cut)
+
+
+def _best(scores: Scores, own: float) -> dict[str, Any]:
+    """The cut with the highest mean score, and that; the recipe's `own` where no event has one."""
+    means = {
+        cut: float(np.mean(known))
+        for cut, values in scores.items()
+        if (known := [value for value in values if not math.isnan(value)])
+    }
+    if not means:
+        return {"score_cut": own}
+    best = max(means, key=lambda cut: means[cut])
+    return {"score_cut": best, "trackml_score": means[best]}
 
 
 def _with_each_cut(pipeline: Pipeline) -> dict[float, Pipeline]:

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from hitgraph.errors import HitgraphError, InputError
-from hitgraph.files import atomic_write
+from hitgraph.files import atomic_write, read_json
 from hitgraph.pipeline import Pipeline
 from hitgraph.recipe import Recipe
 from hitgraph.training.fit import Lesson, fit
@@ -46,7 +46,7 @@ class Workshop:
     def recall(self, stage: str) -> dict[str, Any] | None:
         """What a finished stage recorded, None while it is unfinished."""
         path = self.folder / stage / "done.json"
-        return json.loads(path.read_text()) if path.is_file() else None
+        return read_json(path) if path.is_file() else None
 
     def record(self, stage: str, facts: dict[str, Any]) -> None:
         with atomic_write(self.folder / stage / "done.json") as temporary:
@@ -89,7 +89,7 @@ def read_back(shop: Workshop, name: str, network: nn.Module) -> dict[str, Any]:
     """Give a network the weights of its finished training; returns its figures of merit."""
     network.load_state_dict(load_file(shop.path(name, "network")))
     network.eval()
-    return dict(json.loads((shop.folder / name / "merit.json").read_text()))
+    return read_json(shop.folder / name / "merit.json")
 
 
 def cut_at_efficiency(scores: Tensor, efficiency: float) -> float:
