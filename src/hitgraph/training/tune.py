@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from hitgraph.errors import SettingsError
-from hitgraph.evaluation.metrics import evaluate
+from hitgraph.evaluation.metrics import Metrics, combine, evaluate
 from hitgraph.event.source import EventSource
 from hitgraph.pipeline import Pipeline
 
@@ -23,17 +23,16 @@ def with_score_cut(pipeline: Pipeline, cut: float) -> Pipeline:
 
 
 def score_cut_of_best_tracks(pipeline: Pipeline, sources: Sequence[EventSource]) -> dict[str, Any]:
-    """The score cut with the highest TrackML score on validation events, and that score."""
+    """The score cut with the highest TrackML score on validation events, and both scores."""
     choices = _with_each_cut(pipeline)
-    totals = dict.fromkeys(choices, 0.0)
+    found_with: dict[float, list[Metrics]] = {cut: [] for cut in choices}
     for source in sources:
         event = source.read(cells=pipeline.recipe.clusters)
         found = pipeline.run(event)
         for cut, choice in choices.items():
             labels = choice.build_tracks(found.hits, found.edges, found.scores)
-            totals[cut] += evaluate(event, labels.numpy()).score / len(sources)
-    best = max(totals, key=lambda cut: totals[cut])
-    return {"score_cut": best, "trackml_score": totals[best]}
+            found_with[cut].append(evaluate(event, labels.numpy()))
+    return _best(found_with)
 
 
 def with_join_cut(pipeline: Pipeline, cut: float) -> Pipeline:
@@ -46,10 +45,10 @@ def with_join_cut(pipeline: Pipeline, cut: float) -> Pipeline:
 
 
 def join_cut_of_best_tracks(pipeline: Pipeline, sources: Sequence[EventSource]) -> dict[str, Any]:
-    """The cut of the joining with the highest TrackML score, and that score."""
+    """The cut of the joining with the highest TrackML score, and both scores."""
     assert pipeline.recipe.join is not None
     cuts = sorted({pipeline.recipe.join.network.score_cut, *JOIN_CUTS})
-    totals = dict.fromkeys(cuts, 0.0)
+    found_with: dict[float, list[Metrics]] = {cut: [] for cut in cuts}
     for source in sources:
         event = source.read(cells=pipeline.recipe.clusters)
         found = replace(pipeline, join=None).run(event)
@@ -57,9 +56,19 @@ def join_cut_of_best_tracks(pipeline: Pipeline, sources: Sequence[EventSource]) 
         with torch.inference_mode():
             for cut in cuts:
                 labels = with_join_cut(pipeline, cut).join_parts(found.hits, parts)
-                totals[cut] += evaluate(event, labels.numpy()).score / len(sources)
-    best = max(cuts, key=lambda cut: totals[cut])
-    return {"score_cut": best, "trackml_score": totals[best]}
+                found_with[cut].append(evaluate(event, labels.numpy()))
+    return _best(found_with)
+
+
+def _best(found_with: dict[float, list[Metrics]]) -> dict[str, Any]:
+    """The cut with the highest score, and both scores with it."""
+    together = {cut: combine(metrics) for cut, metrics in found_with.items()}
+    best = max(together, key=lambda cut: together[cut].score)
+    return {
+        "score_cut": best,
+        "trackml_score": together[best].score,
+        "trackml_score_primaries": together[best].score_primaries,
+    }
 
 
 def _with_each_cut(pipeline: Pipeline) -> dict[float, Pipeline]:
