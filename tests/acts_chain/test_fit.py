@@ -121,11 +121,15 @@ def test_pieces_at_the_ends_of_the_solenoid_are_fitted_without_bias() -> None:
 
 
 def test_the_ckf_searches_in_the_event_s_field(event: Event) -> None:
-    assert (Ckf().run(event).labels == Ckf(field=solenoid()).run(event).labels).all()
-    turned = replace(event, field=solenoid(-1))  # which is not how it was
-    assert (Ckf().run(turned).labels == Ckf(field=solenoid(-1)).run(event).labels).all()
-    right, wrong = (evaluate(event, Ckf().run(one).labels).score for one in (event, turned))
-    assert wrong < 0.5 * right
+    """In 9 T, which no event had, ACTS refuses to look for seeds of 0.5 GeV."""
+    np.testing.assert_array_equal(
+        Ckf().run(event).labels, Ckf(field=solenoid()).run(replace(event, field=None)).labels
+    )
+    strong = replace(event, field=constant(9))
+    for finder, taken in ((Ckf(), strong), (Ckf(field=constant(9)), event)):
+        with pytest.raises(InputError, match=r"event000001000: ACTS gave up on this event .*minPt"):
+            finder.run(taken)
+    Ckf(field=solenoid()).run(strong)
 
 
 def test_in_a_field_turned_around_it_finds_as_much(event: Event) -> None:
@@ -136,11 +140,6 @@ def test_in_a_field_turned_around_it_finds_as_much(event: Event) -> None:
     turned = Simulator(settings).event(1000)
     scores = [evaluate(one, Ckf().run(one).labels).score for one in (event, turned)]
     assert scores[1] == pytest.approx(scores[0], abs=0.05)
-
-
-def test_a_field_that_acts_cannot_search_in_is_one_error(event: Event) -> None:
-    with pytest.raises(InputError, match=r"event000001000: ACTS gave up on this event .*minPt"):
-        Ckf(field=constant(9)).run(event)
 
 
 def test_where_no_track_can_be_fitted_there_are_none(event: Event) -> None:

@@ -34,6 +34,7 @@ def test_quality_of_several_events_is_that_of_all_their_particles(
     assert (quality.technical["0.5"].passed, quality.technical["0.5"].total) == (4, 5)
     assert (quality.purity.passed, quality.purity.total) == (4, 4)
     assert quality.score == pytest.approx((1 + 2 / 3) / 2, abs=1e-6)
+    assert quality.score_primaries == pytest.approx(quality.score)  # all particles are
     assert quality.noise == pytest.approx(2 / 32)
     assert quality.n_hits == (14, 18)
     assert sum(quality.by_pt.passed) == 4

@@ -1,4 +1,4 @@
-"""Compare folders of tracks with the truth: efficiency, purity, fakes, duplicates, TrackML score.
+"""Compare folders of tracks with the truth: efficiency, purity, fakes, duplicates, scores.
 
 Tracks are files EVENT-tracks.csv or EVENT-tracks.parquet as `hitgraph reconstruct` writes them;
 several folders stand side by side, one column each, over the same events.

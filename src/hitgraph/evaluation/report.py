@@ -91,7 +91,7 @@ def write_report(comparison: Comparison, event: Event, path: Path) -> tuple[Prob
             f"Event display: {printable(event.name)}",
             "Stiff particles with at least five hits in a part of the event chosen so that tracks "
             "can be told apart. Fake tracks are shown when they look as stiff, by the circle "
-            "through three of their hits in 2 T.",
+            "through three of their hits in the event's field.",
             _displays(comparison, event, pictures),
         ),
     ]

@@ -45,7 +45,11 @@ def summary(columns: Mapping[str, Metrics]) -> list[Section]:
         Section(
             "",
             (
-                row("TrackML score", lambda m: with_error(m.score, m.score_error)),
+                row("score", lambda m: with_error(m.score, m.score_error)),
+                row(
+                    "score, primaries",
+                    lambda m: with_error(m.score_primaries, m.score_primaries_error),
+                ),
                 row(f"tracks of at least {first.min_track_hits} hits", lambda m: str(m.n_tracks)),
                 row("hits on tracks", lambda m: percent(Ratio(m.n_hits_on_tracks, m.n_hits))),
             ),

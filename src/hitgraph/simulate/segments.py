@@ -76,18 +76,15 @@ def segment_values(event: Event) -> Iterator[tuple[str, Float64, Int64]]:
     """Name of each quantity, its value (n,) in every segment that counts, and whose it is (n,)."""
     found = segments(event)
     straight = (found.momentum > MIN_MOMENTUM) & (found.length > MIN_LENGTH)
-    for low, high in pairwise(FIELD_EDGES):
-        here = straight & (found.z >= low) & (found.z < high)
-        yield f"field at |z| {low}-{high} mm, T", found.field[here], found.particle[here]
+    for near, far in pairwise(FIELD_EDGES):
+        here = straight & (found.z >= near) & (found.z < far)
+        yield f"field at |z| {near}-{far} mm, T", found.field[here], found.particle[here]
     kind = np.abs(require_particles(event).particle_type[found.particle])
     for name, code in LOSERS.items():
-        for least, most in pairwise(LOSS_EDGES):
-            here = (kind == code) & (found.momentum >= least) & (found.momentum < most)
-            yield (
-                f"lost by {name} {least:g}-{most:g} GeV, MeV",
-                found.lost[here],
-                found.particle[here],
-            )
+        for low, high in pairwise(LOSS_EDGES):
+            here = (kind == code) & (found.momentum >= low) & (found.momentum < high)
+            title = f"lost by {name} {low:g}-{high:g} GeV, MeV"
+            yield title, found.lost[here], found.particle[here]
 
 
 def median_with_error(values: Float64, particle: Int64) -> tuple[float, float]:
