@@ -40,9 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from hitgraph.cli.console import progress, say
     from hitgraph.cli.messages import complain
-    from hitgraph.processes import each
     from hitgraph.errors import InputError, SettingsError
     from hitgraph.event.source import list_events, require_different_names
+    from hitgraph.processes import each
 
     set_verbosity(args)
     if args.gzip and args.to != "trackml":

@@ -41,11 +41,11 @@ def run(args: argparse.Namespace) -> int:
 
     from hitgraph.cli.console import console, progress, say
     from hitgraph.cli.messages import complain
-    from hitgraph.processes import each
     from hitgraph.errors import InputError
     from hitgraph.event.source import list_events
     from hitgraph.event.store import read_dataset_info
     from hitgraph.files import atomic_write
+    from hitgraph.processes import each
 
     set_verbosity(args)
     sources = list_events(args.paths, args.detectors, args.events)
