@@ -23,9 +23,9 @@ from hitgraph.devices import find_precision
 from hitgraph.errors import SettingsError
 from hitgraph.event.event import Event
 from hitgraph.event.source import list_events, read_event
+from hitgraph.observe import Observer
 from hitgraph.pipeline import Pipeline
 from hitgraph.pipeline_files import shipped_pipelines
-from hitgraph.records import Observer
 
 SMALL = 64  # numbers that may be read at once, as a scalar is
 TO_HOST = ("cpu", "numpy", "__array__", "__dlpack__")

@@ -23,6 +23,7 @@ from hitgraph.devices import find_device
 from hitgraph.errors import HitgraphError, InputError, SettingsError
 from hitgraph.evaluation.judging import Judged
 from hitgraph.event.event import CellTable, Event, HitTable, TruthTable
+from hitgraph.event.field import solenoid
 from hitgraph.event.source import list_events
 from hitgraph.hits.columns import FEATURES, HIT_COLUMNS, HitColumn
 from hitgraph.pipeline import Pipeline
@@ -239,6 +240,25 @@ def test_events_of_another_detector_are_refused(tiny_pipeline: Path, unseen: Eve
     moved[17, 2] += 0.3
     with pytest.raises(InputError, match=r"lies 0\.3 mm from where .* --detectors"):
         pipeline.run(other_detector(unseen, centre=moved))
+
+
+def test_events_in_another_field_are_warned_of_once(
+    tiny_pipeline: Path, unseen: Event, caplog: pytest.LogCaptureFixture
+) -> None:
+    untold = Pipeline.load(tiny_pipeline)
+    taught = untold.rebuilt(detector=replace(untold.detector, field=solenoid(0.71)))
+    turned = replace(unseen, field=solenoid(-0.71))
+    for pipeline, event in (
+        (taught, replace(unseen, field=solenoid(0.71))),
+        (taught, replace(unseen, field=None)),
+        (untold, turned),
+    ):
+        pipeline.run(event)
+    assert not caplog.records
+    found = [taught.run(turned), taught.run(turned)]
+    (said,) = caplog.messages
+    assert "in the field solenoid:-0.71, but the pipeline was taught in solenoid:0.71" in said
+    np.testing.assert_array_equal(found[0].labels, found[1].labels)
 
 
 def test_the_same_detector_read_from_another_file_is_fine(

@@ -2,6 +2,7 @@
 
 import errno
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,11 +11,14 @@ import pytest
 
 from hitgraph.errors import HitgraphError, SettingsError
 from hitgraph.evaluation.run_summary import read_run
+from hitgraph.event.event import Event
 from hitgraph.event.source import EventSource, list_events
 from hitgraph.event.trackml import read_tracks
+from hitgraph.observe import StageRecord
 from hitgraph.pipeline import Pipeline
 from hitgraph.reconstruct import (
     EventRun,
+    Found,
     Run,
     Signature,
     claim,
@@ -24,7 +28,6 @@ from hitgraph.reconstruct import (
     tracks_path,
     write_summary,
 )
-from hitgraph.records import StageRecord
 
 TINY = Signature("tiny", "0123456789abcdef")
 OTHER = Signature("other", "fedcba9876543210")
@@ -42,14 +45,20 @@ def sources(tiny_store: Path) -> list[EventSource]:
 
 
 def listing(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
+    """The files in a folder, without those in its own folders."""
+    return sorted(path.name for path in folder.iterdir() if path.is_file())
+
+
+def noted(folder: Path) -> list[str]:
+    """Events with a record."""
+    return sorted(path.stem for path in (folder / "records").iterdir())
 
 
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
 def test_every_hit_is_written_once_with_its_track(
     pipeline: Pipeline, sources: list[EventSource], tmp_path: Path, suffix: str
 ) -> None:
-    run = reconstruct(pipeline, sources, tmp_path, suffix=suffix)
+    run = reconstruct(pipeline, TINY, sources, tmp_path, suffix=suffix)
     assert [entry.event for entry in run.done] == [source.name for source in sources]
     assert (run.failed, run.skipped, run.interrupted) == ({}, (), False)
     assert listing(tmp_path) == [f"{source.name}-tracks.{suffix}" for source in sources]
@@ -83,7 +92,7 @@ def test_a_bad_event_is_noted_and_the_others_go_on(
     (tmp_path / "bad").mkdir()
     mixed = spoil(sources, 1, tmp_path / "bad")
     seen = []
-    run = reconstruct(pipeline, mixed, tmp_path / "out", advance=lambda: seen.append(1))
+    run = reconstruct(pipeline, TINY, mixed, tmp_path / "out", advance=lambda: seen.append(1))
     assert [entry.event for entry in run.done] == [sources[0].name, sources[2].name]
     assert list(run.failed) == [sources[1].name]
     assert f"{sources[1].name}.hits.parquet" in run.failed[sources[1].name]
@@ -94,48 +103,155 @@ def test_a_bad_event_is_noted_and_the_others_go_on(
 def test_resuming_skips_what_is_there(
     pipeline: Pipeline, sources: list[EventSource], tmp_path: Path
 ) -> None:
-    reconstruct(pipeline, sources[:2], tmp_path)
+    reconstruct(pipeline, TINY, sources[:2], tmp_path)
     before = [(tmp_path / name).stat().st_mtime_ns for name in listing(tmp_path)]
-    run = reconstruct(pipeline, sources, tmp_path, resume=True)
+    run = reconstruct(pipeline, TINY, sources, tmp_path, resume=True)
     assert run.skipped == (sources[0].name, sources[1].name)
     assert [entry.event for entry in run.done] == [sources[2].name]
     assert [(tmp_path / name).stat().st_mtime_ns for name in listing(tmp_path)][:2] == before
     # another format is another file
-    assert len(reconstruct(pipeline, sources, tmp_path, suffix="parquet", resume=True).done) == 3
+    assert (
+        len(reconstruct(pipeline, TINY, sources, tmp_path, suffix="parquet", resume=True).done) == 3
+    )
 
 
 def test_tracks_of_two_pipelines_do_not_mix(
     pipeline: Pipeline, sources: list[EventSource], tmp_path: Path
 ) -> None:
     names = [source.name for source in sources]
-    claim(tmp_path, TINY, names, resume=False)
-    run = reconstruct(pipeline, sources[:2], tmp_path)  # and is killed before its summary
+    claim(tmp_path, TINY, names)
+    reconstruct(pipeline, TINY, sources[:2], tmp_path)  # and is killed before its summary
     before = listing(tmp_path)
     with pytest.raises(SettingsError, match=r"1 more events that tiny \(.*now it is other \("):
         claim(tmp_path, OTHER, names, resume=True)
     with pytest.raises(SettingsError, match=f"holds tracks of {names[1]} that tiny"):
-        claim(tmp_path, OTHER, names[:1], resume=False)  # the second would stay
+        claim(tmp_path, OTHER, names[:1], force=True)  # the second would stay
     assert listing(tmp_path) == before
-    claim(tmp_path, TINY, names, resume=True)
-    write_summary(run, TINY, tmp_path)
     claim(tmp_path, TINY, names, resume=True)
     summary = read_run(tmp_path)
     assert summary is not None
     assert summary.n_events == 2
-    claim(tmp_path, OTHER, names, resume=False)  # all are made anew
+    claim(tmp_path, OTHER, names, force=True)  # all are made anew
     assert json.loads((tmp_path / "run.json").read_text())["events"] == []
+    assert read_run(tmp_path) is None
+    assert listing(tmp_path) == ["run.json"]
+
+
+@pytest.mark.parametrize("signature", [TINY, OTHER], ids=["same", "other"])
+def test_tracks_are_written_over_only_when_asked_to(
+    pipeline: Pipeline, sources: list[EventSource], tmp_path: Path, signature: Signature
+) -> None:
+    names = [source.name for source in sources]
+    claim(tmp_path, TINY, names[:2])
+    reconstruct(pipeline, TINY, sources[:2], tmp_path)
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    with pytest.raises(SettingsError, match=r"1 more events already: --resume .* --force makes"):
+        claim(tmp_path, signature, names)
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+    claim(tmp_path, signature, names, force=True)
+    assert listing(tmp_path) == ["run.json"]
+    assert noted(tmp_path) == []
+
+
+def test_a_start_that_was_refused_or_found_nothing_does_not_bind_the_folder(
+    tmp_path: Path,
+) -> None:
+    claim(tmp_path, TINY, ["event1"])
+    claim(tmp_path, OTHER, ["event1"])
+    claim(tmp_path, TINY, ["event1"], resume=True)
+
+
+def test_tracks_without_a_record_are_made_again_on_resuming(
+    pipeline: Pipeline, sources: list[EventSource], tmp_path: Path
+) -> None:
+    """A run that was killed between the two files of an event."""
+    names = [source.name for source in sources]
+    reconstruct(pipeline, TINY, sources[:2], tmp_path)
+    tracks = tracks_path(tmp_path, names[0], "csv")
+    before = tracks.read_bytes()
+    (tmp_path / "records" / f"{names[0]}.json").unlink()
+    run = reconstruct(pipeline, TINY, sources, tmp_path, resume=True)
+    assert [entry.event for entry in run.done] == [names[0], names[2]]
+    assert tracks.read_bytes() == before
+    assert noted(tmp_path) == names
+
+
+def test_what_two_processes_did_is_in_one_summary(
+    pipeline: Pipeline, sources: list[EventSource], tmp_path: Path
+) -> None:
+    names = [source.name for source in sources]
+    claim(tmp_path, TINY, names[:2])
+    reconstruct(pipeline, TINY, sources[:2], tmp_path)
+    claim(tmp_path, TINY, names[2:])
+    reconstruct(pipeline, TINY, sources[2:], tmp_path)
+    write_summary(TINY, tmp_path)
+    written = (tmp_path / "run.json").read_text()
+    write_summary(TINY, tmp_path)  # the other one ends
+    content = json.loads(written)
+    assert [entry["event"] for entry in content["events"]] == names
+    assert json.loads((tmp_path / "run.json").read_text())["events"] == content["events"]
+
+
+class Breaks:
+    """A track finder that goes wrong at one event."""
+
+    def __init__(self, pipeline: Pipeline, event: str, error: Exception) -> None:
+        self.pipeline, self.event, self.error = pipeline, event, error
+
+    def run(self, event: Event) -> Found:
+        if event.name == self.event:
+            raise self.error
+        return self.pipeline.run(event)
+
+
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [
+        (MemoryError(), "ran out of memory"),
+        (RuntimeError("cannot allocate memory"), "RuntimeError: cannot allocate memory"),
+        (OverflowError("too large"), "OverflowError: too large"),
+    ],
+)
+def test_what_nobody_foresaw_costs_its_event_only(
+    pipeline: Pipeline, sources: list[EventSource], tmp_path: Path, error: Exception, why: str
+) -> None:
+    bad = sources[1].name
+    run = reconstruct(Breaks(pipeline, bad, error), TINY, sources, tmp_path)
+    assert run.failed == {bad: why}
+    assert [entry.event for entry in run.done] == [sources[0].name, sources[2].name]
+    write_summary(TINY, tmp_path)
+    assert json.loads((tmp_path / "run.json").read_text())["failed"] == {bad: why}
+    again = reconstruct(pipeline, TINY, sources, tmp_path, resume=True)
+    assert [entry.event for entry in again.done] == [bad]
+    write_summary(TINY, tmp_path)
+    assert json.loads((tmp_path / "run.json").read_text())["failed"] == {}
+
+
+def test_an_event_number_beyond_64_bits_costs_its_event_only(
+    pipeline: Pipeline, sources: list[EventSource], tmp_path: Path
+) -> None:
+    long = f"event{2**63}"
+    for _, place in sources[0].files:
+        copy = tmp_path / place.path.name.replace(sources[0].name, long)
+        copy.write_bytes(place.path.read_bytes())
+    detectors = sources[0].path.parent / "detectors.parquet"
+    (tmp_path / "detectors.parquet").write_bytes(detectors.read_bytes())
+    run = reconstruct(pipeline, TINY, [*list_events([tmp_path]), sources[1]], tmp_path / "out")
+    assert f"its number, {2**63}, is above" in run.failed[long]
+    assert [entry.event for entry in run.done] == [sources[1].name]
 
 
 def test_tracks_that_nobody_signed_are_not_resumed(
     pipeline: Pipeline, sources: list[EventSource], tmp_path: Path
 ) -> None:
-    reconstruct(pipeline, sources[:1], tmp_path)
+    reconstruct(pipeline, TINY, sources[:1], tmp_path)
+    shutil.rmtree(tmp_path / "records")
     with pytest.raises(SettingsError, match=r"no run.json that says what made them"):
         claim(tmp_path, TINY, [source.name for source in sources], resume=True)
 
 
 def failing(monkeypatch: pytest.MonkeyPatch, at: int, error: BaseException) -> None:
-    """Writing the tracks of the event number `at` stops half-way."""
+    """Writing the tracks of the event number `at` stops half-way; records are written as text."""
     original, count = Path.write_bytes, iter(range(100))
 
     def write_bytes(self: Path, data: bytes) -> int:
@@ -155,12 +271,13 @@ def test_ctrl_c_in_the_middle_of_writing_leaves_whole_files_and_their_summary(
 ) -> None:
     with monkeypatch.context() as patch:
         failing(patch, 1, KeyboardInterrupt())
-        run = reconstruct(pipeline, sources, tmp_path)
+        run = reconstruct(pipeline, TINY, sources, tmp_path)
     assert run.interrupted
     assert [entry.event for entry in run.done] == [sources[0].name]
     assert listing(tmp_path) == [f"{sources[0].name}-tracks.csv"]
-    write_summary(run, TINY, tmp_path)
-    write_summary(reconstruct(pipeline, sources, tmp_path, resume=True), TINY, tmp_path)
+    write_summary(TINY, tmp_path)
+    reconstruct(pipeline, TINY, sources, tmp_path, resume=True)
+    write_summary(TINY, tmp_path)
     content = json.loads((tmp_path / "run.json").read_text())
     assert [entry["event"] for entry in content["events"]] == [s.name for s in sources]
 
@@ -173,15 +290,15 @@ def test_a_full_disk_stops_the_run_with_nothing_half_written(
 ) -> None:
     failing(monkeypatch, 1, OSError(errno.ENOSPC, "No space left on device"))
     with pytest.raises(HitgraphError, match=f"{sources[1].name}-tracks.csv: the disk is full"):
-        reconstruct(pipeline, sources, tmp_path)
+        reconstruct(pipeline, TINY, sources, tmp_path)
     assert listing(tmp_path) == [f"{sources[0].name}-tracks.csv"]
 
 
 def test_the_summary_holds_what_a_report_needs(
     pipeline: Pipeline, sources: list[EventSource], tmp_path: Path
 ) -> None:
-    run = reconstruct(pipeline, sources[:2], tmp_path)
-    write_summary(run, TINY, tmp_path)
+    run = reconstruct(pipeline, TINY, sources[:2], tmp_path)
+    write_summary(TINY, tmp_path)
     content = json.loads((tmp_path / "run.json").read_text())
     assert content["pipeline"] == "tiny"
     assert 1e7 < content["peak_memory_bytes"] <= peak_memory() < 1e12
@@ -200,7 +317,8 @@ def test_a_damaged_summary_is_replaced(
     pipeline: Pipeline, sources: list[EventSource], tmp_path: Path, damage: str
 ) -> None:
     (tmp_path / "run.json").write_text(damage)
-    write_summary(reconstruct(pipeline, sources[:1], tmp_path), TINY, tmp_path)
+    reconstruct(pipeline, TINY, sources[:1], tmp_path)
+    write_summary(TINY, tmp_path)
     content = json.loads((tmp_path / "run.json").read_text())
     assert [entry["event"] for entry in content["events"]] == [sources[0].name]
 
@@ -208,7 +326,7 @@ def test_a_damaged_summary_is_replaced(
 def test_stage_numbers_are_means_over_the_events_that_know_them() -> None:
     def entry(seconds: float, edges: int, efficiency: float | None) -> EventRun:
         stages = (StageRecord("features", 1.0), StageRecord("graph", seconds, edges, efficiency))
-        return EventRun("event", 10, 2, 0.1, stages)
+        return EventRun("event", 10, "digest", 2, 0.1, stages)
 
     run = Run((entry(1.0, 10, 0.5), entry(3.0, 30, None)), {}, ())
     features, graph = stage_means(run)

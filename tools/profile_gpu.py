@@ -15,8 +15,8 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 from hitgraph.event.source import list_events
+from hitgraph.observe import Observer
 from hitgraph.pipeline import Pipeline
-from hitgraph.records import Observer
 
 ROWS = 12  # operations a stage
 

@@ -1,9 +1,11 @@
 """A trained pipeline: a list of stages, each a function of what the ones before it leave."""
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,7 +18,9 @@ from hitgraph.devices import find_device, find_precision
 from hitgraph.errors import InputError, SettingsError
 from hitgraph.event.detector import Detector
 from hitgraph.event.event import Event
+from hitgraph.event.positions import check_positions
 from hitgraph.hits import Hits, hits_from_event
+from hitgraph.observe import Observer, StageRecord
 from hitgraph.pipeline_files import (
     TENSORS_FILE,
     Content,
@@ -25,9 +29,10 @@ from hitgraph.pipeline_files import (
     write_folder,
 )
 from hitgraph.recipe import START, Recipe
-from hitgraph.records import Observer, StageRecord
 from hitgraph.stage import Context, Stage, gives_of
 from hitgraph.state import State
+
+_log = logging.getLogger(__name__)
 
 CENTRE_TOLERANCE = 0.1  # mm, between an event's module table and the pipeline's
 
@@ -138,6 +143,7 @@ class Pipeline:
         not taken with the pipeline's detector.
         """
         check_detector(event, self.detector)
+        warn_of_other_field(event, self.detector)
         wanted = self._wanted(keep)
         timer, kept = Timer(self.device), {}
         everyone = (*observers, timer)
@@ -226,9 +232,15 @@ class Timer(Observer):
 
 
 def check_detector(event: Event, detector: Detector) -> None:
-    """Raise InputError where the event's own module table is not that of `detector`."""
+    """Raise InputError where the event's own module table is not that of `detector`.
+
+    An event without a table has its hits held against `detector`.
+    """
     own = event.detector
-    if own is None or own is detector:
+    if own is None:
+        check_positions(event, event.name, detector)
+        return
+    if own is detector:
         return
     if own.n_modules != detector.n_modules or not np.array_equal(
         own.layer_keys, detector.layer_keys
@@ -253,3 +265,22 @@ def check_detector(event: Event, detector: Detector) -> None:
             f"pipeline's detector has it (at most {CENTRE_TOLERANCE} mm): give the right table "
             "with --detectors"
         )
+
+
+def warn_of_other_field(event: Event, detector: Detector) -> None:
+    """Log a warning where the event says that it has another field than that of `detector`.
+
+    One for each pair of fields in a process. Tracks are found all the same.
+    """
+    own, taught = event.field, detector.field
+    if own is not None and taught is not None and own != taught:
+        _warn_of_other_field(own.name, taught.name)
+
+
+@cache
+def _warn_of_other_field(own: str, taught: str) -> None:
+    _log.warning(
+        "events in the field %s, but the pipeline was taught in %s: expect fewer and worse tracks",
+        own,
+        taught,
+    )

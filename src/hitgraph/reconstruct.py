@@ -1,6 +1,8 @@
 """Many events through one track finder: track files, a summary for people and one for programs."""
 
+import glob
 import json
+import logging
 import resource
 import sys
 from collections.abc import Callable, Sequence
@@ -12,14 +14,23 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from hitgraph.errors import InputError, SettingsError
+from hitgraph.errors import HitgraphError, InputError, SettingsError, reason
 from hitgraph.event.event import Event
 from hitgraph.event.source import EventSource
 from hitgraph.event.trackml import write_submission
 from hitgraph.files import atomic_write
-from hitgraph.records import StageRecord
+from hitgraph.observe import StageRecord
+from hitgraph.records import (
+    SUMMARY,
+    digest,
+    read_summary,
+    remove_records,
+    write_record,
+)
 
-SUMMARY = "run.json"
+LARGEST_NUMBER = 2**63 - 1  # of an event, in the files of tracks
+
+_log = logging.getLogger(__name__)
 
 
 class Found(Protocol):
@@ -49,6 +60,9 @@ class Signature:
     def __str__(self) -> str:
         return f"{self.name} (fingerprint {self.fingerprint})"
 
+    def to_dict(self) -> dict[str, Any]:
+        return {"pipeline": self.name, "fingerprint": self.fingerprint}
+
 
 @dataclass(frozen=True)
 class EventRun:
@@ -56,6 +70,7 @@ class EventRun:
 
     event: str
     n_hits: int
+    digest: str  # tells it from other events of that name, see hitgraph.records
     n_tracks: int
     read_seconds: float
     stages: tuple[StageRecord, ...]
@@ -80,34 +95,57 @@ def tracks_path(folder: Path, event: str, suffix: str) -> Path:
     return folder / f"{event}-tracks.{suffix}"
 
 
-def claim(out: Path, signature: Signature, events: Sequence[str], resume: bool) -> None:
+def claim(
+    out: Path,
+    signature: Signature,
+    events: Sequence[str],
+    resume: bool = False,
+    force: bool = False,
+) -> None:
     """Note in `out` who makes its tracks, before the first of `events` is done.
 
-    Raises SettingsError where it would mix them with tracks that something else made and that
-    stay: with `resume` all there are, otherwise those of other events.
+    Tracks of `events` that are there stay with `resume` and are removed with `force`; without
+    either, and where tracks that something else made would stay beside the new ones, it raises
+    SettingsError and changes nothing.
     """
     written = {path.name.rpartition("-tracks.")[0] for path in out.glob("*-tracks.*")}
-    stay = sorted(written if resume else written.difference(events))
-    content = _read_summary(out / SUMMARY)
+    asked = set(events)
+    again = written & asked
+    content = read_summary(out, tolerant=True)
     theirs = Signature(str(content.get("pipeline", "?")), str(content.get("fingerprint", "?")))
     same = theirs.fingerprint == signature.fingerprint
+    stay = sorted(written if resume else written - asked)
     if stay and not same:
+        maker = f"that {theirs} made" if content else f"and no {SUMMARY} that says what made them"
         raise SettingsError(
-            f"{out}: holds tracks of {stay[0]}"
-            + (f" and {len(stay) - 1} more events" if len(stay) > 1 else "")
-            + (
-                f" that {theirs} made, now it is {signature}"
-                if content
-                else f", and no {SUMMARY} that says what made them, now it is {signature}"
-            )
-            + ": give another folder, or the same pipeline, or remove them"
+            f"{out}: holds tracks of {_some(stay)} {maker}, now it is {signature}: "
+            "give another folder, or the same pipeline, or remove them"
         )
-    kept = _events_of(content) if same else []
+    if again and not resume and not force:
+        raise SettingsError(
+            f"{out}: holds tracks of {_some(sorted(again))} already: --resume keeps them and goes "
+            "on, --force makes them anew, or give another folder"
+        )
+    if not resume:
+        for event in again:
+            for path in out.glob(f"{glob.escape(event)}-tracks.*"):
+                path.unlink()
+        remove_records(out, events)
+    kept = [
+        entry
+        for entry in (content.get("events", []) if same else [])
+        if resume or entry["event"] not in asked
+    ]
     _write_summary(out, signature, {"events": kept, "failed": {}})
+
+
+def _some(names: Sequence[str]) -> str:
+    return names[0] + (f" and {len(names) - 1} more events" if len(names) > 1 else "")
 
 
 def reconstruct(
     finder: Finder,
+    signature: Signature,
     sources: Sequence[EventSource],
     out: Path,
     *,
@@ -116,40 +154,65 @@ def reconstruct(
     resume: bool = False,
     advance: Callable[[], None] = lambda: None,
 ) -> Run:
-    """Write the tracks of each event; an event that cannot be read is noted and left out.
+    """Write the tracks and the record of each event.
 
-    Without `cells` they are not read. Ctrl-C ends the run after the events that are written.
-    Raises HitgraphError when `out` cannot be written.
+    An event that cannot be read or reconstructed is noted and left out. With `resume` events
+    whose tracks and record are there are passed over. Without `cells` they are not read. Ctrl-C
+    ends the run after the events that are written. Raises HitgraphError when `out` cannot be
+    written.
     """
     done: list[EventRun] = []
     failed: dict[str, str] = {}
     skipped: list[str] = []
     interrupted = False
+    known: set[str] = set()
+    if resume:
+        known = {entry["event"] for entry in read_summary(out, tolerant=True).get("events", [])}
     try:
         for source in sources:
             path = tracks_path(out, source.name, suffix)
-            if resume and path.is_file():
+            # The record is written last: without it the tracks may be of a run that was killed.
+            if source.name in known and path.is_file():
                 skipped.append(source.name)
             else:
-                try:
-                    done.append(_one_event(finder, source, path, cells))
-                except InputError as error:
-                    failed[source.name] = str(error)
+                result = _one_event(finder, source, path, cells)
+                if isinstance(result, EventRun):
+                    done.append(result)
+                    content = result.to_dict()
+                else:
+                    failed[source.name] = result
+                    content = {"event": source.name, "failed": result}
+                write_record(out, signature.to_dict() | content)
             advance()
     except KeyboardInterrupt:
         interrupted = True
     return Run(tuple(done), failed, tuple(skipped), interrupted)
 
 
-def _one_event(finder: Finder, source: EventSource, path: Path, cells: bool) -> EventRun:
-    start = perf_counter()
-    event = source.read(cells=cells)
-    read_seconds = perf_counter() - start
-    result = finder.run(event)
-    write_submission(path, event.name, event.hits.hit_id, result.labels + 1)
+def _one_event(finder: Finder, source: EventSource, path: Path, cells: bool) -> EventRun | str:
+    """Write the tracks of one event; what was done, or why it could not be."""
+    try:
+        start = perf_counter()
+        event = source.read(cells=cells)
+        if event.number > LARGEST_NUMBER:
+            raise InputError(
+                f"{source.path}: its number, {event.number}, is above {LARGEST_NUMBER}, the "
+                "largest that a file of tracks can hold: give the event another name"
+            )
+        read_seconds = perf_counter() - start
+        result = finder.run(event)
+        write_submission(path, event.name, event.hits.hit_id, result.labels + 1)
+    except InputError as error:
+        return str(error)
+    except HitgraphError:  # the results cannot be written: those of the next event neither
+        raise
+    except Exception as error:  # it costs this event only
+        _log.debug("%s:", source.name, exc_info=error)
+        return reason(error)
     return EventRun(
         event.name,
         event.n_hits,
+        digest(event),
         result.n_tracks,
         read_seconds,
         result.stages,
@@ -157,37 +220,19 @@ def _one_event(finder: Finder, source: EventSource, path: Path, cells: bool) -> 
     )
 
 
-def write_summary(run: Run, signature: Signature, out: Path) -> Path:
-    """Write `run.json` beside the tracks; events of earlier runs in it are kept."""
-    events = {entry["event"]: entry for entry in _events_of(_read_summary(out / SUMMARY))}
-    events |= {entry.event: entry.to_dict() for entry in run.done}
-    content = {"events": [events[name] for name in sorted(events)], "failed": run.failed}
-    return _write_summary(out, signature, {"peak_memory_bytes": peak_memory(), **content})
+def write_summary(signature: Signature, out: Path) -> Path:
+    """Write `run.json` beside the tracks: the records of all events."""
+    content = read_summary(out, tolerant=True)
+    together = {"events": content.get("events", []), "failed": content.get("failed", {})}
+    return _write_summary(out, signature, {"peak_memory_bytes": peak_memory(), **together})
 
 
 def _write_summary(out: Path, signature: Signature, more: dict[str, Any]) -> Path:
-    content = {"pipeline": signature.name, "fingerprint": signature.fingerprint, **more}
     path = out / SUMMARY
     with atomic_write(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        text = json.dumps(signature.to_dict() | more, indent=1)
+        temporary.write_text(text + "\n", encoding="utf-8")
     return path
-
-
-def _read_summary(path: Path) -> dict[str, Any]:
-    """What an earlier run noted; nothing where its summary is missing or damaged."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
-
-
-def _events_of(content: dict[str, Any]) -> list[dict[str, Any]]:
-    """Its events; none where the summary is damaged."""
-    entries = content.get("events")
-    if not isinstance(entries, list):
-        return []
-    return [entry for entry in entries if isinstance(entry, dict) and "event" in entry]
 
 
 def peak_memory() -> int:

@@ -1,36 +1,23 @@
-"""Reading frozen dataclasses from YAML: a wrong recipe is refused before any work starts."""
+"""Frozen dataclasses from keys and values: a wrong recipe is refused before any work starts."""
 
 import dataclasses
+import difflib
 import json
-import re
+import reprlib
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, TypeVar, get_args, get_type_hints
 
 import pydantic
-import yaml
 
-from hitgraph.errors import InputError, SettingsError
+from hitgraph.errors import SettingsError
+from hitgraph.yaml_files import read_yaml as read_yaml
 
 T = TypeVar("T")
 
 USE = "use"  # the key that names what is used
-_EXPONENT = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")  # 1e-3, which YAML 1.1 reads as a string
-
-
-def read_yaml(path: Path) -> dict[str, Any]:
-    """The mapping in a YAML file. Raises InputError when it is missing or not a mapping."""
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read ({error})") from error
-    except yaml.YAMLError as error:
-        raise InputError(f"{path}: is not YAML ({error})") from error
-    if not isinstance(content, dict):
-        raise InputError(f"{path}: expected keys and values, found {type(content).__name__}")
-    return content
+_brief = reprlib.Repr()
+_brief.maxstring = _brief.maxother = 200
+_shown = _brief.repr  # of a value in a message
 
 
 def parse(cls: type[T], mapping: object, where: str = "") -> T:
@@ -41,13 +28,18 @@ def parse(cls: type[T], mapping: object, where: str = "") -> T:
     Raises SettingsError naming the key, the value found and what is allowed.
     """
     if not isinstance(mapping, Mapping):
-        raise SettingsError(f"{where or 'recipe'}: expected keys and values, found {mapping!r}")
+        raise SettingsError(
+            f"{where or 'recipe'}: expected keys and values, found {_shown(mapping)}"
+        )
     hints = get_type_hints(cls)
     known = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
     for key in mapping:
         if key not in known:
+            close = difflib.get_close_matches(str(key), known, 1)
+            meant = f" (did you mean {close[0]}?)" if close else ""
             raise SettingsError(
-                f"{_join(where, key)}: unknown key; allowed here: {', '.join(known)}"
+                f"{_join(where, str(key)[:200])}: unknown key{meant}"
+                f"; allowed here: {', '.join(known)}"
             )
     values: dict[str, Any] = {}
     for name, field in known.items():
@@ -92,7 +84,9 @@ def parse_choice(table: Mapping[str, type], value: object, key: str) -> Any:
     """Settings of the class that the mapping's key `use` picks from `table`."""
     chosen = value.get(USE) if isinstance(value, Mapping) else value
     if not isinstance(value, Mapping) or not isinstance(chosen, str) or chosen not in table:
-        raise SettingsError(f"{key}.{USE}: {chosen!r} is not allowed; one of {', '.join(table)}")
+        raise SettingsError(
+            f"{key}.{USE}: {_shown(chosen)} is not allowed; one of {', '.join(table)}"
+        )
     return parse(table[chosen], {name: one for name, one in value.items() if name != USE}, key)
 
 
@@ -111,13 +105,11 @@ def _value(hint: Any, metadata: Mapping[str, Any], value: object, key: str) -> A
         # Through JSON: strict about types, yet a YAML list may fill a tuple.
         adapter = pydantic.TypeAdapter(hint, config=pydantic.ConfigDict(allow_inf_nan=False))
         return adapter.validate_json(json.dumps(value), strict=True)
-    except (pydantic.ValidationError, TypeError) as error:
+    except (pydantic.ValidationError, TypeError, ValueError) as error:
         expected = getattr(hint, "__name__", str(hint))
         if isinstance(error, pydantic.ValidationError):
             expected = error.errors()[0]["msg"]
-        if isinstance(value, str) and _EXPONENT.fullmatch(value):
-            expected = f"YAML takes it for text: write a point and the sign, {float(value):.1e}"
-        raise SettingsError(f"{key}: {value!r} is not allowed ({expected})") from None
+        raise SettingsError(f"{key}: {_shown(value)} is not allowed ({expected})") from None
 
 
 def _join(where: str, key: object) -> str:

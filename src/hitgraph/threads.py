@@ -2,21 +2,28 @@
 
 import ctypes
 import ctypes.util
-import os
 
 import numba
 import torch
+
+from hitgraph.cores import usual_threads
+from hitgraph.kernels.fork import in_forked_child
 
 # glibc: mallopt parameters, see mallopt(3)
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3
 
 
 def set_threads(number: int | None = None) -> int:
-    """Let torch and numba use `number` threads (default all cores) and return the number."""
-    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    number = max(1, min(number or available or 1, numba.config.NUMBA_NUM_THREADS))
+    """Let torch and numba use `number` threads and return the number.
+
+    Without a number it is that of `hitgraph.cores.usual_threads`. A process that was forked has
+    one, see hitgraph.kernels.fork.
+    """
+    number = 1 if in_forked_child() else number or usual_threads()
+    number = max(1, min(number, numba.config.NUMBA_NUM_THREADS))
+    if not in_forked_child():
+        numba.set_num_threads(number)  # before torch: where it starts, it sets those of OpenMP
     torch.set_num_threads(number)
-    numba.set_num_threads(number)
     keep_freed_memory()
     return number
 

@@ -1,6 +1,7 @@
 """Tracks through the Kalman filter, and the combinatorial Kalman filter beside it."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from hitgraph.evaluation.fit_quality import fit_quality
 from hitgraph.evaluation.fits import fits_path, read_fits
 from hitgraph.evaluation.run_summary import read_run
 from hitgraph.event.event import Event
+from hitgraph.event.field import constant, solenoid
 from hitgraph.event.store import write_detectors, write_event
 from hitgraph.simulate.settings import ParticleGun, SimulationSettings
 from hitgraph.simulate.simulator import Simulator
@@ -83,6 +85,68 @@ def test_true_tracks_have_unit_pulls(event: Event) -> None:
     assert quality.resolution(0) < 0.2  # mm
     assert quality.resolution(4) < 0.05  # of the momentum
     assert np.median(fits.chi2 / fits.ndf) == pytest.approx(1, abs=0.3)
+
+
+def test_each_event_is_fitted_in_its_own_field(event: Event) -> None:
+    """In another field the momentum is wrong by its factor: 10 % off in 0.9 of the field."""
+    assert event.field == solenoid()
+    assert event.particles is not None
+    labels = truth_labels(event)
+    own = fit_tracks(event, labels)
+    told = fit_tracks(replace(event, field=solenoid(0.9)), labels)
+    asked = fit_tracks(event, labels, solenoid(0.9))
+    for name in ("track_id", "parameters", "field"):
+        np.testing.assert_array_equal(getattr(told, name), getattr(asked, name))
+    np.testing.assert_allclose(own.field, solenoid().at(0.0, own.parameters[:, 1])[1], rtol=1e-6)
+    np.testing.assert_array_equal(own.track_id, told.track_id)
+    ratio = own.parameters[:, 4] / told.parameters[:, 4]  # of charge over momentum
+    assert np.median(ratio) == pytest.approx(0.9, abs=0.01)
+    right = fit_quality(event, labels, own)
+    assert abs(np.median(right.residual[:, 4])) < 0.01
+
+
+def test_pieces_at_the_ends_of_the_solenoid_are_fitted_without_bias() -> None:
+    """Muons at |eta| from 2 to 2.5 end where the field is half of what it is at the centre."""
+    gun = ParticleGun(particles=150, min_pt=1, max_pt=3, min_eta=2.0, max_eta=2.5)
+    settings = SimulationSettings(pileup=0, hard="none", gun=gun, seed=6, preset="plain", noise=0)
+    event = Simulator(settings).event(1000)
+    labels = truth_labels(event)
+    biases = []
+    for field in (None, constant(1.983)):
+        quality = fit_quality(event, labels, fit_tracks(event, labels, field))
+        error = quality.resolution(4) / np.sqrt(len(quality))
+        biases.append(abs(np.median(quality.residual[:, 4])) / error)
+    assert biases[0] < 4
+    assert biases[1] > 8
+
+
+def test_the_ckf_searches_in_the_event_s_field(event: Event) -> None:
+    """In 9 T, which no event had, ACTS refuses to look for seeds of 0.5 GeV."""
+    np.testing.assert_array_equal(
+        Ckf().run(event).labels, Ckf(field=solenoid()).run(replace(event, field=None)).labels
+    )
+    strong = replace(event, field=constant(9))
+    for finder, taken in ((Ckf(), strong), (Ckf(field=constant(9)), event)):
+        with pytest.raises(InputError, match=r"event000001000: ACTS gave up on this event .*minPt"):
+            finder.run(taken)
+    Ckf(field=solenoid()).run(strong)
+
+
+def test_in_a_field_turned_around_it_finds_as_much(event: Event) -> None:
+    gun = ParticleGun(particles=60, min_pt=1, max_pt=5, min_eta=-2, max_eta=2)
+    settings = SimulationSettings(
+        pileup=0, hard="none", gun=gun, seed=5, preset="plain", field=solenoid(-1)
+    )
+    turned = Simulator(settings).event(1000)
+    scores = [evaluate(one, Ckf().run(one).labels).score for one in (event, turned)]
+    assert scores[1] == pytest.approx(scores[0], abs=0.05)
+
+
+def test_where_no_track_can_be_fitted_there_are_none(event: Event) -> None:
+    nothing = fit_tracks(event, np.full(event.n_hits, -1))
+    assert len(nothing) == 0
+    assert nothing.parameters.shape == (0, 5)
+    assert nothing.covariance.shape == (0, 5, 5)
 
 
 def test_ckf_finds_muons_and_passes_share_nothing(event: Event) -> None:

@@ -52,7 +52,7 @@ def test_the_parent_never_imports_torch(measured: tuple[Path, str]) -> None:
 def test_the_table_has_the_stages_and_what_was_found(measured: tuple[Path, str]) -> None:
     out, text = measured
     assert (out / "benchmark.md").read_text().strip() in text
-    for word in ("read", "graph", "gnn", "all", "TrackML score", "technical efficiency"):
+    for word in ("read", "graph", "gnn", "all", "score, primaries", "technical efficiency"):
         assert f"| {word}" in text
     assert set(saved(out)["parts"]) == {STAGES}
     for table in all_tables(saved(out)):

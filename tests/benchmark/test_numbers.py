@@ -105,7 +105,7 @@ def test_too_few_repeats_tell_nothing_and_say_so() -> None:
 
 
 def test_a_worse_score_is_told() -> None:
-    assert changed(a_run(), a_run(score=0.88)) == {"TrackML score"}
+    assert changed(a_run(), a_run(score=0.88)) == {"score"}
 
 
 def test_other_events_are_not_compared() -> None:

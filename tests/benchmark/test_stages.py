@@ -91,6 +91,8 @@ def test_the_quality_is_that_of_the_pipeline_on_these_events(
         for event in (source.read() for source in job.sources)
     ]
     assert part["quality"]["trackml_score"]["value"] == pytest.approx(np.mean(scores))
+    primaries = part["quality"]["trackml_score_primaries"]["value"]
+    assert primaries == pytest.approx(np.mean(scores))  # all particles are
     assert part["quality"]["n_events"] == 2
     assert [event["score"] for event in part["events"]] == pytest.approx(scores)
 

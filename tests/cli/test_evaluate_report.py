@@ -43,9 +43,10 @@ def test_table_and_json(folders: Path, capsys: pytest.CaptureFixture[str]) -> No
     text = capsys.readouterr().out
     assert "2 events" in text
     assert "tracks of at least 3 hits" in text
-    (score,) = [line for line in text.splitlines() if "TrackML score" in line]
-    assert "1.000 ± 0.000" in score
-    assert "0.000 ± 0.000" in score
+    for name in ("score ", "score, primaries"):
+        (score,) = [line for line in text.splitlines() if line.strip(" │").startswith(name)]
+        assert "1.000 ± 0.000" in score
+        assert "0.000 ± 0.000" in score
     tree = json.loads(out.read_text())
     assert tree["events"] == ["event000001001", "event000001002"]
     efficiency = tree["tracks"]["good"]["matchings"]["double majority"]["efficiency"][0]

@@ -13,6 +13,7 @@ import pytest
 from hitgraph.cli import main
 from hitgraph.cli.arguments import EVERY_NUMBER, add_events, parse_range
 from hitgraph.event.event import Event
+from hitgraph.event.field import constant, solenoid
 from hitgraph.event.source import list_events, read_event
 from hitgraph.event.store import (
     read_dataset_info,
@@ -28,8 +29,8 @@ INFO = {"preset": "plain", "seed": 7, "settings": {"pileup": 20.0, "gun": None},
 
 @pytest.fixture
 def events(make_event):
-    """Three events, numbers 1000 to 1002."""
-    return [make_event(seed=seed) for seed in range(3)]
+    """Three events, numbers 1000 to 1002, in 2 T."""
+    return [replace(make_event(seed=seed), field=constant(2)) for seed in range(3)]
 
 
 @pytest.fixture
@@ -200,6 +201,35 @@ def test_convert_reports_a_bad_event_and_resumes(store, events, tmp_path, capsys
     assert all((out / name).stat().st_mtime_ns == time for name, time in before.items())
 
 
+def test_convert_writes_over_events_only_with_force(store, tmp_path, events, capsys):
+    out = tmp_path / "out"
+    words = ["convert", str(store), "--to", "trackml", "--out", str(out)]
+    assert main([*words, "--events", "1001", "--quiet"]) == 0
+    before = {path.name: path.stat().st_mtime_ns for path in out.iterdir()}
+    assert main(words) == 2
+    said = capsys.readouterr().err
+    assert f"{out}: holds {events[1].name} already: --resume" in said
+    assert {path.name: path.stat().st_mtime_ns for path in out.iterdir()} == before
+    assert main([*words, "--force"]) == 0
+    assert len(list_events([out])) == 3
+    assert (out / f"{events[1].name}-hits.csv").stat().st_mtime_ns > before[
+        f"{events[1].name}-hits.csv"
+    ]
+
+
+@pytest.mark.parametrize("more", [[], ["--force"], ["--resume"]])
+def test_convert_does_not_mix_detectors(store, tmp_path, make_event, capsys, more):
+    out, other = tmp_path / "out", make_event(seed=9)
+    assert main(["convert", str(store), "--to", "parquet", "--out", str(out), "--quiet"]) == 0
+    before = (out / "detectors.parquet").read_bytes()
+    write_event(other, tmp_path / "other")
+    write_detectors(replace(other.detector, half_v=other.detector.half_v * 2), tmp_path / "other")
+    words = ["convert", str(tmp_path / "other"), "--to", "parquet", "--out", str(out)]
+    assert main([*words, *more]) == 2
+    assert "detectors.parquet: is the table of another detector" in capsys.readouterr().err
+    assert (out / "detectors.parquet").read_bytes() == before
+
+
 def test_convert_cannot_start(store, tmp_path, events, capsys):
     out = ["--out", str(tmp_path / "out")]
     copy = tmp_path / "copy"
@@ -261,3 +291,27 @@ def test_a_real_event_through_the_command(shared_data, tmp_path, capsys):
     assert "0.0513" in shown
     assert main(["convert", str(sample), "--to", "parquet", "--out", str(tmp_path)]) == 0
     assert read_event(tmp_path).n_hits == 5527
+
+
+@pytest.mark.parametrize("to", ["parquet", "trackml"])
+def test_the_field_is_kept_and_shown(to, tmp_path, make_event, capsys):
+    event = make_event()
+    field = solenoid(-0.5)
+    settings = {"pileup": 20.0, "field": field.name}
+    write_event(event, tmp_path / "from", {"settings": settings})
+    write_detectors(replace(event.detector, field=field), tmp_path / "from")
+    write_dataset_info(tmp_path / "from", {"settings": settings})
+    out = tmp_path / "out"
+    assert main(["convert", str(tmp_path / "from"), "--to", to, "--out", str(out)]) == 0
+    assert read_event(out).field == field
+    capsys.readouterr()
+    report = tmp_path / "info.json"
+    assert main(["info", str(out), "--json", str(report)]) == 0
+    assert "magnetic field: solenoid:-0.5" in capsys.readouterr().out
+    assert json.loads(report.read_text())["events"][0]["field"] == "solenoid:-0.5"
+
+
+def test_a_field_nobody_told_is_shown_as_such(tmp_path, make_event, capsys):
+    write_event(make_event(), tmp_path)
+    assert main(["info", str(tmp_path)]) == 0
+    assert "magnetic field: not told" in capsys.readouterr().out

@@ -1,5 +1,9 @@
 """The command line as a whole: help, imports, exit statuses."""
 
+import argparse
+import errno
+import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +13,7 @@ import pytest
 from tests.trained import write_store
 
 from hitgraph import __version__
-from hitgraph.cli import CANNOT_START, COMMANDS, INTERRUPTED, SOME_FAILED, info, main
+from hitgraph.cli import CANNOT_START, COMMANDS, INTERRUPTED, info, main, simulate
 from hitgraph.errors import InputError
 from hitgraph.event.event import Event
 from hitgraph.event.trackml import write_submission
@@ -83,7 +87,8 @@ def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["--help"])
     text = capsys.readouterr().out
-    assert all(f"{name} " in text and summary in text for name, summary in COMMANDS.items())
+    for name, summary in COMMANDS.items():
+        assert re.search(rf"^ +{name}\s+{re.escape(summary)}$", text, re.MULTILINE), name
 
 
 def test_without_a_command_the_help_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
@@ -99,6 +104,42 @@ def test_wrong_arguments_start_nothing(
         main(arguments)
     assert stop.value.code == CANNOT_START
     assert "usage: hitgraph" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["recontruct"], "there is no command 'recontruct': did you mean reconstruct?"),
+        (["fly"], "there is no command 'fly'"),
+        (["info", "x", "--detector-table=a"], "unrecognized arguments: --detector-table=a"),
+        (["info", "x", "--wokers", "2"], "did you mean --workers?"),
+        (["study", "noise", "x", "--out", "y", "--fractoins", "0"], "did you mean --fractions?"),
+    ],
+)
+def test_a_misspelt_word_is_put_right(
+    arguments: list[str], says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    assert stop.value.code == CANNOT_START
+    assert says in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("value", ["-1:1", "-.5:2.5", "-4:-2"])
+def test_a_range_from_below_zero_needs_no_equals_sign(
+    value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[object] = []
+
+    def run(args: argparse.Namespace) -> int:
+        given.append(args.gun_eta)
+        return 0
+
+    monkeypatch.setattr(simulate, "run", run)
+    main(["simulate", "out", "--gun-eta", value])
+    main(["simulate", "out", f"--gun-eta={value}"])
+    low, high = map(float, value.split(":"))
+    assert given == [(low, high)] * 2
 
 
 def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
@@ -117,9 +158,15 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
             INTERRUPTED,
             "hitgraph info: interrupted; what is written is complete\n",
         ),
-        (BrokenPipeError(), SOME_FAILED, ""),
+        (
+            PermissionError(errno.EACCES, "Permission denied", "/secret"),
+            CANNOT_START,
+            "hitgraph info: /secret: Permission denied\n",
+        ),
+        (MemoryError(), CANNOT_START, "hitgraph info: ran out of memory\n"),
+        (InputError("\x1b[2J.csv"), CANNOT_START, "hitgraph info: \\x1b[2J.csv\n"),
     ],
-    ids=["input", "ctrl-c", "pipe"],
+    ids=["input", "ctrl-c", "permission", "memory", "control"],
 )
 def test_what_stops_a_command_is_one_line_and_a_status(
     error: BaseException,
@@ -134,6 +181,29 @@ def test_what_stops_a_command_is_one_line_and_a_status(
     monkeypatch.setattr(info, "run", run)
     assert main(["info", "x"]) == status
     assert capsys.readouterr().err == message
+
+
+WAIT = """
+import sys, time
+from hitgraph.cli import info, main
+def run(args):
+    print("running", flush=True)
+    time.sleep(60)
+info.run = run
+sys.exit(main(["info", "x"]))
+"""
+
+
+def test_the_end_of_a_batch_slot_is_an_interruption() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", WAIT], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "running\n"
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == INTERRUPTED
+    assert said == "hitgraph info: interrupted; what is written is complete\n"
 
 
 def test_an_error_of_ours_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:

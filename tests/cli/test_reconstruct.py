@@ -3,6 +3,8 @@
 import errno
 import json
 import shutil
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,8 +13,10 @@ from tests.trained import write_store
 from hitgraph.cli import CANNOT_START, INTERRUPTED, OK, SOME_FAILED, main
 from hitgraph.event.detector import Detector
 from hitgraph.event.event import Event
-from hitgraph.event.source import list_events
-from hitgraph.event.store import write_detectors
+from hitgraph.event.field import constant
+from hitgraph.event.modules import read_detectors
+from hitgraph.event.source import list_events, read_event
+from hitgraph.event.store import write_detectors, write_event
 from hitgraph.event.trackml import read_tracks
 
 GOOD, BAD = "event000001000", "event000001001"
@@ -42,7 +46,8 @@ def arguments(events: Path, pipeline: Path, out: Path, *more: str) -> list[str]:
 
 
 def listing(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
+    """The files in a folder, without those in its own folders."""
+    return sorted(path.name for path in folder.iterdir() if path.is_file())
 
 
 def test_a_bad_event_is_named_and_the_good_one_written(
@@ -65,6 +70,20 @@ def test_a_bad_event_is_named_and_the_good_one_written(
     assert list(summary["failed"]) == [BAD]
     assert summary["pipeline"] == str(tiny_pipeline)
     assert json.loads(copy.read_text()) == summary
+
+
+def test_another_field_than_the_pipeline_s_is_warned_of(
+    tiny_store: Path, tiny_pipeline: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    taught = tmp_path / "pipeline"
+    shutil.copytree(tiny_pipeline, taught)
+    detector = read_detectors(taught / "detectors.parquet")
+    write_detectors(replace(detector, field=constant(0.37)), taught / "detectors.parquet")
+    write_event(replace(read_event(tiny_store / GOOD), field=constant(3.7)), tmp_path / "events")
+    out = tmp_path / "out"
+    assert main(arguments(tmp_path / "events", taught, out, "--device", "cpu")) == OK
+    assert "in the field constant:3.7, but the pipeline was taught in constant:0.37" in caplog.text
+    assert (out / f"{GOOD}-tracks.csv").is_file()
 
 
 def test_the_rest_is_done_on_resuming(
@@ -102,6 +121,40 @@ def test_resuming_with_another_pipeline_is_refused(
     said = capsys.readouterr().err
     assert f"holds tracks of {GOOD} that {tiny_pipeline} (fingerprint " in said
     assert f"now it is {other} (fingerprint " in said
+
+
+def test_results_are_written_over_only_with_force(
+    events: Path, tiny_pipeline: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    words = arguments(events, tiny_pipeline, out, "--events", "1000", "--quiet")
+    assert main(words) == OK
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    assert main(words) == CANNOT_START
+    assert f"holds tracks of {GOOD} already: --resume" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
+    assert main([*words, "--force", "--format", "parquet"]) == OK
+    assert listing(out) == [f"{GOOD}-tracks.parquet", "run.json"]
+    with pytest.raises(SystemExit):
+        main([*words, "--force", "--resume"])
+
+
+def test_tracks_are_judged_by_the_truth_of_their_own_events_only(
+    make_event: Callable[..., Event],
+    tiny_pipeline: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    event, out = make_event(seed=4), tmp_path / "out"
+    mine = write_store(tmp_path / "mine", [event])
+    assert main(arguments(mine, tiny_pipeline, out, "--quiet")) == OK
+    other = write_store(tmp_path / "other", [replace(make_event(seed=5), name=event.name)])
+    assert main(["evaluate", str(out), "--truth", str(mine), "--quiet"]) == OK
+    page = tmp_path / "report.html"
+    for words in (["evaluate", str(out)], ["report", str(out), "--out", str(page)]):
+        assert main([*words, "--truth", str(other), "--quiet"]) == CANNOT_START
+        assert f"are tracks of another {event.name}" in capsys.readouterr().err
+    assert not page.exists()
 
 
 def test_parquet_holds_the_same_tracks(events: Path, tiny_pipeline: Path, tmp_path: Path) -> None:

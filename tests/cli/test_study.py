@@ -2,12 +2,19 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.trained import write_store
 
 from hitgraph.cli import CANNOT_START, OK, main
 from hitgraph.cli.study import SAMPLES, STUDIES
+from hitgraph.event.event import Event
+from hitgraph.event.field import solenoid
+from hitgraph.event.store import write_dataset_info
+from hitgraph.simulate.settings import ParticleGun
+from hitgraph.studies.samples import sample_settings, setting_of, simulate_samples
 
 Study = Callable[..., tuple[int, Path]]
 
@@ -52,13 +59,24 @@ def test_every_study_leaves_numbers_and_figures(study: Study, name: str) -> None
 def test_a_study_goes_on_with_the_settings_it_began_with(
     study: Study, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    _, out = study("noise", "--fractions", "0.1")
+    _, out = study("noise", "--fractions", "0.1", "--force")
     written = {path: path.stat().st_mtime_ns for path in (out / "points").glob("*event*")}
     assert len(written) == 1
     assert study("noise", "--fractions", "0.1", "--resume")[0] == OK
     assert all(path.stat().st_mtime_ns == when for path, when in written.items())
     assert study("noise", "--fractions", "0.2", "--resume")[0] == CANNOT_START
     assert "noise" in capsys.readouterr().err
+
+
+def test_a_study_goes_on_by_whatever_path_events_and_pipeline_are_given(
+    tiny_store: Path, tiny_pipeline: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = ["study", "noise", "--fractions", "0", "--events", "1000", "--out", str(tmp_path)]
+    line += ["--device", "cpu", "--threads", "1", "--quiet"]
+    assert main([*line, str(tiny_store), "--pipeline", str(tiny_pipeline)]) == OK
+    monkeypatch.chdir(tiny_store.parent)
+    pipeline = f"{Path('..') / tiny_pipeline.parent.name}/{tiny_pipeline.name}/"
+    assert main([*line, tiny_store.name, "--pipeline", pipeline, "--resume"]) == OK
 
 
 @pytest.mark.parametrize(
@@ -82,3 +100,30 @@ def test_what_cannot_be_is_refused_with_a_reason(
     status, _ = study(name, *arguments)
     assert status == CANNOT_START
     assert says in capsys.readouterr().err
+
+
+def test_the_study_of_the_field_scales_that_of_trackml(
+    tiny_pipeline: Path, make_event: Callable[..., Event], tmp_path: Path
+) -> None:
+    folders = []
+    for field in (solenoid(1.1), solenoid(0.9)):
+        event = replace(make_event(n_particles=20, n_noise=10), field=field)
+        folders.append(write_store(tmp_path / field.name.replace(":", "-"), [event]))
+        write_dataset_info(folders[-1], {"settings": {"field": field.name}})
+    out = tmp_path / "study"
+    line = ["study", "field", *map(str, folders), "--out", str(out), "--device", "cpu", "--quiet"]
+    assert main([*line, "--threads", "1", "--pipeline", str(tiny_pipeline)]) == OK
+    content = json.loads((out / "field.json").read_text())
+    (values,) = content["series"].values()
+    assert [one["value"] for one in values] == pytest.approx([0.9, 1.1])
+
+
+def test_samples_for_it_are_simulated_in_these_fields(tmp_path: Path) -> None:
+    pytest.importorskip("acts", reason="pyacts is not installed (extra sim)")
+    pytest.importorskip("pythia8mc", reason="pythia8mc is not installed (extra sim)")
+    gun = ParticleGun(particles=5)
+    samples = sample_settings("field", [0.9, 1.1], pileup=0.0, hard="none", gun=gun)
+    sources = simulate_samples("field", samples, 1, tmp_path, 1, lambda: None)
+    assert [source.read().field for source in sources] == [solenoid(0.9), solenoid(1.1)]
+    factors = [setting_of(source.path.parent, "field") for source in sources]
+    assert factors == pytest.approx([0.9, 1.1])

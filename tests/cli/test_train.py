@@ -63,6 +63,7 @@ def test_from_recipe_and_events_to_a_pipeline_with_its_card(
     assert (
         f"| tracks | trackml_score | {metrics['stages']['tracks']['trackml_score']:.5g} |" in card
     )
+    assert "| tracks | trackml_score_primaries | " in card
 
     assert main(arguments) == CANNOT_START
     assert "go on with --resume" in capsys.readouterr().err

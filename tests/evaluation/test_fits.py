@@ -15,8 +15,10 @@ from hitgraph.evaluation.fits import FittedTracks, fits_path, read_fits, write_f
 from hitgraph.evaluation.metrics import truth_labels
 from hitgraph.event.event import Event
 
+FIELD = 2.0  # Tesla
 
-def made(parameters: np.ndarray, error: float = 0.1, field: float = 2.0) -> FittedTracks:
+
+def made(parameters: np.ndarray, error: float = 0.1, field: float = FIELD) -> FittedTracks:
     n = len(parameters)
     covariance = np.tile(error**2 * np.eye(5), (n, 1, 1))
     covariance[:, 0, 1] = covariance[:, 1, 0] = 1e-4
@@ -53,7 +55,7 @@ def test_a_file_of_something_else_is_refused(tmp_path: Path) -> None:
 def test_every_point_of_a_helix_gives_the_same_parameters(
     vertex: tuple[float, ...], pt: float, phi: float, slope: float, charge: int, turn: float
 ) -> None:
-    radius = pt / (0.299792458e-3 * 2 * charge)  # mm, positive charges turn clockwise
+    radius = pt / (0.299792458e-3 * FIELD * charge)  # mm, positive charges turn clockwise
 
     def at(angle: float) -> tuple[np.ndarray, np.ndarray]:
         x = vertex[0] + radius * (np.sin(phi) - np.sin(phi - angle))
@@ -65,7 +67,7 @@ def test_every_point_of_a_helix_gives_the_same_parameters(
     # radius x angle is the way gone, so a positive charge turns by a positive angle going forward
     here, there = at(0.0), at(turn)
     charges = np.array([charge])
-    first, second = (true_parameters(*point, charges)[0] for point in (here, there))
+    first, second = (true_parameters(*point, charges, FIELD)[0] for point in (here, there))
     np.testing.assert_allclose(first[0], second[0], atol=1e-6 * abs(radius))
     np.testing.assert_allclose(first[1], second[1], atol=1e-5 * abs(radius) * (1 + abs(slope)))
     assert np.cos(first[2] - second[2]) == pytest.approx(1)
@@ -74,7 +76,7 @@ def test_every_point_of_a_helix_gives_the_same_parameters(
 
 def test_a_straight_track_has_the_obvious_parameters() -> None:
     vertex, momentum = np.array([[0.0, 2.0, 5.0]]), np.array([[1e6, 0.0, 0.0]])
-    (found,) = true_parameters(vertex, momentum, np.array([1]))
+    (found,) = true_parameters(vertex, momentum, np.array([1]), FIELD)
     np.testing.assert_allclose(found, [2, 5, 0, np.pi / 2, 1e-6], atol=1e-5)
 
 
@@ -83,7 +85,8 @@ def true_fits(event: Event) -> tuple[np.ndarray, np.ndarray]:
     assert event.particles is not None
     labels, p = truth_labels(event), event.particles
     vertex = np.stack([p.vx, p.vy, p.vz], 1).astype(float)
-    return labels, true_parameters(vertex, np.stack([p.px, p.py, p.pz], 1).astype(float), p.q)
+    momentum = np.stack([p.px, p.py, p.pz], 1).astype(float)
+    return labels, true_parameters(vertex, momentum, p.q, FIELD)
 
 
 def test_residuals_are_what_was_added(tiny_event: Event) -> None:
@@ -101,8 +104,8 @@ def test_true_parameters_are_those_in_the_field_of_the_fit(tiny_event: Event) ->
     moved = replace(tiny_event.particles, vx=tiny_event.particles.vx + np.float32(1.0))
     event = replace(tiny_event, particles=moved)
     labels, true = true_fits(event)
-    same = fit_quality(event, labels, made(true, field=2.0))
-    weak = fit_quality(event, labels, made(true, field=1.0))
+    same = fit_quality(event, labels, made(true))
+    weak = fit_quality(event, labels, made(true, field=FIELD / 2))
     assert np.abs(same.residual).max() < 1e-9
     np.testing.assert_allclose(weak.residual[:, 4], 0, atol=1e-9)  # charge over momentum
     assert np.abs(weak.residual[:, 0]).max() > 1e-5

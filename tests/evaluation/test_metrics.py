@@ -202,6 +202,35 @@ def test_events_with_nothing_to_find(
     json.dumps(metrics.to_dict(), allow_nan=False)
 
 
+def test_two_scores_of_an_event_made_by_hand(straight_event: EventMaker) -> None:
+    """Weights 1/10, 2/10, 3/10 and 4/10: a primary on the edge, one missed, and two secondaries."""
+    event = straight_event([5, 5, 5, 5], noise=3, radius=[2.0, 0, 2.1, 0])
+    assert event.particles is not None
+    assert event.truth is not None
+    weight = np.append(np.repeat([0.1, 0.2, 0.3, 0.4], 5) / 5, [0, 0, 0]).astype(np.float32)
+    event = replace(
+        event,
+        particles=replace(event.particles, vz=np.array([165, 0, 0, -165.1], np.float32)),
+        truth=replace(event.truth, weight=weight),
+    )
+    labels = truth_labels(event)
+    labels[5:10] = -1
+    metrics = evaluate(event, labels)
+    assert metrics.score == pytest.approx(0.8)
+    assert metrics.score_primaries == pytest.approx(0.1 / 0.3)
+    only = replace(event, particles=replace(event.particles, vx=np.full(4, 9, np.float32)))
+    assert math.isnan(evaluate(only, labels).score_primaries)
+    both = combine([metrics, evaluate(event, truth_labels(event))])
+    assert both.score_primaries == pytest.approx((1 + 1 / 3) / 2)
+    assert both.score_primaries_error == pytest.approx(1 / 3)  # |difference| / 2
+    tree = json.loads(json.dumps(both.to_dict(), allow_nan=False))
+    assert tree["trackml_score_primaries"] == {
+        "value": pytest.approx(2 / 3),
+        "error": pytest.approx(1 / 3),
+        "events": [pytest.approx(1 / 3), pytest.approx(1)],
+    }
+
+
 def test_json_holds_the_numbers(straight_event: EventMaker) -> None:
     event = straight_event([6, 7], noise=2)
     metrics = evaluate(event, truth_labels(event))
@@ -236,8 +265,10 @@ def permuted(event: Event, order: np.ndarray) -> Event:
 
 
 def same_numbers(one: Metrics, other: Metrics) -> bool:
-    return replace(one, scores=()) == replace(other, scores=()) and np.allclose(
-        one.scores, other.scores, equal_nan=True
+    names = ("scores", "scores_primaries")
+    rest = [replace(metrics, **dict.fromkeys(names, ())) for metrics in (one, other)]
+    return rest[0] == rest[1] and all(
+        np.allclose(getattr(one, name), getattr(other, name), equal_nan=True) for name in names
     )
 
 

@@ -14,6 +14,8 @@ from hitgraph.event.event import Event
 
 pytest.importorskip("mplhep", reason="the extra 'plot' is not installed")
 
+from matplotlib.text import Text
+
 from hitgraph.evaluation import plots
 from hitgraph.evaluation.style import BLUE, INK, png, svg
 
@@ -152,3 +154,23 @@ def test_svg_takes_the_colours_of_the_page(columns: dict[str, Metrics]) -> None:
 
 def test_png_is_one(columns: dict[str, Metrics]) -> None:
     assert png(plots.length_figure(columns)).startswith(b"\x89PNG")
+
+
+@pytest.mark.filterwarnings("ignore:Glyph:UserWarning")
+@pytest.mark.parametrize("name", ["$\\foo$", "a$b", "$", "_hidden", "50%\\", "{x}^2", "\\$a$"])
+def test_names_of_folders_are_shown_as_they_are(columns: dict[str, Metrics], name: str) -> None:
+    stage = StageSummary("gnn", 0.5, {}, None)
+    run = RunSummary(name, 1, (stage,))
+    counts = (1,) * (len(SCORE_EDGES) - 1)
+    histogram = ScoreHistogram(SCORE_EDGES, counts, counts)
+    two = {name: columns["full"], "other": columns["part"]}
+    figures = [
+        plots.efficiency_figure(two, "pt"),
+        plots.length_figure(two),
+        plots.timing_figure({name: run}),
+        plots.score_figure({name: histogram}),
+    ]
+    for figure in figures:
+        assert svg(figure, "f1", name).startswith("<svg")  # it could be drawn
+    shown = [text.get_text() for figure in figures for text in figure.findobj(Text)]
+    assert sum(name in text.replace(r"\$", "$") for text in shown) >= 5

@@ -32,8 +32,10 @@ def test_summary_has_a_cell_for_every_column(straight_event: EventMaker) -> None
     sections = summary({"good": good, "none": none})
     assert all(len(row.cells) == 2 for section in sections for row in section.rows)
     score = sections[0].rows[0]
-    assert (score.name, score.cells) == ("TrackML score", ("1.000", "0.000"))
-    assert sections[0].rows[1].name == "tracks of at least 3 hits"
+    assert (score.name, score.cells) == ("score", ("1.000", "0.000"))
+    score = sections[0].rows[1]
+    assert (score.name, score.cells) == ("score, primaries", ("1.000", "0.000"))
+    assert sections[0].rows[2].name == "tracks of at least 3 hits"
     double = {row.name: row.cells for row in sections[1].rows}
     assert double["technical efficiency, pT > 0.5 GeV"][1].startswith("0.0 +")
     assert double["purity"] == ("100.0 +0.0 -60.2 %", "-")  # 0.1587 ** (1 / 2) = 0.398

@@ -50,12 +50,21 @@ def test_hits_without_cells_are_zeros():
     features = cluster_features(event, DETECTOR)
     assert (features[[0, 2, 3]] == 0).all()
     assert (features[1] != 0).all()
-    nothing = cluster_features(event_of([(0, []), (0, [])]), DETECTOR)
-    assert nothing.shape == (2, 9)
     assert cluster_features(event_of([]), DETECTOR).shape == (0, 9)
 
 
-@given(CLUSTERS)
+def test_an_event_whose_hits_all_lack_cells_is_refused():
+    with pytest.raises(InputError, match="a cell table without any cells, so clusters have no sh"):
+        cluster_features(event_of([(0, []), (0, [])]), DETECTOR)
+
+
+def test_a_module_without_pitch_has_no_clusters():
+    unknown = replace(DETECTOR, pitch_u=np.where(np.arange(4) == 2, -1.0, DETECTOR.pitch_u))
+    with pytest.raises(InputError, match=r"no pitch for 1 of 4 .*module 3\).*fill in pitch_u"):
+        cluster_features(event_of([(0, [(1, 1, 2.0)])]), unknown)
+
+
+@given(CLUSTERS.filter(lambda clusters: not clusters or any(cells for _, cells in clusters)))
 @settings(deadline=None)
 def test_features_agree_with_the_plain_reference(clusters):
     event = event_of(clusters)

@@ -100,6 +100,46 @@ def test_each_module_finds_itself_and_its_layer(detector):
     np.testing.assert_array_equal(keys[:, 1], detector.layer_id)
 
 
+def test_a_reflection_is_no_rotation(table):
+    def mirrored(row, cells):
+        if row != 5:
+            return cells
+        turned = [str(-float(cell)) for cell in cells[6:15:3]]  # the u axis
+        return [
+            *cells[:6],
+            *(t if k % 3 == 0 else c for k, c in enumerate(cells[6:15]) for t in [turned[k // 3]]),
+            *cells[15:],
+        ]
+
+    _change(table, mirrored)
+    with pytest.raises(
+        InputError, match=r"row 5 \(line 6\): .*module 5\) are a reflection .*\(1 such modules\)"
+    ):
+        read_detectors(table)
+
+
+@pytest.mark.parametrize("spill", [(2**24, 0, 0), (-(2**24), 0, 0), (-1, 2**20, 0), (0, -1, 2**20)])
+def test_an_id_beyond_its_bits_is_no_other_module(detector, spill):
+    ids = [
+        np.array([values[0], values[0] + more], np.int64)
+        for values, more in zip(
+            (detector.volume_id, detector.layer_id, detector.module_id), spill, strict=True
+        )
+    ]
+    np.testing.assert_array_equal(detector.find_modules(*ids), [0, -1])
+
+
+def test_pitches_may_be_unknown_until_cells_are_measured(table, detector):
+    _change(table, lambda row, cells: cells if row == 0 else [*cells[:19], "-1", "-1"])
+    unknown = read_detectors(table)
+    assert set(unknown.pitch_u) == set(unknown.pitch_v) == {-1.0}
+    detector.require_pitches("event1")
+    with pytest.raises(
+        InputError, match=rf"event1: .*no pitch for {detector.n_modules} of .*fill in"
+    ):
+        unknown.require_pitches("event1")
+
+
 def test_an_unknown_module_is_minus_one_or_an_error(detector):
     ids = [np.array([8, 8], np.int32), np.array([2, 3], np.int32), np.array([1, 1], np.int32)]
     np.testing.assert_array_equal(detector.find_modules(*ids), [0, -1])
@@ -124,6 +164,15 @@ def test_same_as_sees_one_number(detector):
         (_at(5, 2, "-4"), r"row 5 \(line 6\): column module_id is -4 where 0 to"),
         (_at(5, 0, "7.5"), r"row 5 \(line 6\): column volume_id is '7\.5' where a 32-bit integer"),
         (_at(5, 19, "0"), r"row 5 \(line 6\): column pitch_u is 0\.0 where a length above 0"),
+        (_at(5, 20, "-2"), r"row 5 \(line 6\): column pitch_v is -2\.0 where a length above 0"),
+        (
+            _at(5, 16, "-1"),
+            r"row 5 \(line 6\): column module_minhu is -1\.0 where a length above 0",
+        ),
+        (_at(5, 15, "1e6"), r"row 5 \(line 6\): column module_t is 1000000\.0 where .* 10 m"),
+        (_at(5, 19, "2e4"), r"row 5 \(line 6\): column pitch_u is 20000\.0 where .* 10 m"),
+        (_at(5, 4, "-1e6"), r"row 5 \(line 6\): column cy is -1000000\.0 where .* 100 m"),
+        (_at(5, 6, "1e300"), r"row 5 \(line 6\): .* are not a rotation"),
         (lambda row, cells: cells if row == 0 else [""], r"has no modules"),
     ],
 )

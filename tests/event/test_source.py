@@ -63,9 +63,8 @@ def test_archives_hold_the_same_events(folder, tmp_path, events, suffix, prefix,
 def test_a_compressed_tar_is_gone_through_once(folder, tmp_path, monkeypatch):
     path = _pack(folder, tmp_path / "train.tar.gz")
     opened = []
-    monkeypatch.setattr(
-        archive.tarfile, "open", lambda *args: opened.append(args) or tarfile.TarFile.open(*args)
-    )
+    unpacked = archive._unpacked
+    monkeypatch.setattr(archive, "_unpacked", lambda path: opened.append(path) or unpacked(path))
     for source in list_events([path]):
         source.read()
     assert len(opened) == 1
@@ -279,6 +278,63 @@ def test_a_folder_that_may_not_be_listed(folder, monkeypatch):
     monkeypatch.setattr(Path, "iterdir", refuse)
     with pytest.raises(InputError, match="permission denied"):
         list_events([folder])
+
+
+def _renamed(folder: Path, name: str) -> None:
+    for file in folder.glob("event000001001-*"):
+        file.rename(folder / file.name.replace("event000001001", name))
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("run20240615123456789012", r"number at the end of its name is above 9223372036854775807"),
+        ("event\x1b[31m1", "its name has characters that cannot be shown"),
+        ("event\n1", "its name has characters that cannot be shown"),
+        ("event\udcff1", "its name has characters that cannot be shown"),
+        ("e" * 201 + "1", "its name is longer than 200 bytes"),
+    ],
+    ids=["number", "escape", "newline", "no text", "long"],
+)
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_name_without_results_costs_its_event_only(folder, tmp_path, name, message, packed):
+    _renamed(folder, name)
+    path = folder
+    if packed:
+        path = _pack(folder, tmp_path / "train.tar.gz")
+    sources = list_events([path])
+    assert [source.read().n_hits for source in sources if source.problem is None] == [24, 24]
+    (bad,) = [source for source in sources if source.problem is not None]
+    assert bad.name.isprintable()
+    assert str(bad.path).isprintable()
+    with pytest.raises(InputError, match=message) as caught:
+        bad.read()
+    assert str(caught.value).isprintable()
+
+
+def test_the_largest_number_is_read(folder):
+    _renamed(folder, "event9223372036854775807")
+    assert list_events([folder])[-1].read().number == 2**63 - 1
+
+
+def test_a_number_of_thousands_of_digits_is_no_traceback(folder, tmp_path):
+    with zipfile.ZipFile(tmp_path / "train.zip", "w") as packed:
+        for file in folder.glob("event000001001-*"):
+            packed.write(file, file.name.replace("event000001001", "event" + "7" * 5000))
+    (source,) = list_events([tmp_path / "train.zip"])
+    with pytest.raises(InputError, match="its name is longer than 200 bytes"):
+        source.read()
+
+
+@pytest.mark.parametrize("path", ["folder", "folder/event000001000", "folder/sub"])
+def test_a_place_that_may_not_be_looked_at_is_not_called_missing(tmp_path, monkeypatch, path):
+    def refuse(self, **_):
+        raise PermissionError(13, "Permission denied", str(self))
+
+    monkeypatch.setattr(Path, "stat", refuse)
+    with pytest.raises(InputError, match="permission denied: make it readable"):
+        list_events([tmp_path / path])
+    monkeypatch.undo()
 
 
 def test_an_event_that_vanishes(folder):

@@ -10,12 +10,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from hitgraph.errors import HitgraphError, InputError
+from hitgraph.event.checks import RANGES, TABLES
 from hitgraph.event.event import CellTable, Event, HitTable, ParticleTable, TruthTable, column_types
+from hitgraph.event.field import constant, from_json, solenoid
 from hitgraph.event.source import read_event
 from hitgraph.event.store import (
     read_dataset_info,
@@ -30,18 +32,17 @@ IDS = {"hit_id", "particle_id"}
 
 @st.composite
 def events(draw):
-    """Events of any numbers: 64-bit ids with gaps, all finite floats, any set of tables."""
+    """Events of any numbers that can be: 64-bit ids with gaps, any set of tables."""
     hit_id = draw(_ids(1, 12))
     particle_id = draw(_ids(0, 5))
     particle_id = particle_id[particle_id != 0]
     n_hits = len(hit_id)
     hits = draw(_table(HitTable, hit_id=hit_id))
+    assume(hits.x.any() or hits.y.any() or hits.z.any())
     cells = truth = particles = None
     if draw(st.booleans()):
         rows = draw(st.lists(st.integers(0, n_hits - 1), max_size=20))
-        cells = draw(
-            _table(CellTable, low=0, high=2**21 - 1, hit_id=hit_id[np.sort(rows).astype(int)])
-        )
+        cells = draw(_table(CellTable, hit_id=hit_id[np.sort(rows).astype(int)]))
         order = np.lexsort((cells.ch1, cells.ch0, cells.hit_id))
         cells = _rows(cells, order)
     if draw(st.booleans()):
@@ -61,14 +62,14 @@ def _ids(at_least, at_most):
 
 
 @st.composite
-def _table(draw, table, low=-(2**31), high=2**31 - 1, **known):
+def _table(draw, table, **known):
     length = len(next(iter(known.values())))
+    ranges = RANGES[next(name for name, kind in TABLES.items() if kind is table)]
     for name, dtype in column_types(table).items():
         if name not in known:
+            low, high, _ = ranges.get(name, (-(2**31), 2**31 - 1, ""))
             elements = (
-                st.integers(low, high)
-                if dtype.kind == "i"
-                else st.floats(width=32, allow_nan=False, allow_infinity=False)
+                st.integers(low, high) if dtype.kind == "i" else st.floats(low, high, width=32)
             )
             known[name] = draw(arrays.arrays(dtype, length, elements=elements))
     return table(**known)
@@ -111,6 +112,63 @@ def test_the_detector_comes_back_with_the_event(tmp_path, tiny_event, assert_sam
     assert_same_event(read_event(tmp_path), tiny_event)
 
 
+TABLE = from_json(
+    {"name": "table:", "r": [0, 2000], "z": [-4000, 4000], "br": [[0, 0]] * 2, "bz": [[1, 2]] * 2},
+    "a test",
+)
+
+
+@pytest.mark.parametrize("field", [solenoid(-0.5), constant(3.8), TABLE])
+def test_the_field_comes_back_with_the_event_and_its_detector(tmp_path, tiny_event, field):
+    detector = dataclasses.replace(tiny_event.detector, field=field)
+    write_event(dataclasses.replace(tiny_event, field=field), tmp_path)
+    write_detectors(detector, tmp_path)
+    event = read_event(tmp_path)
+    for kept in (event.field, event.detector.field):
+        assert kept == field
+        np.testing.assert_allclose(kept.at(700, 1300), field.at(700, 1300), rtol=1e-12)
+
+
+def test_the_event_s_own_field_comes_before_that_of_its_detector(tmp_path, tiny_event):
+    write_event(dataclasses.replace(tiny_event, field=constant(1)), tmp_path)
+    write_detectors(dataclasses.replace(tiny_event.detector, field=solenoid()), tmp_path)
+    event = read_event(tmp_path)
+    assert event.field == event.likely_field == constant(1)
+    assert event.detector.field == solenoid()
+
+
+def test_an_event_that_tells_nothing_has_its_detector_s_field_else_trackml_s(tmp_path, tiny_event):
+    write_event(tiny_event, tmp_path)
+    write_detectors(tiny_event.detector, tmp_path)
+    assert read_event(tmp_path).field is None
+    assert read_event(tmp_path).likely_field == solenoid()
+    write_detectors(dataclasses.replace(tiny_event.detector, field=constant(1)), tmp_path)
+    assert read_event(tmp_path).field == constant(1)
+
+
+@pytest.mark.parametrize("form", ["parquet", "csv"])
+@pytest.mark.parametrize(
+    ("settings", "field"),
+    [
+        ({"pileup": 20.0}, constant(2)),  # from before the setting
+        ({"pileup": 20.0, "field": 1.5}, constant(1.5)),  # when all fields were constant
+        ({"pileup": 20.0, "field": "solenoid:0.9"}, solenoid(0.9)),
+        ({"pileup": 20.0, "field": "table:0123456789abcdef"}, None),
+    ],
+)
+def test_older_samples_tell_it_in_their_dataset_note(tmp_path, tiny_event, form, settings, field):
+    write = write_event if form == "parquet" else write_trackml
+    write(tiny_event, tmp_path)
+    write_dataset_info(tmp_path, {"settings": settings})
+    assert read_event(tmp_path).field == field
+
+
+def test_a_field_that_cannot_be_is_refused_by_file(tmp_path, tiny_event):
+    write_event(tiny_event, tmp_path, {"field": "somewhere/field.txt"})
+    with pytest.raises(InputError, match=r"hits\.parquet: says that its magnetic field is 'some"):
+        read_event(tmp_path)
+
+
 def test_tables_of_an_earlier_event_of_that_name_are_gone(tmp_path, tiny_event, assert_same_event):
     write_event(tiny_event, tmp_path)
     bare = Event(tiny_event.name, tiny_event.hits)
@@ -126,11 +184,40 @@ def test_dataset_info_comes_back_and_may_be_missing(tmp_path):
     assert json.loads((tmp_path / "dataset.json").read_text()) == info
 
 
-@pytest.mark.parametrize("text", ["{", "[1]"])
-def test_dataset_info_that_is_no_object_is_refused(tmp_path, text):
-    (tmp_path / "dataset.json").write_text(text)
-    with pytest.raises(InputError, match=r"dataset\.json"):
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "is not JSON"),
+        ("\udcff", "is not JSON"),
+        ("[1]", "holds list where an object"),
+        ("[" * 100_000, "is too deep"),
+        ('{"preset": ["plain"]}', r'preset is \["plain"\] where a name is expected'),
+        ('{"settings": 3}', "settings is 3 where an object"),
+        ('{"seed": "7"}', 'seed is "7" where a whole number'),
+        ('{"events": {}}', "events is {} where a list of numbers"),
+    ],
+)
+def test_dataset_info_of_another_shape_is_refused(tmp_path, text, message):
+    (tmp_path / "dataset.json").write_bytes(text.encode(errors="surrogateescape"))
+    with pytest.raises(InputError, match=rf"dataset\.json: {message}"):
         read_dataset_info(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["constant:99", "solenoib", "detectors.csv", "constant:x"])
+def test_a_field_that_cannot_be_costs_its_event_and_reads_no_file(tmp_path, tiny_event, name):
+    write_event(tiny_event, tmp_path, {"settings": {"field": name}})
+    with pytest.raises(InputError, match=r"hits\.parquet: what it says about the magnetic field"):
+        read_event(tmp_path)
+    write_event(tiny_event, tmp_path, {"settings": {"field": "constant:1.5"}})
+    assert read_event(tmp_path).likely_field.name == "constant:1.5"
+
+
+def test_names_of_columns_that_are_no_text_are_refused(stored):
+    data = stored.read_bytes()
+    assert b"layer_id" in data
+    stored.write_bytes(data.replace(b"layer_id", b"\xff\xfe\xfd\xfcr_id"))
+    with pytest.raises(InputError, match=r"hits\.parquet: not a parquet file, or damaged"):
+        read_event(stored)
 
 
 @pytest.fixture

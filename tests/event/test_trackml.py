@@ -22,6 +22,7 @@ from hitgraph.event.trackml import (
     write_submission,
     write_trackml,
 )
+from hitgraph.event.truth import hit_weights
 
 
 @pytest.fixture
@@ -127,13 +128,86 @@ def _dress(path: Path, change) -> None:
         lambda _, cells: [f" {cell} " for cell in cells],
         lambda row, cells: ["\ufeff" + cells[0], *cells[1:]] if row == 0 else cells,
         lambda _, cells: [*cells[:-1], cells[-1] + "\r"],
+        lambda _, cells: [*cells[:-1], cells[-1] + "\n"],
     ],
-    ids=["index", "extra", "two unnamed", "reordered", "quoted", "spaces", "BOM", "CRLF"],
+    ids=["index", "extra", "two unnamed", "reordered", "quoted", "spaces", "BOM", "CRLF", "blank"],
 )
 @pytest.mark.parametrize("table", ["hits", "truth"])
 def test_dressed_up_tables_are_read(folder, bare, table, change, assert_same_event):
     _dress(next(folder.glob(f"*-{table}.csv")), change)
     assert_same_event(read_event(folder), bare)
+
+
+def test_lines_that_end_as_on_an_old_mac_are_read(folder, bare, assert_same_event):
+    for path in folder.glob("*.csv"):
+        path.write_bytes(path.read_bytes().replace(b"\n", b"\r"))
+    assert_same_event(read_event(folder), bare)
+
+
+def _without_column(folder: Path, table: str, name: str) -> None:
+    (path,) = folder.glob(f"*-{table}.csv")
+    at = path.read_text().splitlines()[0].split(",").index(name)
+    _dress(path, lambda _, cells: cells[:at] + cells[at + 1 :])
+
+
+@pytest.mark.parametrize("lack", ["no column", "nan", ""])
+def test_weights_that_are_not_there_are_computed(folder, bare, lack):
+    if lack == "no column":
+        _without_column(folder, "truth", "weight")
+    else:
+        _dress(
+            next(folder.glob("*-truth.csv")),
+            lambda row, cells: cells if row == 0 else [*cells[:-1], lack],
+        )
+    truth = read_event(folder).truth
+    np.testing.assert_array_equal(truth.weight, hit_weights(bare))
+    assert truth.weight.sum() == pytest.approx(1)
+    next(folder.glob("*-particles.csv")).unlink()  # which the weights depend on
+    assert not read_event(folder).truth.weight.any()
+
+
+def test_the_number_of_hits_of_a_particle_may_be_missing(folder, bare):
+    _without_column(folder, "particles", "nhits")
+    np.testing.assert_array_equal(read_event(folder).particles.px, bare.particles.px)
+
+
+def test_hits_without_cells_are_counted_in_a_warning(folder, bare, caplog):
+    path = next(folder.glob("*-cells.csv"))
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join(lines[: len(lines) // 2]) + "\n")
+    without = len(
+        set(bare.hits.hit_id)
+        - {int(line.split(",")[0]) for line in path.read_text().splitlines()[1:]}
+    )
+    assert 5 < without < 20
+    caplog.clear()
+    read_event(folder)
+    (record,) = caplog.records
+    assert f"{bare.name}: {without} of 24 hits" in record.message
+    assert "have no cells in" in record.message
+    assert str(path) in record.message
+
+
+@pytest.mark.parametrize(
+    ("table", "name", "damaged"),
+    [("particles", "particle_type", "particle_t9pe"), ("truth", "weight", "weights")],
+)
+def test_a_column_that_may_be_missing_is_not_lost_by_a_damaged_name(folder, table, name, damaged):
+    _edit(folder, table, (name, damaged))
+    with pytest.raises(InputError, match=rf"'{damaged}' is not known and column {name} is missing"):
+        read_event(folder)
+
+
+def test_a_last_line_without_end_is_said(folder, caplog):
+    path = next(folder.glob("*-cells.csv"))
+    path.write_text(path.read_text()[:-1])
+    read_event(folder)
+    assert f"{path}: the last line has no end" in caplog.text
+
+
+def test_all_hits_with_cells_are_not_spoken_of(folder, caplog):
+    read_event(folder)
+    assert not caplog.records
 
 
 def test_ids_written_as_floats_are_read(folder, bare, assert_same_event):
@@ -201,7 +275,7 @@ def test_writing_twice_gives_the_same_bytes(tmp_path, tiny_event):
 BAD_VALUES = [
     # table, edit of the text, what the message has to say
     ("hits", (r"hit_id,x,y", "hit_id,a,b"), r"missing columns x, y \(found: hit_id, a, b, z"),
-    ("truth", (r"weight", "w"), r"missing column weight \("),
+    ("truth", (r"tpz", "w"), r"missing column tpz \("),
     ("hits", (r"^hit_id,x,y,z", "hit_id,x,y,y"), r"missing column z"),
     ("hits", (r"layer_id", "x"), r"missing column layer_id"),
     ("hits", (r"^(3),[^,]+", r"\1,nan"), r"row 3 \(line 4\): column x has no value .*or NaN"),
@@ -227,7 +301,43 @@ BAD_VALUES = [
         r"row 4 \(line 5\): particle_id 77 is not in .*particles",
     ),
     ("truth", (r"^(4),\d+", r"\1,4.5e17"), r"particle_id is '4\.5e17' .*digits were lost"),
-    ("particles", (r"^\d\d+,", "0,"), r"row 1 \(line 2\): particle_id is 0, .* noise"),
+    ("truth", (r"^4,\d+", "4,-1"), r"particle_id -1 is not .*: if it stands for noise, write 0"),
+    ("truth", (r"^4,\d+", f"4,{2**63 + 5}"), r"'9223372036854775813' .*does not fit; .*unsigned"),
+    (
+        "particles",
+        (r"^\d\d+,", "0,"),
+        r"row 1 .*: particle_id is 0, .* noise .*add 1 to particle_id",
+    ),
+    # ranges
+    (
+        "hits",
+        (r"^(3),[^,]+", r"\1,1e30"),
+        r"row 3 \(line 4\): column x is 1e\+30 where a length in mm",
+    ),
+    (
+        "hits",
+        (r"(?:,\d+){3}$\n4,", ",16777224,2,1\n4,"),
+        r"row 3 .*volume_id is 16777224 where a num",
+    ),
+    (
+        "hits",
+        (r"(?:,\d+){3}$\n4,", ",8,2,-1\n4,"),
+        r"row 3 .*module_id is -1 where a number from 0",
+    ),
+    ("cells", (r"^(4,\d+,\d+),.*", r"\1,1e30"), r"value is 1e\+30 where a charge"),
+    (
+        "particles",
+        (r"^(\d+,[-\d]+),[^,]+", r"\1,-1e8"),
+        r"row 1 .*vx is -1e\+08 where a length in mm",
+    ),
+    (
+        "particles",
+        (r",(-?1),4$", r",999,4"),
+        r"row 1 .*column q is 999 where a charge in elementary",
+    ),
+    ("truth", (r"^(4,\d+),[^,]+", r"\1,2e5"), r"row 4 .*tx is 200000.0 where a length in mm"),
+    ("truth", (r"[^,]+$\n5,", "-0.1\n5,"), r"row 4 .*weight is -0.1 where a weight from 0"),
+    ("truth", (r"[^,]+$\n5,", "nan\n5,"), r"row 4 .*weight is nan where a weight \(or none in any"),
     ("particles", (r"^(\d\d+),(.*)$", r"\1,\2\n\1,\2"), r"row 2 .*particle_id \d+ is already"),
 ]
 
@@ -240,17 +350,44 @@ def test_a_bad_table_is_named_with_row_and_column(folder, table, edit, message):
     assert path.name in str(caught.value)
 
 
+def test_a_line_is_counted_as_an_editor_counts_it(folder):
+    path = _edit(folder, "hits", (r"^(3),[^,]+", r"\1,left"))
+    header, *rows = path.read_text().splitlines()
+    for end in ("\n", "\r\n", "\r"):
+        path.write_bytes(end.join([header, "", *rows[:2], "", "", *rows[2:], ""]).encode())
+        with pytest.raises(InputError, match=r"row 3 \(line 7\): column x is 'left'"):
+            read_event(folder)
+
+
+def test_a_message_repeats_no_more_than_the_start_of_a_file(folder):
+    path = next(folder.glob("*-hits.csv"))
+    text = path.read_text()
+    for broken in (text.replace("\n", " "), "x" * 99_999 + "\n1", text + "7" * 99_999):
+        path.write_text(broken)
+        with pytest.raises(InputError) as caught:
+            read_event(folder)
+        assert len(str(caught.value)) < 1500
+
+
 def test_a_column_that_is_there_twice_is_refused(folder):
     _dress(next(folder.glob("*-hits.csv")), lambda _, cells: [*cells, cells[1]])
     with pytest.raises(InputError, match="column x is there 2 times"):
         read_event(folder)
 
 
-def test_an_event_without_hits_is_refused(folder):
+def test_hits_cut_down_to_their_header_are_noticed(folder):
     path = next(folder.glob("*-hits.csv"))
     path.write_text(path.read_text().splitlines()[0])
-    with pytest.raises(InputError, match=r"-hits\.csv: the event has no hits"):
+    with pytest.raises(InputError, match=r"hit_id 1 is not in the table of hits .*same event"):
         read_event(folder)
+
+
+def test_an_event_without_hits_is_an_event(folder, caplog):
+    for path in folder.glob("*.csv"):
+        path.write_text(path.read_text().splitlines()[0])
+    event = read_event(folder)
+    assert (event.n_hits, len(event.cells), len(event.truth), len(event.particles)) == (0, 0, 0, 0)
+    assert "has no hits" in caplog.text
 
 
 def test_an_empty_file_is_refused(folder):
@@ -289,7 +426,11 @@ def test_hits_on_modules_that_the_detector_lacks_are_refused(folder, tiny_event)
     detector = tiny_event.detector
     keep = detector.layer_id != 4
     fewer = type(detector)(
-        **{f.name: getattr(detector, f.name)[keep] for f in dataclasses.fields(detector)}
+        **{
+            f.name: getattr(detector, f.name)[keep]
+            for f in dataclasses.fields(detector)
+            if f.name != "field"
+        }
     )
     write_detectors_csv(fewer, folder / "detectors.csv")
     with pytest.raises(
@@ -315,7 +456,7 @@ def test_no_text_below_the_header_gives_a_traceback(tmp_path_factory, text):
     path = tmp_path_factory.getbasetemp() / "event2-hits.csv"
     path.write_text("hit_id,x,y,z,volume_id,layer_id,module_id\n" + text)
     with contextlib.suppress(InputError):
-        assert read_event(path).n_hits
+        assert read_event(path).n_hits == sum(bool(line.strip()) for line in text.splitlines())
 
 
 # ---------------------------------------------------------------- files of tracks

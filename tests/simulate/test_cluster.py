@@ -156,13 +156,26 @@ def test_cluster_that_has_lost_its_workers_is_not_waited_for(
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_no_scheduler_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "address",
+    [
+        "tcp://127.0.0.1:9",
+        "tcp://:",
+        "tcp://localhost:99999",
+        "tcp://[::1",
+        "tls://127.0.0.1:9",
+        "http://127.0.0.1:9",
+        "localhost",
+        "",
+    ],
+)
+def test_no_scheduler_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str) -> None:
     pytest.importorskip("distributed", reason="Dask is not installed (extra dist)")
     pytest.importorskip("acts", reason="pyacts is not installed (extra sim)")
     pytest.importorskip("pythia8mc", reason="pythia8mc is not installed (extra sim)")
     monkeypatch.setattr(cluster, "CONNECT_SECONDS", 1)
     with pytest.raises(SettingsError, match="no Dask scheduler answers"):
-        simulate(GUN, tmp_path / "out", [1], dask="tcp://127.0.0.1:9")
+        simulate(GUN, tmp_path / "out", [1], dask=address)
     assert not (tmp_path / "out").exists()
 
 

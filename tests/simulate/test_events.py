@@ -15,10 +15,11 @@ from hitgraph.cli import main
 from hitgraph.errors import MissingExtraError, SettingsError
 from hitgraph.event.detector import Detector
 from hitgraph.event.event import Event
+from hitgraph.event.field import constant
 from hitgraph.event.source import read_event
 from hitgraph.event.store import read_dataset_info, write_dataset_info, write_detectors
 from hitgraph.event.trackml import read_detectors
-from hitgraph.simulate import generator, simulator
+from hitgraph.simulate import generator, run, simulator
 from hitgraph.simulate.digitise import Clusters, digitise
 from hitgraph.simulate.folder import dataset_info
 from hitgraph.simulate.geometry import ENDCAP_RINGS, trackml_module_numbers
@@ -32,6 +33,7 @@ GUN = SimulationSettings(
     hard="none",
     gun=ParticleGun(particles=40, min_pt=1, max_pt=5),
     seed=7,
+    field=constant(2.0),
     preset="plain",
 )
 SameEvent = Callable[[Event, Event], None]
@@ -72,8 +74,6 @@ def muons(gun: Simulator) -> Event:
         ({"max_eta": 5.0}, "eta = -4:5"),
         ({"beam_sigma_xy": -0.1}, "beam_sigma"),
         ({"beam_sigma_z": 5000.0}, "beam_sigma"),
-        ({"field": 50.0}, "field = 50"),
-        ({"field": float("nan")}, "field = nan"),
         ({"pileup": 0.0, "hard": "none"}, "pileup"),
         ({"gun": ParticleGun()}, "gun"),
     ],
@@ -425,6 +425,22 @@ def test_two_workers_give_the_same_events_even_if_one_dies(
     assert read_dataset_info(tmp_path)["events"] == [1000, 1001, 1002, 1003]
 
 
+def test_a_start_that_made_no_event_does_not_bind_the_folder(
+    gun: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_detectors(gun.detector, tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(run, "share", lambda *_: None)  # the generators failed
+        simulate(GUN, tmp_path, [1000])
+    assert read_dataset_info(tmp_path)["events"] == []
+    other = replace(GUN, seed=GUN.seed + 1)
+    for resume in (False, True):
+        simulate(other, tmp_path, [1000], resume=resume)
+    assert read_dataset_info(tmp_path)["seed"] == other.seed
+    with pytest.raises(SettingsError, match="made with seed"):
+        simulate(GUN, tmp_path, [1001], resume=True)
+
+
 @pytest.mark.usefixtures("spawned")
 def test_interrupted_then_resumed(
     gun: Simulator, tmp_path: Path, capfd: pytest.CaptureFixture[str]
@@ -444,7 +460,7 @@ def test_interrupted_then_resumed(
     blocked = tmp_path / "event000001003.truth.parquet"  # cannot be written: is a folder
     blocked.mkdir()
     arguments = ["--events", "5", "--particle-gun", "40", "--gun-pt", "1:5", "--seed", "7"]
-    arguments += ["--preset", "plain", "--workers", "1"]
+    arguments += ["--preset", "plain", "--field", "constant:2", "--workers", "1"]
     status = main(
         [
             "simulate",
@@ -464,7 +480,7 @@ def test_interrupted_then_resumed(
     assert len(summary["events"]) + len(summary["skipped"]) == 4
     assert read_dataset_info(tmp_path)["events"] == [1000, 1001, 1002, 1004]
     assert not list(tmp_path.glob("event000001003.[hcp]*"))
-    assert "event 1003" in said.out
+    assert "event 1003" in said.err
     assert len(said.out.splitlines()) <= 3  # ACTS and Pythia are silent
 
 
@@ -504,7 +520,9 @@ def test_events_of_unknown_origin_are_left_alone(tmp_path: Path) -> None:
         (["--pt", "0.01:"], "pt = 0.01:inf"),
         (["--eta=-9:9"], "eta = -9:9"),
         (["--beam-spot", "0.1:"], "--beam-spot needs two numbers"),
-        (["--field", "99"], "field = 99"),
+        (["--field", "2"], "write constant:2"),
+        (["--field", "constant:99"], "99 T is not allowed"),
+        (["--field", "no-such-file"], "field no-such-file: there is no such file"),
         (["--particle-gun", "3", "--gun-displaced", "-1"], "gun.displaced"),
         (["--dask", "tcp://nowhere:1", "--workers", "2"], "--workers"),
     ],

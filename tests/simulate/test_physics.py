@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from hitgraph.errors import SettingsError
 from hitgraph.event.detector import Detector
+from hitgraph.event.field import constant
 from hitgraph.event.source import read_event
 from hitgraph.simulate.card import check_card, read_card
 from hitgraph.simulate.digitise import Clusters, Response, digitise
@@ -214,13 +215,13 @@ def test_drift_widens_or_narrows_and_turns_with_the_field(volume: int, thickness
     detector = _modules(volume, thickness)
     straight = np.array([0.0, 0.0, 1.0])
     plain = _cross(detector, straight, Response())
-    with_field = _cross(detector, straight, Response(drift_field=2.0))
-    against = _cross(detector, straight, Response(drift_field=-2.0))
+    with_field = _cross(detector, straight, Response(drift_field=constant(2.0)))
+    against = _cross(detector, straight, Response(drift_field=constant(-2.0)))
     middle = [c.position[0, 2] for c in (plain, with_field, against)]
     assert abs(middle[1] + middle[2] - 2 * middle[0]) < 0.05  # mirror images, up to a channel
     # A path along the drift direction leaves its charge in one column.
     tangent = {8: 0.1207, 13: 0.12, 17: 0.0803}[volume]
-    narrow = _cross(detector, np.array([tangent, 0.0, 1.0]), Response(drift_field=2.0))
+    narrow = _cross(detector, np.array([tangent, 0.0, 1.0]), Response(drift_field=constant(2.0)))
     assert len(set(narrow.ch0.tolist())) == 1
 
 
@@ -237,7 +238,7 @@ def test_same_cells_as_the_real_event_everywhere(shared_data: Path) -> None:
         module,
         np.stack([truth.tx, truth.ty, truth.tz], axis=1).astype(np.float64),
         np.stack([truth.tpx, truth.tpy, truth.tpz], axis=1).astype(np.float64),
-        Response(drift_field=2.0),
+        Response(drift_field=constant(2.0)),
     )
     row = np.searchsorted(hits.hit_id, cells.hit_id)
     key = (row << 40) + (cells.ch0.astype(np.int64) << 20) + cells.ch1

@@ -31,15 +31,26 @@ def test_an_interrupted_study_goes_on_where_it_stopped(tmp_path: Path) -> None:
     done = measure(points, tmp_path, {"x": (1, 2)}, resume=True)
     assert done.done == {"a b/1": {"number": 1}, "second": {"number": 2}}
     assert (first.asked, second.asked) == (1, 2)
-    measure(points, tmp_path, {"x": (1, 2)}, resume=False)
+    with pytest.raises(SettingsError, match=r"holds 2 measurements already: --resume .*--force"):
+        measure(points, tmp_path, {"x": (1, 2)})
+    assert first.asked == 1
+    measure(points, tmp_path, {"x": (1, 2)}, force=True)
     assert first.asked == 2  # begun anew
 
 
 def test_other_settings_are_not_mixed_in(tmp_path: Path) -> None:
     points = [Point("one", Measurement(1))]
     measure(points, tmp_path, {"shifts": [0.1]}, resume=False)
-    with pytest.raises(SettingsError, match=r"shifts.*0\.1.*0\.2.*--resume"):
+    with pytest.raises(SettingsError, match=r"shifts.*0\.1.*0\.2.*--force"):
         measure(points, tmp_path, {"shifts": [0.2]}, resume=True)
+
+
+def test_a_start_that_measured_nothing_does_not_bind_the_folder(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="nothing could be measured"):
+        measure([Point("one", Measurement(1, InputError("bad")))], tmp_path, {"x": 1})
+    for resume in (False, True):
+        done = measure([Point("one", Measurement(1))], tmp_path, {"x": 2}, resume).done
+        assert done == {"one": {"number": 1}}
 
 
 def test_a_bad_event_is_left_out_and_named(tmp_path: Path) -> None:
@@ -48,7 +59,7 @@ def test_a_bad_event_is_left_out_and_named(tmp_path: Path) -> None:
     assert list(found.done) == ["good"]
     assert found.failed == {"bad": "no truth"}
     with pytest.raises(InputError, match="bad: no truth"):
-        measure([bad], tmp_path, {}, resume=False)
+        measure([bad], tmp_path, {}, force=True)
 
 
 def test_two_measurements_of_one_name_are_refused(tmp_path: Path) -> None:

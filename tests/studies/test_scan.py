@@ -10,6 +10,7 @@ import pytest
 from hitgraph.errors import InputError, SettingsError
 from hitgraph.evaluation.metrics import evaluate, truth_labels
 from hitgraph.event.event import Event
+from hitgraph.event.field import solenoid
 from hitgraph.event.store import write_dataset_info
 from hitgraph.simulate.settings import SimulationSettings
 from hitgraph.studies.particles import VARIABLES, efficiency_curves
@@ -33,6 +34,7 @@ def test_quality_of_several_events_is_that_of_all_their_particles(
     assert (quality.technical["0.5"].passed, quality.technical["0.5"].total) == (4, 5)
     assert (quality.purity.passed, quality.purity.total) == (4, 4)
     assert quality.score == pytest.approx((1 + 2 / 3) / 2, abs=1e-6)
+    assert quality.score_primaries == pytest.approx(quality.score)  # all particles are
     assert quality.noise == pytest.approx(2 / 32)
     assert quality.n_hits == (14, 18)
     assert sum(quality.by_pt.passed) == 4
@@ -79,13 +81,36 @@ def test_a_sample_tells_its_setting_or_is_refused(tmp_path: Path) -> None:
         setting_of(tmp_path, "pileup")
 
 
+@pytest.mark.parametrize(
+    ("settings", "factor"),
+    [
+        ({"pileup": 50, "field": "solenoid"}, 1),
+        ({"pileup": 50, "field": "solenoid:-0.5"}, -0.5),
+        ({"pileup": 50, "field": "constant:1.983"}, 1),
+        ({"pileup": 50, "field": 3.966}, 2),
+        ({"pileup": 50}, 2 / 1.983),  # from before the setting: 2 T
+    ],
+)
+def test_a_sample_tells_its_field_as_a_factor(
+    settings: dict[str, object], factor: float, tmp_path: Path
+) -> None:
+    write_dataset_info(tmp_path, {"settings": settings})
+    assert setting_of(tmp_path, "field") == pytest.approx(factor)
+
+
+def test_the_factor_of_a_table_that_is_not_at_hand_is_not_told(tmp_path: Path) -> None:
+    write_dataset_info(tmp_path, {"settings": {"field": "table:0123456789abcdef"}})
+    with pytest.raises(InputError, match="does not tell the setting field"):
+        setting_of(tmp_path, "field")
+
+
 def test_samples_differ_in_what_is_studied_only() -> None:
-    weak, strong = sample_settings("field", [1.9, 2.1], seed=4, pileup=20.0, preset="plain")
-    assert (weak.field, strong.field) == (1.9, 2.1)
-    assert replace(weak, field=2.1) == strong
+    weak, strong = sample_settings("field", [0.95, 1.05], seed=4, pileup=20.0, preset="plain")
+    assert (weak.field, strong.field) == (solenoid(0.95), solenoid(1.05))
+    assert replace(weak, field=strong.field) == strong
     assert (weak.seed, weak.pileup, weak.preset) == (4, 20, "plain")
     assert sample_settings("pileup", [50])[0] == SimulationSettings(pileup=50)
-    with pytest.raises(SettingsError, match="field = 100"):
+    with pytest.raises(SettingsError, match=r"solenoid:100: 198\.3 T"):
         sample_settings("field", [2, 100])
 
 

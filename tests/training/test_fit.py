@@ -250,3 +250,19 @@ def test_quiet_is_silent_and_else_a_bar_is_drawn(
     shown = capfd.readouterr()
     assert "GPU" not in shown.out + shown.err  # none of Lightning's own remarks
     assert "tip" not in (shown.out + shown.err).lower()
+
+
+def test_one_step_in_all_is_a_training(tmp_path: Path) -> None:
+    """One epoch of one batch: all of it is warm-up."""
+    net = network()
+    before = weights(net)
+    merit = fit(net, Larger(n_batches=1), settings(epochs=1), tmp_path, quiet=True)
+    assert math.isfinite(merit["val_loss"])
+    assert any(not torch.equal(a, b) for a, b in zip(before, weights(net), strict=True))
+
+
+def test_epochs_are_counted_from_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fit(network(), Larger(n_batches=1), settings(epochs=2), tmp_path)
+    shown = capsys.readouterr().out
+    assert "Epoch 2/2" in shown
+    assert "Epoch 0" not in shown

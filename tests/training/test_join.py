@@ -1,11 +1,12 @@
 """The join stage: which pairs are true, and a training that ends with it."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from tests.trained import tiny_recipe, train_quietly
+from tests.trained import tiny_recipe, train_quietly, write_store
 
 from hitgraph.evaluation.matching import match_tracks
 from hitgraph.event.event import Event
@@ -15,6 +16,7 @@ from hitgraph.pipeline import Pipeline
 from hitgraph.tracks.join import JoinNetwork, JoinSettings
 from hitgraph.tracks.join.lesson import FAKES_PER_TRUE, JoinLesson, are_parts_of_one
 from hitgraph.tracks.parts import PartPairs
+from hitgraph.training.train import train
 
 JOIN = {
     "use": "join",
@@ -72,3 +74,21 @@ def test_a_recipe_with_join_trains_runs_and_is_read_back(tiny_store: Path, tmp_p
     for track in range(len(sizes)):
         on = module[result.labels == track]
         assert len(np.unique(on)) == len(on)
+
+
+def test_validation_events_without_anything_to_join_leave_the_stage_out(
+    make_event: Callable[..., Event], tmp_path: Path
+) -> None:
+    events = [make_event(n_particles=20, n_noise=10, seed=seed) for seed in range(3)]
+    events += [make_event(n_particles=1, n_noise=0, seed=seed) for seed in range(3, 5)]
+    store = write_store(tmp_path / "store", events)
+    recipe = tiny_recipe(join=JOIN, tracks__min_hits=4, gnn__target_efficiency=0.3)
+    said: list[str] = []
+    training = train(recipe, list_events([store]), tmp_path / "out", quiet=True, report=said.append)
+    assert any("join: left out, because" in line for line in said)
+    assert "score_cut" not in training.stages["join"]
+    event = list_events([store])[0].read()
+    result = Pipeline.load(tmp_path / "out").run(event, keep=["tracks"])
+    before = result.kept["tracks"].labels
+    assert before is not None
+    np.testing.assert_array_equal(result.labels, before)

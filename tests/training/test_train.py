@@ -27,6 +27,7 @@ from hitgraph.errors import HitgraphError, InputError, SettingsError
 from hitgraph.evaluation.judging import Judged
 from hitgraph.evaluation.metrics import evaluate
 from hitgraph.event.event import Event
+from hitgraph.event.field import constant
 from hitgraph.event.source import list_events
 from hitgraph.event.truth import true_edges
 from hitgraph.gnn.attention import AttentionSettings
@@ -74,6 +75,17 @@ def test_every_stage_leaves_its_record_and_the_folder_a_pipeline(tiny_pipeline: 
         assert list(folder.rglob("events.out.tfevents.*"))
         assert (folder / "checkpoints" / "best.ckpt").is_file()
         assert (folder / "checkpoints" / "last.ckpt").is_file()
+
+
+def test_the_pipeline_knows_the_field_of_the_events_that_taught_it(
+    make_event: Callable[..., Event], tmp_path: Path
+) -> None:
+    events = [replace(event, field=constant(1.9)) for event in training_events(make_event)]
+    store = write_store(tmp_path / "store", events)
+    out = tmp_path / "out"
+    training = train_quietly(tiny_recipe(), store, out)
+    assert training.pipeline.detector.field == constant(1.9)
+    assert Pipeline.load(out).detector.field == constant(1.9)
 
 
 def test_working_points_reach_their_target_on_the_validation_events(
@@ -416,3 +428,24 @@ def test_a_training_that_blows_up_says_so(
     with pytest.raises(HitgraphError, match=r"val_loss became .* lower stages.filter.training"):
         train_quietly(tiny_recipe(filter__training__epochs=1), tiny_store, tmp_path)
     assert not (tmp_path / "pipeline.yaml").exists()
+
+
+def test_events_without_weights_choose_no_cut_and_give_no_nan(
+    make_event: Callable[..., Event], tmp_path: Path
+) -> None:
+    """The validation events are noise as far as weights go: the recipe's cut stays."""
+    events = training_events(make_event)
+    for k in range(N_TRAIN, N_TRAIN + N_VALIDATION):
+        truth = events[k].truth
+        assert truth is not None
+        events[k] = replace(events[k], truth=replace(truth, weight=np.zeros_like(truth.weight)))
+    recipe = tiny_recipe(tracks__score_cut=0.37, gnn__training__epochs=1)
+    training = train_quietly(recipe, write_store(tmp_path / "store", events), tmp_path / "out")
+    assert training.stages["tracks"] == {"score_cut": 0.37}
+
+
+def test_a_refused_start_does_not_bind_the_folder(tiny_store: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no true edge of a target particle"):
+        train_quietly(tiny_recipe(truth={"min_pt": 1e6}), tiny_store, tmp_path)
+    train_quietly(tiny_recipe(), tiny_store, tmp_path)
+    assert (tmp_path / "pipeline.yaml").is_file()

@@ -1,6 +1,7 @@
 """Training with a triplet filter and without a pair filter."""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 import torch
 from tests.trained import N_TRAIN, N_VALIDATION, tiny_recipe, train_quietly
 
+from hitgraph.errors import InputError
 from hitgraph.event.source import list_events
 from hitgraph.event.truth import true_edges
 from hitgraph.graph.triplets import SUPPORT, TripletFilter
@@ -114,3 +116,19 @@ def train_until(recipe: Any, store: Path, out: Path, line: str) -> None:
             raise KeyboardInterrupt
 
     train(recipe, list_events([store]), out, quiet=True, report=report)
+
+
+def test_events_without_triplets_are_named(trained: Path, tiny_store: Path) -> None:
+    pipeline = Pipeline.load(trained)
+    event = list_events([tiny_store])[0].read()
+    assert event.detector is not None
+    sample = make_sample(event, event.detector, True, pipeline.recipe.truth)
+    state = pipeline.stages["graph"](State(sample.hits))
+    some, none = Example(sample, state), Example(sample, state.cut(1.0))
+    settings: Any = pipeline.recipe.step("triplets").settings
+    lessons = TripletLessons(settings, pipeline.recipe.truth, pipeline.recipe.seed)
+    network = TripletFilter(settings.network)
+    for events, kind in (((none, some), "training"), ((some, none), "validation")):
+        train, validation = ([partial(Example, *one)] for one in events)
+        with pytest.raises(InputError, match=f"the 1 {kind} events have no triplet to judge"):
+            lessons.prepare(network, "triplet", train, validation)

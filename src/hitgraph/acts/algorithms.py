@@ -29,7 +29,7 @@ def run_sequencer(sequencer: Any, event_name: str) -> None:
     """Run it. Raises InputError with what ACTS says where it gives up."""
     try:
         sequencer.run()
-    except RuntimeError as error:
+    except (RuntimeError, ValueError) as error:
         raise InputError(f"{event_name}: ACTS gave up on this event ({error})") from error
 
 

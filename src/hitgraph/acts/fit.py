@@ -34,6 +34,7 @@ _MM, _NS, _GEV = acts.UnitConstants.mm, acts.UnitConstants.ns, acts.UnitConstant
 START_ERRORS = [1 * _MM, 1 * _MM, 0.02, 0.02, 0.0 / _GEV, 1 * _NS]
 START_QOVERPT = 0.1 / _GEV  # of q/pT
 START_INFLATION = 100.0
+BOUND = 6  # bound parameters of ACTS, time is the last
 # loc0, loc1, phi, theta and q/p stand first in ACTS's bound parameters, in this order
 _N = len(PARAMETERS)
 
@@ -154,10 +155,8 @@ def _table(container: Any, labels: NDArray[np.int64], field: MagneticField) -> F
     count = len(container)
     track_id = labels[first_measurements(container)]
     order = np.argsort(track_id, kind="stable")
-    parameters = np.array(container.parameters, np.float64).reshape(count, -1)
-    covariance = np.array(container.covariance, np.float64).reshape(
-        count, *(2 * (parameters.shape[1],))
-    )
+    parameters = np.array(container.parameters, np.float64).reshape(count, BOUND)
+    covariance = np.array(container.covariance, np.float64).reshape(count, BOUND, BOUND)
     covariance = 0.5 * (covariance + covariance.transpose(0, 2, 1))  # rounding leaves it uneven
     chi2 = np.array(container.chi2, np.float64)
     finite = np.isfinite(chi2) & np.isfinite(parameters).all(axis=1)

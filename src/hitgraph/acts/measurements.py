@@ -49,6 +49,7 @@ def measurements_of(event: Event, geometry: Geometry) -> Measurements:
 
 def _spread(event: Event, table: Detector, module: NDArray[np.int64]) -> NDArray[np.float64]:
     """(n_hits, 2) mm, standard deviation of the measured position along u and v."""
+    table.require_pitches(event.name)
     pitch = np.stack([table.pitch_u, table.pitch_v], axis=1)[module]
     if event.cells is None:
         return UNKNOWN_SPREAD * pitch

@@ -27,7 +27,7 @@ from hitgraph.acts.measurements import Measurements, measurements_of
 from hitgraph.baseline.settings import CKF, SearchPass
 from hitgraph.event.event import Event
 from hitgraph.event.field import MagneticField
-from hitgraph.records import StageRecord
+from hitgraph.observe import StageRecord
 from hitgraph.simulate.digitise import PIXEL_VOLUMES
 
 STRIP_VOLUMES = (12, 13, 14, 16, 17, 18)
@@ -125,7 +125,7 @@ def _add_search(
             level=QUIET,
             inputSpacePoints=f"spacepoints{number}",
             outputSeeds=f"seeds{number}",
-            bFieldInZ=geometry.centre_field * acts.UnitConstants.T,
+            bFieldInZ=abs(geometry.centre_field) * acts.UnitConstants.T,
             minPt=search.min_pt * gev,
             cotThetaMax=float(np.sinh(MAX_ETA)),
             impactMax=search.max_impact * millimetre,

@@ -8,7 +8,7 @@ from pathlib import Path
 from time import perf_counter, process_time
 from typing import TYPE_CHECKING, Any
 
-from hitgraph.records import Observer
+from hitgraph.observe import Observer
 
 if TYPE_CHECKING:
     import torch

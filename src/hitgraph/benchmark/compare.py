@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from hitgraph.benchmark.summary import Part, repeat_means, stage_names
+from hitgraph.benchmark.summary import SCORES, Part, repeat_means, stage_names
 
 P_VALUE, LEAST_CHANGE, YARDSTICK_CHANGES = 0.01, 0.05, 2.0
 LEAST_REPEATS = 5  # fewer on either side can never reach P_VALUE
@@ -113,7 +113,11 @@ def _quality(name: str, old: Part, part: Part) -> Iterator[Change]:
 
 
 def _flat(quality: Part) -> dict[str, float]:
-    values = {"TrackML score": quality["trackml_score"]["value"]}
+    values = {
+        title: quality[key]["value"]
+        for title, key in SCORES.items()
+        if key in quality  # older files have one score
+    }
     for min_pt, ratio in quality["technical_efficiency"].items():
         values[f"technical efficiency, pT > {min_pt} GeV"] = ratio["value"]
     values["purity"] = quality["purity"]["value"]

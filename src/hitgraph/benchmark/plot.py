@@ -54,7 +54,7 @@ def write_growth_plot(parts: Mapping[str, Part], path: Path) -> None:
                         linestyle="-" if filled else "--",
                         linewidth=1,
                     )
-                    text += f", hits$^{{{power:.2f}}}$"
+                    text += f", hits^{power:.2f}"
                 labels.append(text)
         axes.set(xscale="log", yscale="log", xlabel="hits", ylabel="time an event [s]")
         legend_above(figure, handles, labels, columns=1)

@@ -22,7 +22,7 @@ from hitgraph.benchmark.traditional import KEY, measure_ckf
 from hitgraph.errors import InputError, SettingsError
 from hitgraph.event.source import EventSource
 from hitgraph.event.store import preset_of
-from hitgraph.files import atomic_write
+from hitgraph.files import atomic_write, read_json
 from hitgraph.fingerprint import fingerprint_of_folder
 
 FORMAT = 2  # of the JSON file
@@ -58,15 +58,25 @@ class Measurement:
 
 
 def run_benchmark(
-    order: Order, out: Path | None, resume: bool, begin: Callable[[str, int, int], Tell]
+    order: Order,
+    out: Path | None,
+    resume: bool,
+    begin: Callable[[str, int, int], Tell],
+    force: bool = False,
 ) -> dict[str, Any]:
     """All measurements of an order as the JSON file has them.
 
-    With `out` they are saved there one by one, and with `resume` those saved are not taken again.
-    `begin(name, number, total)` is called before each and returns where its progress is told.
-    Raises SettingsError where what is saved does not belong to this order.
+    With `out` they are saved there one by one; those that are there are not taken again with
+    `resume`, and are replaced with `force`. `begin(name, number, total)` is called before each
+    and returns where its progress is told. Raises SettingsError where some are there and neither
+    is given, or what is saved does not belong to this order.
     """
     path = None if out is None else out / FILE_NAME
+    if path is not None and path.is_file() and not (resume or force):
+        raise SettingsError(
+            f"{path}: holds measurements already: --resume keeps them and goes on, --force "
+            "measures anew, or give another folder"
+        )
     run: dict[str, Any] = {
         "format": FORMAT,
         "hitgraph": __version__,
@@ -164,13 +174,8 @@ def look(order: Order, _tell: Tell, _line: Connection) -> dict[str, Any]:
 
 def read_run(path: Path) -> dict[str, Any]:
     """A saved benchmark. Raises InputError where the file is none."""
-    try:
-        run = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: there is no such file") from error
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: is not the JSON of a benchmark ({error})") from error
-    if not isinstance(run, dict) or run.get("format") != FORMAT or "parts" not in run:
+    run = read_json(path)
+    if run.get("format") != FORMAT or not isinstance(run.get("parts"), dict):
         raise InputError(
             f"{path}: is not what `hitgraph benchmark` of this version writes: measure again"
         )

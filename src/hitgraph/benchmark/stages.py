@@ -158,10 +158,10 @@ def _quality(metrics: "list[Metrics]") -> dict[str, Any] | None:
     if not metrics:
         return None
     together = combine(metrics)
-    matched = together.matchings["double majority"]
+    matched, content = together.matchings["double majority"], together.to_dict()
     return {
         "n_events": len(metrics),
-        "trackml_score": together.to_dict()["trackml_score"],
+        **{key: content[key] for key in ("trackml_score", "trackml_score_primaries")},
         "technical_efficiency": {
             f"{one.min_pt:g}": one.technical.to_dict() for one in matched.efficiency
         },

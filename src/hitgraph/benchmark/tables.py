@@ -6,6 +6,7 @@ from typing import Any
 from hitgraph.benchmark.compare import P_VALUE, Comparison
 from hitgraph.benchmark.planning import Farm
 from hitgraph.benchmark.summary import (
+    SCORES,
     Part,
     mean_edges,
     mean_hits,
@@ -272,12 +273,13 @@ def _quality_rows(part: Part) -> dict[str, str]:
     quality = part["quality"]
     if quality is None:
         return {}
-    score = quality["trackml_score"]
     nan = float("nan")
     rows = {
-        "TrackML score": with_error(
-            *(score[k] if score[k] is not None else nan for k in ("value", "error"))
+        title: with_error(
+            *(nan if quality[key][k] is None else quality[key][k] for k in ("value", "error"))
         )
+        for title, key in SCORES.items()
+        if key in quality  # older files have one score
     }
     for min_pt, ratio in quality["technical_efficiency"].items():
         rows[f"technical efficiency, pT > {min_pt} GeV"] = percent(

@@ -2,13 +2,14 @@
 
 import argparse
 import logging
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from hitgraph.event.field import MagneticField
+
+from hitgraph.cores import available_cores
 
 EVERY_NUMBER = (0, sys.maxsize)
 DEFAULT_PIPELINE = "compact"
@@ -62,10 +63,14 @@ def parse_range(text: str) -> tuple[int, int]:
 
 
 def add_output(parser: argparse.ArgumentParser, what: str) -> None:
-    """--out DIR (args.out) and --resume."""
+    """--out DIR (args.out), and what becomes of results that are there: --resume or --force."""
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help=what)
-    parser.add_argument(
+    there = parser.add_mutually_exclusive_group()
+    there.add_argument(
         "--resume", action="store_true", help="skip the events that are complete in DIR"
+    )
+    there.add_argument(
+        "--force", action="store_true", help="make anew what is in DIR of these events"
     )
 
 
@@ -81,14 +86,19 @@ def add_workers(parser: argparse.ArgumentParser) -> None:
         type=positive,
         default=1,
         metavar="N",
-        help=f"processes that share the events (default 1; this machine has {os.cpu_count()} CPUs)",
+        help=f"processes that share the events (default 1; {available_cores()} cores are there)",
     )
 
 
 def add_device(parser: argparse.ArgumentParser) -> None:
     """--device and --threads."""
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default auto)")
-    parser.add_argument("--threads", type=positive, metavar="N", help="CPU threads (default all)")
+    parser.add_argument(
+        "--threads",
+        type=positive,
+        metavar="N",
+        help="CPU threads (default OMP_NUM_THREADS or SLURM_CPUS_PER_TASK, else all cores)",
+    )
 
 
 def add_precision(parser: argparse.ArgumentParser) -> None:

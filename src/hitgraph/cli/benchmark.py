@@ -27,11 +27,10 @@ from hitgraph.cli.arguments import (
 from hitgraph.errors import MissingExtraError, SettingsError
 
 if TYPE_CHECKING:
-    from rich.table import Table as RichTable
-
     from hitgraph.benchmark.apart import Tell
     from hitgraph.benchmark.run import Order
     from hitgraph.benchmark.text import Table
+    from hitgraph.cli.console import Table as ShownTable
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,9 +42,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"a shipped name or a pipeline folder (default {DEFAULT_PIPELINE})",
     )
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder for the results")
-    parser.add_argument(
+    there = parser.add_mutually_exclusive_group()
+    there.add_argument(
         "--resume", action="store_true", help="skip the measurements that are saved in DIR"
     )
+    there.add_argument("--force", action="store_true", help="replace those that are saved in DIR")
     parser.add_argument(
         "--device",
         default="auto",
@@ -133,7 +134,7 @@ def run(args: argparse.Namespace) -> int:
     """Measure, save, print."""
     from hitgraph.benchmark.run import read_run, run_benchmark, write_run
     from hitgraph.benchmark.text import markdown
-    from hitgraph.cli.console import console, progress
+    from hitgraph.cli.console import console, progress, say
     from hitgraph.files import atomic_write
 
     set_verbosity(args)
@@ -148,7 +149,7 @@ def run(args: argparse.Namespace) -> int:
             bar.update(task, description=name, completed=number, total=total)
             return lambda text: bar.update(task, description=f"{name}: {text}")
 
-        result = run_benchmark(order, args.out, args.resume, begin)
+        result = run_benchmark(order, args.out, args.resume, begin, args.force)
     if args.json is not None:
         write_run(result, args.json)
     tables = _tables(result, earlier)
@@ -159,11 +160,11 @@ def run(args: argparse.Namespace) -> int:
     out = console(args.quiet)
     for table in tables:
         if args.markdown:
-            out.print(markdown(table), markup=False, soft_wrap=True)
+            say(markdown(table), args.quiet)
         else:
-            out.print(_rich(table))
+            out.print(_shown(table))
             for note in table.notes:
-                out.print(note, markup=False, style="dim", soft_wrap=True)
+                say(note, args.quiet, style="dim")
     return OK
 
 
@@ -207,7 +208,7 @@ def _tables(result: dict[str, Any], earlier: dict[str, Any] | None) -> "list[Tab
 
 
 def _plot(result: dict[str, Any], args: argparse.Namespace) -> None:
-    from hitgraph.cli.console import console
+    from hitgraph.cli.console import say
 
     growth = {name: part for name, part in result["parts"].items() if name.startswith("growth")}
     if not growth:
@@ -215,18 +216,15 @@ def _plot(result: dict[str, Any], args: argparse.Namespace) -> None:
     try:
         from hitgraph.benchmark.plot import write_growth_plot
     except MissingExtraError as error:
-        console(args.quiet).print(f"no plot: {error}", markup=False, soft_wrap=True)
+        say(f"no plot: {error}", args.quiet)
         return
     write_growth_plot(growth, args.out / "growth.png")
 
 
-def _rich(table: "Table") -> "RichTable":
-    from rich.markup import escape
-    from rich.table import Table as RichTable
+def _shown(table: "Table") -> "ShownTable":
+    from hitgraph.cli.console import Table as ShownTable
 
-    shown = RichTable(title=escape(table.title), title_justify="left")
-    for k, name in enumerate(table.header):
-        shown.add_column(escape(name), justify="right" if k else "left")
+    shown = ShownTable(table.header, table.title)
     for row in table.rows:
-        shown.add_row(*map(escape, row))
+        shown.add(*row)
     return shown

@@ -5,7 +5,8 @@
 
 The detectors table and dataset.json come along. A parquet store is a quarter of the size of
 plain CSV and reads several times faster. A bad event is reported and left out, the others go on
-(exit status 1); with --resume an interrupted run continues.
+(exit status 1). Events that are there are not written over: with --resume an interrupted run
+continues, --force converts them anew.
 """
 
 import argparse
@@ -23,6 +24,7 @@ from hitgraph.cli.arguments import (
 )
 
 if TYPE_CHECKING:
+    from hitgraph.event.detector import Detector
     from hitgraph.event.source import EventSource
 
 
@@ -36,20 +38,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    import sys
-
-    from hitgraph.cli.console import console, progress
-    from hitgraph.cli.workers import each
+    from hitgraph.cli.console import progress, say
+    from hitgraph.cli.messages import complain
     from hitgraph.errors import InputError, SettingsError
     from hitgraph.event.source import list_events, require_different_names
+    from hitgraph.processes import each
 
     set_verbosity(args)
     if args.gzip and args.to != "trackml":
         raise SettingsError("--gzip goes with --to trackml; parquet is compressed anyway")
     sources = list_events(args.paths, args.detectors, args.events)
     require_different_names(sources)
+    there = [source for source in sources if _is_there(source.name, args)]
+    if there and not (args.resume or args.force):
+        raise SettingsError(
+            f"{args.out}: holds {there[0].name}"
+            + (f" and {len(there) - 1} more of these events" if len(there) > 1 else "")
+            + " already: --resume keeps them and goes on, --force converts them anew, or give "
+            "another folder"
+        )
     _write_common(sources, args.out, args.to, args.gzip)
-    todo = [s for s in sources if not (args.resume and _is_there(s.name, args))]
+    todo = [source for source in sources if not (args.resume and source in there)]
     failed = {}
     with progress(args.quiet) as bar:
         task = bar.add_task("converting", total=len(sources), completed=len(sources) - len(todo))
@@ -59,10 +68,11 @@ def run(args: argparse.Namespace) -> int:
             if isinstance(result, InputError):
                 failed[source] = result
     for source, why in failed.items():
-        sys.stderr.write(f"failed {source.path}: {why}\n")
-    console(args.quiet).print(
+        complain(f"failed {source.path}: {why}")
+    say(
         f"{len(todo) - len(failed)} events written to {args.out}, "
-        f"{len(sources) - len(todo)} were there, {len(failed)} failed"
+        f"{len(sources) - len(todo)} were there, {len(failed)} failed",
+        args.quiet,
     )
     return SOME_FAILED if failed else OK
 
@@ -87,6 +97,7 @@ def _write_common(sources: "list[EventSource]", out: Path, to: str, compress: bo
                 f"{place}: differs from {places[0]}, and converted events share one detectors "
                 "table: convert them into two folders, or give the table with --detectors"
             )
+    _require_detector_of(out, tables[0] if tables else None)
     if tables and to == "parquet":
         write_detectors(tables[0], out / DETECTORS_NAME)
     elif tables:
@@ -94,6 +105,20 @@ def _write_common(sources: "list[EventSource]", out: Path, to: str, compress: bo
     infos = [read_dataset_info(folder) for folder in {source.path.parent for source in sources}]
     if infos[0] and all(info == infos[0] for info in infos):
         write_dataset_info(out, infos[0])
+
+
+def _require_detector_of(out: Path, table: "Detector | None") -> None:
+    """Refuse a folder with the module table of another detector, which its events need."""
+    from hitgraph.errors import SettingsError
+    from hitgraph.event.archive import Place
+    from hitgraph.event.modules import NAMES, cached_detectors
+
+    for path in (out / name for name in NAMES):
+        if path.is_file() and not (table and table.same_as(cached_detectors(Place(path)))):
+            raise SettingsError(
+                f"{path}: is the table of another detector, and the events of a folder share "
+                "one: give another folder, or remove what is in this one"
+            )
 
 
 def _is_there(name: str, args: argparse.Namespace) -> bool:

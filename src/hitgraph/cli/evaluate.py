@@ -1,4 +1,4 @@
-"""Compare folders of tracks with the truth: efficiency, purity, fakes, duplicates, TrackML score.
+"""Compare folders of tracks with the truth: efficiency, purity, fakes, duplicates, scores.
 
 Tracks are files EVENT-tracks.csv or EVENT-tracks.parquet as `hitgraph reconstruct` writes them;
 several folders stand side by side, one column each, over the same events.
@@ -8,15 +8,13 @@ example:
 """
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hitgraph.cli.arguments import add_events, add_json, add_verbosity, positive
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
+    from hitgraph.cli.console import Table
     from hitgraph.evaluation.comparison import Comparison
 
 
@@ -70,36 +68,32 @@ def run(args: argparse.Namespace) -> int:
 def compare_folders(args: argparse.Namespace) -> "Comparison":
     """Evaluate what `add_comparison` describes; problems go to standard error."""
     from hitgraph.cli.console import progress
+    from hitgraph.cli.messages import complain
     from hitgraph.evaluation.comparison import compare
     from hitgraph.event.source import list_events
 
     sources = list_events(args.truth, args.detectors, args.events)
-    with progress(args.quiet or not sys.stderr.isatty()) as bar:
+    with progress(args.quiet) as bar:
         task = bar.add_task("evaluate", total=len(sources))
         comparison = compare(
             args.folders, sources, args.min_hits, args.events, lambda: bar.advance(task)
         )
     for problem in comparison.problems:
-        sys.stderr.write(f"{problem.where}: {problem.message}\n")
+        complain(f"{problem.where}: {problem.message}")
     return comparison
 
 
 def summary_table(comparison: "Comparison") -> "Table":
     """The comparison as a table for the terminal."""
-    from rich.markup import escape
-    from rich.table import Table
-
+    from hitgraph.cli.console import Table
     from hitgraph.evaluation.tables import heading, summary
 
     first = next(iter(comparison.metrics.values()))
-    table = Table(title=escape(heading(first, comparison.preset)), title_justify="left")
-    table.add_column()
-    for name in comparison.metrics:
-        table.add_column(escape(name), justify="right")
+    table = Table(("", *comparison.metrics), heading(first, comparison.preset))
     for section in summary(comparison.metrics):
         if section.title:
             table.add_section()
-            table.add_row(f"[bold]{escape(section.title)}[/bold]")
+            table.add(section.title, style="bold")
         for row in section.rows:
-            table.add_row(row.name, *row.cells)
+            table.add(row.name, *row.cells)
     return table

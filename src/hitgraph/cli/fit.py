@@ -27,8 +27,7 @@ from hitgraph.cli.arguments import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from rich.table import Table
-
+    from hitgraph.cli.console import Table
     from hitgraph.evaluation.fit_quality import FitQuality
 
 
@@ -49,10 +48,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     import json
-    import sys
 
     from hitgraph.acts.geometry import require_acts
-    from hitgraph.cli.console import console, progress
+    from hitgraph.cli.console import console, progress, say
+    from hitgraph.cli.messages import complain
     from hitgraph.errors import InputError
     from hitgraph.evaluation.comparison import find_tracks
     from hitgraph.evaluation.fit_quality import combine_fits
@@ -83,13 +82,9 @@ def run(args: argparse.Namespace) -> int:
     if together:
         preset = preset_of(source.path for source in sources)
         out.print(fit_table(together, preset))
-    out.print(
-        f"{len(parts)} events fitted in {args.tracks}, {len(failed)} failed",
-        markup=False,
-        soft_wrap=True,
-    )
+    say(f"{len(parts)} events fitted in {args.tracks}, {len(failed)} failed", args.quiet)
     for name, why in failed.items():
-        sys.stderr.write(f"failed {name}: {why}\n")
+        complain(f"failed {name}: {why}")
     if args.json is not None:
         content = {"tracks": {name: one.to_dict() for name, one in together.items()}}
         with atomic_write(args.json) as temporary:
@@ -99,17 +94,11 @@ def run(args: argparse.Namespace) -> int:
 
 def fit_table(columns: "Mapping[str, FitQuality]", preset: str | None) -> "Table":
     """Resolution and pulls for the terminal, one column a folder."""
-    from rich.table import Table
-
-    from hitgraph.cli.console import titled
+    from hitgraph.cli.console import Table, titled
     from hitgraph.evaluation.fit_tables import fit_rows
 
-    table = Table(
-        title=titled("Fitted tracks that match a primary particle", preset), title_justify="left"
-    )
-    table.add_column()
-    for name in columns:
-        table.add_column(name, justify="right")
+    title = titled("Fitted tracks that match a primary particle", preset)
+    table = Table(("", *columns), title)
     for row in fit_rows(columns):
-        table.add_row(row.name, *row.cells)
+        table.add(row.name, *row.cells)
     return table

@@ -21,8 +21,7 @@ from hitgraph.cli.arguments import (
 )
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
+    from hitgraph.cli.console import Table
     from hitgraph.event.source import EventSource
     from hitgraph.event.summary import EventSummary
 
@@ -38,15 +37,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     import json
-    import sys
     from dataclasses import asdict
 
-    from hitgraph.cli.console import console, progress
-    from hitgraph.cli.workers import each
+    from hitgraph.cli.console import console, progress, say
+    from hitgraph.cli.messages import complain
     from hitgraph.errors import InputError
     from hitgraph.event.source import list_events
     from hitgraph.event.store import read_dataset_info
     from hitgraph.files import atomic_write
+    from hitgraph.processes import each
 
     set_verbosity(args)
     sources = list_events(args.paths, args.detectors, args.events)
@@ -66,12 +65,14 @@ def run(args: argparse.Namespace) -> int:
 
     out = console(args.quiet)
     for line in _about(sources, datasets):
-        out.print(line, markup=False, soft_wrap=True)
+        say(line, args.quiet)
     if done:
+        fields = sorted({summaries[source].field or "not told" for source in done})
+        out.print(f"magnetic field: {', '.join(fields)}", markup=False, soft_wrap=True)
         out.print(_event_table([summaries[source] for source in done]))
         out.print(_volume_table([summaries[source] for source in done]))
     for path, why in failed.items():
-        sys.stderr.write(f"failed {path}: {why}\n")
+        complain(f"failed {path}: {why}")
     if args.json is not None:
         content = {
             "datasets": datasets,
@@ -107,31 +108,28 @@ def _as_json(source: "EventSource", summary: dict[str, Any]) -> dict[str, Any]:
 
 
 def _event_table(summaries: "Sequence[EventSummary]") -> "Table":
-    from rich.table import Table
-
+    from hitgraph.cli.console import Table
     from hitgraph.event.summary import PT_THRESHOLDS
 
+    names = ("hits", "cells", "particles", *(f"> {pt:g}" for pt in PT_THRESHOLDS))
     table = Table(
+        ("event", *names, "noise", "weights"),
         box=None,
         pad_edge=False,
         caption="> 0.1: charged particles with pT > 0.1 GeV, |eta| < 4",
         caption_justify="left",
     )
-    table.add_column("event", no_wrap=True)
-    names = ("hits", "cells", "particles", *(f"> {pt:g}" for pt in PT_THRESHOLDS))
-    for name in (*names, "noise", "weights"):
-        table.add_column(name, justify="right")
     rows = [_numbers(summary) for summary in summaries]
     for summary, row in list(zip(summaries, rows, strict=True))[:MAX_ROWS]:
-        table.add_row(summary.event, *_texts(row))
+        table.add(summary.event, *_texts(row))
     if len(rows) > 1:
         columns = [
             [value for value in column if value is not None] for column in zip(*rows, strict=True)
         ]
         means = [sum(column) / len(column) if column else None for column in columns]
         if len(rows) > MAX_ROWS:
-            table.add_row(f"... {len(rows) - MAX_ROWS} more (--json FILE has all)")
-        table.add_row(f"mean of {len(rows)}", *_texts(means), style="bold")
+            table.add(f"... {len(rows) - MAX_ROWS} more (--json FILE has all)")
+        table.add(f"mean of {len(rows)}", *_texts(means), style="bold")
     return table
 
 
@@ -156,18 +154,16 @@ def _texts(row: "Sequence[float | None]") -> list[str]:
 
 
 def _volume_table(summaries: "Sequence[EventSummary]") -> "Table":
-    from rich.table import Table
+    from hitgraph.cli.console import Table
 
     hits: dict[int, int] = {}
     for summary in summaries:
         for volume, count in summary.hits_per_volume.items():
             hits[volume] = hits.get(volume, 0) + count
     total = sum(hits.values())
-    table = Table(box=None, pad_edge=False)
-    for name in ("volume", "hits an event", "share"):
-        table.add_column(name, justify="right")
+    table = Table(("volume", "hits an event", "share"), box=None, pad_edge=False)
     for volume, count in sorted(hits.items()):
-        table.add_row(str(volume), f"{count / len(summaries):,.0f}", f"{count / total:.1%}")
+        table.add(str(volume), f"{count / len(summaries):,.0f}", f"{count / total:.1%}")
     return table
 
 

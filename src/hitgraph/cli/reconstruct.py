@@ -4,7 +4,8 @@
 
 Writes <event>-tracks.csv (event_id, hit_id, track_id; 0 = on no track) for each event, and
 run.json with the time, edges, efficiency and purity of each stage. An event that cannot be read
-is reported and left out; the others go on.
+is reported and left out; the others go on. Tracks that are there are not written over: --resume
+goes on behind them, --force makes them anew.
 """
 
 import argparse
@@ -25,11 +26,12 @@ from hitgraph.cli.arguments import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rich.table import Table
-
+    from hitgraph.cli.console import Table
     from hitgraph.event.source import EventSource
     from hitgraph.reconstruct import Finder, Run, Signature
 
+
+WORTH_SAYING = 1.0  # seconds of compilation
 
 # title and format of what is known of a stage
 STAGE_COLUMNS = {
@@ -84,18 +86,21 @@ def find_all(
 ) -> int:
     """Write the tracks and the summary of a run, say how it went; the exit status."""
     import json
-    import sys
 
-    from hitgraph.cli.console import console, progress
+    from hitgraph.cli.console import console, progress, say
+    from hitgraph.cli.messages import complain
     from hitgraph.event.store import preset_of
     from hitgraph.files import atomic_write
+    from hitgraph.kernels.jit import compile_time
     from hitgraph.reconstruct import claim, reconstruct, write_summary
 
-    claim(args.out, signature, [source.name for source in sources], args.resume)
-    with progress(args.quiet) as bar:
+    names = [source.name for source in sources]
+    claim(args.out, signature, names, args.resume, args.force)
+    with progress(args.quiet) as bar, compile_time() as compiled:
         task = bar.add_task("finding tracks", total=len(sources))
         result = reconstruct(
             finder,
+            signature,
             sources,
             args.out,
             cells=cells,
@@ -103,24 +108,29 @@ def find_all(
             resume=args.resume,
             advance=lambda: bar.advance(task),
         )
-    summary = write_summary(result, signature, args.out)
+    summary = write_summary(signature, args.out)
     if args.json is not None:
         with atomic_write(args.json) as temporary:
             temporary.write_text(json.dumps(json.loads(summary.read_text())), encoding="utf-8")
     out = console(args.quiet)
     if result.done:
         out.print(stage_table(result, preset_of(source.path for source in sources)))
+    if sum(compiled) > WORTH_SAYING:
+        say(
+            f"In these times are {sum(compiled):.0f} s in which kernels were compiled, once on a "
+            "machine: a second run shows what the stages take.",
+            args.quiet,
+        )
     shared = [one.shared_fraction for one in result.done if one.shared_fraction is not None]
     if shared:
-        out.print(f"hits that several tracks claimed: {sum(shared) / len(shared):.2%}")
-    out.print(
+        say(f"hits that several tracks claimed: {sum(shared) / len(shared):.2%}", args.quiet)
+    say(
         f"{len(result.done)} events written to {args.out}, {len(result.skipped)} were there, "
         f"{len(result.failed)} failed",
-        markup=False,
-        soft_wrap=True,
+        args.quiet,
     )
     for event, why in result.failed.items():
-        sys.stderr.write(f"failed {event}: {why}\n")
+        complain(f"failed {event}: {why}")
     if result.interrupted:
         raise KeyboardInterrupt
     return SOME_FAILED if result.failed else OK
@@ -128,28 +138,23 @@ def find_all(
 
 def stage_table(result: "Run", preset: str | None) -> "Table":
     """The stages side by side: time, and what is known of the edges that are left."""
-    from rich.table import Table
-
-    from hitgraph.cli.console import titled
+    from hitgraph.cli.console import Table, titled
     from hitgraph.reconstruct import stage_means
 
     hits = sum(entry.n_hits for entry in result.done) / len(result.done)
     rows = stage_means(result)
     title = f"Stages, mean of {len(result.done)} events of {hits:,.0f} hits"
-    table = Table(title=titled(title, preset))
-    table.add_column("stage")
     shown = {
         key: column
         for key, column in STAGE_COLUMNS.items()
         if any(row[key] is not None for row in rows)
     }
-    for title, _ in shown.values():
-        table.add_column(title, justify="right")
+    table = Table(("stage", *(column for column, _ in shown.values())), titled(title, preset))
     for row in rows:
         cells = [_text(row[key], form) for key, (_, form) in shown.items()]
-        table.add_row(str(row["stage"]), *cells)
+        table.add(str(row["stage"]), *cells)
     total = sum(stage.seconds for entry in result.done for stage in entry.stages)
-    table.add_row("all", f"{total / len(result.done):.2f}")
+    table.add("all", f"{total / len(result.done):.2f}")
     return table
 
 

@@ -9,7 +9,6 @@ example:
 """
 
 import argparse
-import sys
 from pathlib import Path
 
 from hitgraph.cli.arguments import add_verbosity
@@ -28,7 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Write the report; exit status 1 where an event was skipped."""
     from hitgraph.cli import OK, SOME_FAILED
-    from hitgraph.cli.console import console
+    from hitgraph.cli.console import say
+    from hitgraph.cli.messages import complain
     from hitgraph.evaluation.report import write_report  # first: it may lack its extra
     from hitgraph.event.source import list_events
 
@@ -40,6 +40,6 @@ def run(args: argparse.Namespace) -> int:
     )
     problems = write_report(comparison, shown.read(cells=False), args.out)
     for problem in problems:
-        sys.stderr.write(f"{problem.where}: {problem.message}\n")
-    console(args.quiet).print(f"{args.out}: {args.out.stat().st_size / 1e6:.1f} MB")
+        complain(f"{problem.where}: {problem.message}")
+    say(f"{args.out}: {args.out.stat().st_size / 1e6:.1f} MB", args.quiet)
     return SOME_FAILED if problems or comparison.problems else OK

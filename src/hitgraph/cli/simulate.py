@@ -11,7 +11,6 @@ events; --resume goes on. With --validate, the events in OUT are set beside real
 """
 
 import argparse
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,8 +19,7 @@ from hitgraph.cli.arguments import add_json, positive
 from hitgraph.cli.simulation_settings import add_settings, settings_of
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
+    from hitgraph.cli.console import Table
     from hitgraph.simulate.outcome import SimulationRun
     from hitgraph.simulate.settings import SimulationSettings
 
@@ -43,7 +41,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--workers",
         type=positive,
         metavar="N",
-        help="processes that share the events (default: one a core, and no more than events)",
+        help="processes that share the events (default: one a core, or "
+        "SLURM_CPUS_PER_TASK, and no more than events)",
     )
     parser.add_argument(
         "--dask",
@@ -65,7 +64,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from hitgraph.cli.console import console
+    from hitgraph.cli.console import console, say
+    from hitgraph.cli.messages import complain
     from hitgraph.errors import SettingsError
 
     if args.events is None and args.validate is None:
@@ -80,9 +80,10 @@ def run(args: argparse.Namespace) -> int:
         result = _simulate(args, settings)
         if result.done:
             out.print(_table(result, settings.preset))
-        out.print(
+        say(
             f"{len(result.done)} events written to {args.out} in {result.seconds:.0f} s, "
-            f"{len(result.skipped)} were there, {len(result.failed)} failed"
+            f"{len(result.skipped)} were there, {len(result.failed)} failed",
+            args.quiet,
         )
         failed = {f"event {number}": why for number, why in result.failed.items()}
         content |= _run_content(settings, result)
@@ -93,9 +94,8 @@ def run(args: argparse.Namespace) -> int:
         out.print(validation_table(rows, titles))
         failed |= bad
         content["validation"] = validation_content(rows, titles)
-    errors = console()
     for what, why in failed.items():
-        errors.print(f"failed: {what}: {why}", markup=False)
+        complain(f"failed {what}: {why}")
     if args.json is not None:
         _write_json(args.json, content)
     return SOME_FAILED if failed else OK
@@ -103,6 +103,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _simulate(args: argparse.Namespace, settings: "SimulationSettings") -> "SimulationRun":
     from hitgraph.cli.console import progress
+    from hitgraph.cores import usual_workers
     from hitgraph.simulate.run import simulate
 
     numbers = range(args.first, args.first + args.events)
@@ -112,27 +113,19 @@ def _simulate(args: argparse.Namespace, settings: "SimulationSettings") -> "Simu
             settings,
             args.out,
             numbers,
-            workers=args.workers or _cores(),
+            workers=args.workers or usual_workers(),
             dask=args.dask,
             resume=args.resume,
             advance=lambda: bar.advance(task),
         )
 
 
-def _cores() -> int:
-    """Cores that this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
-
-
 def _table(result: "SimulationRun", preset: str) -> "Table":
     """Mean, least and most of what the new events hold and took."""
-    from rich.table import Table
+    from hitgraph.cli.console import Table
 
-    table = Table(title=f"{len(result.done)} simulated events (preset {preset})")
-    table.add_column("an event")
-    for name in ("mean", "least", "most"):
-        table.add_column(name, justify="right")
+    title = f"{len(result.done)} simulated events (preset {preset})"
+    table = Table(("an event", "mean", "least", "most"), title)
     for label, form, values in (
         ("hits", ",.0f", [one.hits for one in result.done]),
         ("cells", ",.0f", [one.cells for one in result.done]),
@@ -142,7 +135,7 @@ def _table(result: "SimulationRun", preset: str) -> "Table":
         ("megabytes", ".2f", [one.bytes / 1e6 for one in result.done]),
     ):
         mean = sum(values) / len(values)
-        table.add_row(label, *(format(value, form) for value in (mean, min(values), max(values))))
+        table.add(label, *(format(value, form) for value in (mean, min(values), max(values))))
     return table
 
 

@@ -4,8 +4,9 @@
     hitgraph study noise data/pu200 --pipeline compact runs/noisefree --out studies/noise
 
 Each study prints tables and writes STUDY.json and its figures (PNG and SVG) into DIR. Every
-measurement is kept in DIR/points, so that an interrupted study goes on with --resume. Needs the
-extra `plot`. `hitgraph study NAME --help` explains a study, docs/studies.md all of them.
+measurement is kept in DIR/points, so that an interrupted study goes on with --resume; --force
+measures anew. Needs the extra `plot`. `hitgraph study NAME --help` explains a study,
+docs/studies.md all of them.
 """
 
 import argparse
@@ -25,8 +26,7 @@ from hitgraph.cli.arguments import (
 )
 
 if TYPE_CHECKING:
-    from rich.table import Table as RichTable
-
+    from hitgraph.cli.console import Table as ShownTable
     from hitgraph.event.source import EventSource
     from hitgraph.studies.output import Table
     from hitgraph.studies.plan import Plan
@@ -101,10 +101,10 @@ def _add_values(study: argparse.ArgumentParser, option: str, text: str) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    import sys
     from importlib import import_module
 
-    from hitgraph.cli.console import console, progress
+    from hitgraph.cli.console import console, progress, say
+    from hitgraph.cli.messages import complain
     from hitgraph.files import atomic_write
     from hitgraph.studies.output import write
     from hitgraph.studies.points import measure
@@ -117,7 +117,12 @@ def run(args: argparse.Namespace) -> int:
     with progress(args.quiet) as bar:
         task = bar.add_task(f"study {args.study}", total=len(plan.points))
         measured = measure(
-            plan.points, args.out, plan.settings, args.resume, lambda: bar.advance(task)
+            plan.points,
+            args.out,
+            plan.settings,
+            args.resume,
+            lambda: bar.advance(task),
+            force=args.force,
         )
     result = plan.summarise(measured.done)
     paths = write(result, args.study, plan.settings, args.out)
@@ -126,10 +131,10 @@ def run(args: argparse.Namespace) -> int:
             temporary.write_bytes(paths[0].read_bytes())
     out = console(args.quiet)
     for table in result.tables:
-        out.print(_rich(table, plan.settings["preset"]))
-    out.print(f"written: {', '.join(str(path) for path in paths)}", markup=False, soft_wrap=True)
+        out.print(_shown(table, plan.settings["preset"]))
+    say(f"written: {', '.join(str(path) for path in paths)}", args.quiet)
     for key, why in measured.failed.items():
-        sys.stderr.write(f"failed {key}: {why}\n")
+        complain(f"failed {key}: {why}")
     return SOME_FAILED if measured.failed else OK
 
 
@@ -188,15 +193,11 @@ def _plan(args: argparse.Namespace, sources: "list[EventSource]") -> "Plan":
             return samples.plan(args.study, *common)
 
 
-def _rich(table: "Table", preset: str | None) -> "RichTable":
-    from rich.markup import escape
-    from rich.table import Table as RichTable
-
+def _shown(table: "Table", preset: str | None) -> "ShownTable":
+    from hitgraph.cli.console import Table as ShownTable
     from hitgraph.cli.console import titled
 
-    rich = RichTable(title=escape(titled(table.title, preset)), title_justify="left")
-    for k, name in enumerate(table.columns):
-        rich.add_column(escape(name), justify="left" if k == 0 else "right")
+    shown = ShownTable(table.columns, titled(table.title, preset))
     for row in table.rows:
-        rich.add_row(*(escape(cell) for cell in row))
-    return rich
+        shown.add(*row)
+    return shown

@@ -1,7 +1,8 @@
 """Train a pipeline from a recipe.
 
-    hitgraph train recipes/quickstart.yaml --data data/pu20 --out runs/quickstart
+    hitgraph train quickstart --data data/pu20 --out runs/quickstart
 
+RECIPE is a file, or the name of a recipe that comes with hitgraph; a wrong name lists them.
 The stages are trained one after another; the folder then holds a pipeline that `hitgraph
 reconstruct --pipeline runs/quickstart` runs. Interrupt it at any time and go on with --resume.
 """
@@ -15,7 +16,7 @@ from hitgraph.cli.arguments import add_device, add_events, add_verbosity, set_ve
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "recipe", type=Path, metavar="RECIPE", help="a recipe file, see the folder recipes"
+        "recipe", metavar="RECIPE", help="the name of a shipped recipe, or a recipe file"
     )
     add_events(parser, "--data")
     parser.add_argument(
@@ -36,15 +37,17 @@ def run(args: argparse.Namespace) -> int:
     from dataclasses import replace
     from functools import partial
 
-    from hitgraph.cli.console import console
+    from hitgraph.cli.console import say
     from hitgraph.errors import MissingExtraError
     from hitgraph.event.source import list_events
     from hitgraph.recipe import read_recipe
+    from hitgraph.recipe_files import find_recipe
     from hitgraph.threads import set_threads
 
     set_verbosity(args)
     set_threads(args.threads)
-    recipe = read_recipe(args.recipe)
+    path = find_recipe(args.recipe)
+    recipe = read_recipe(path)
     if args.seed is not None:
         recipe = replace(recipe, seed=args.seed)
     sources = list_events(args.data, args.detectors, args.events)
@@ -53,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
         from hitgraph.training.train import clean, train
     except ModuleNotFoundError as error:
         raise MissingExtraError("training", "train") from error
-    say = partial(console(args.quiet).print, markup=False, soft_wrap=True)
+    report = partial(say, quiet=args.quiet)
     training = train(
         recipe,
         sources,
@@ -61,10 +64,10 @@ def run(args: argparse.Namespace) -> int:
         device=args.device,
         resume=args.resume,
         quiet=args.quiet,
-        report=say,
+        report=report,
     )
-    write_card(training, args.out, args.recipe, sources)
+    write_card(training, args.out, path, sources)
     if not args.keep:
         clean(args.out)
-    say(f"pipeline {recipe.name} written to {args.out}; its card is {args.out / 'CARD.md'}")
+    report(f"pipeline {recipe.name} written to {args.out}; its card is {args.out / 'CARD.md'}")
     return OK

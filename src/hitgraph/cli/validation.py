@@ -5,8 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
+    from hitgraph.cli.console import Table
     from hitgraph.simulate.validate import Row
 
 
@@ -26,27 +25,24 @@ def read_and_compare(
 
 def validation_table(rows: "list[Row]", titles: tuple[str, str]) -> "Table":
     """The table for the terminal; `titles` name the real sample and the simulated one."""
-    from rich.table import Table
+    from hitgraph.cli.console import Table
 
     agree = sum(row.agrees for row in rows)
     chance = sum(row.chance for row in rows)
     table = Table(
+        ("quantity", "real", "±", "simulated", "±", "ratio", ""),
+        f"simulated: {titles[1]}\nreal: {titles[0]}",
         box=None,
-        title=f"simulated: {titles[1]}\nreal: {titles[0]}",
-        title_justify="left",
         caption_justify="left",
-        caption=f"{agree} of {len(rows)} rows agree: within one standard deviation or 10 %, "
-        f"the larger of the two (two samples of one kind: {len(rows) - chance:.1f} on average)",
+        caption=f"{agree} of {len(rows)} rows agree: within one standard deviation or 10 % "
+        "(of the field 2 %), the larger of the two (two samples of one kind: "
+        f"{len(rows) - chance:.1f} on average)",
     )
-    table.add_column("quantity")
-    for name in ("real", "±", "simulated", "±", "ratio"):
-        table.add_column(name, justify="right")
-    table.add_column("")
     for row in rows:
         ratio = f"{row.simulated / row.real:.2f}" if row.real else "-"
         numbers = (row.real, row.real_error, row.simulated, row.simulated_error)
         texts = [f"{number:.3g}" for number in numbers]
-        table.add_row(row.name, *texts, ratio, "" if row.agrees else "off")
+        table.add(row.name, *texts, ratio, "" if row.agrees else "off")
     return table
 
 

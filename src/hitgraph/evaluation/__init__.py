@@ -10,7 +10,7 @@ from hitgraph.evaluation.edges import (
 )
 from hitgraph.evaluation.matching import MATCHINGS, TrackMatches, match_tracks
 from hitgraph.evaluation.metrics import Metrics, combine, evaluate, truth_labels
-from hitgraph.evaluation.trackml_score import trackml_score
+from hitgraph.evaluation.trackml_score import primary_weights, trackml_score
 
 __all__ = [
     "MATCHINGS",
@@ -24,6 +24,7 @@ __all__ = [
     "edge_truth",
     "evaluate",
     "match_tracks",
+    "primary_weights",
     "score_histogram",
     "trackml_score",
     "truth_labels",

@@ -18,6 +18,8 @@ from hitgraph.event.event import Event, number_of
 from hitgraph.event.source import EventSource, require_different_names
 from hitgraph.event.store import preset_of
 from hitgraph.event.trackml import read_tracks
+from hitgraph.records import require_same_event
+from hitgraph.text import printable
 
 SUFFIXES = ("-tracks.csv", "-tracks.csv.gz", "-tracks.parquet")
 
@@ -116,13 +118,14 @@ def compare(
 def name_columns(folders: Sequence[Path]) -> dict[str, Path]:
     """Names that tell the folders apart: the last part of each path, more parts where needed.
 
-    Raises InputError for a folder that is given twice.
+    Control characters are written out, and bytes that are no text. Raises InputError for a folder
+    that is given twice.
     """
     full = [Path(os.path.normpath(folder.absolute())) for folder in folders]
     if len(set(full)) < len(full):
         raise InputError(f"{next(f for f in full if full.count(f) > 1)}: is given twice")
     for depth in range(1, max(len(path.parts) for path in full) + 1):
-        names = [str(Path(*path.parts[-depth:])) for path in full]
+        names = [printable(str(Path(*path.parts[-depth:]))) for path in full]
         if len(set(names)) == len(names):
             break
     return dict(zip(names, folders, strict=True))
@@ -158,8 +161,9 @@ def read_labels(event: Event, path: Path) -> NDArray[np.int64]:
     """(n_hits,) the track of each hit of the event as the file says, -1 for none.
 
     Hits that the file does not name are on no track. Raises InputError naming a hit_id that the
-    event does not have.
+    event does not have, and where the record beside the file is of another event of that name.
     """
+    require_same_event(path, event)
     hit_id, track_id = read_tracks(path)
     order = np.argsort(event.hits.hit_id, kind="stable")
     known = event.hits.hit_id[order]

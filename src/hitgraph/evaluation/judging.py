@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from hitgraph.evaluation.edges import edge_metrics, edge_truth, score_histogram
 from hitgraph.event.event import Event
-from hitgraph.records import Observer, StageRecord
+from hitgraph.observe import Observer, StageRecord
 
 if TYPE_CHECKING:
     from hitgraph.pipeline import Pipeline, Result

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from hitgraph.errors import InputError
 from hitgraph.evaluation.matching import MATCHINGS, TrackMatches, match_tracks
 from hitgraph.evaluation.ratio import BinnedRatio, Ratio, binned_ratio, ratio
-from hitgraph.evaluation.trackml_score import trackml_score
+from hitgraph.evaluation.trackml_score import primary_weights, trackml_score
 from hitgraph.event.event import Event
 from hitgraph.event.truth import (
     SELECTED,
@@ -123,6 +123,7 @@ class Metrics:
     n_hits_on_tracks: int
     n_tracks: int  # with at least `min_track_hits` hits
     scores: tuple[float, ...]  # TrackML score of each event, NaN where no hit has weight
+    scores_primaries: tuple[float, ...]  # the same with the weights of primaries only
     track_lengths: tuple[int, ...]  # tracks in the bins of LENGTH_EDGES, short ones included
     particle_lengths: tuple[int, ...]  # the same for selected particles
     matchings: dict[str, MatchedMetrics]  # by the names in MATCHINGS
@@ -130,21 +131,22 @@ class Metrics:
     @property
     def score(self) -> float:
         """TrackML score, averaged over events that have weights."""
-        known = self._known_scores
-        return float(known.mean()) if len(known) else float("nan")
+        return _mean(self.scores)
+
+    @property
+    def score_primaries(self) -> float:
+        """The same with the weights of primaries only: *score, primaries*."""
+        return _mean(self.scores_primaries)
 
     @property
     def score_error(self) -> float:
         """Standard error of that average; NaN for fewer than two events."""
-        known = self._known_scores
-        if len(known) < 2:
-            return float("nan")
-        return float(known.std(ddof=1) / np.sqrt(len(known)))
+        return _standard_error(self.scores)
 
     @property
-    def _known_scores(self) -> NDArray[np.float64]:
-        scores = np.asarray(self.scores, dtype=np.float64)
-        return scores[np.isfinite(scores)]
+    def score_primaries_error(self) -> float:
+        """Standard error of `score_primaries`; NaN for fewer than two events."""
+        return _standard_error(self.scores_primaries)
 
     def to_dict(self) -> dict[str, Any]:
         """Counts, values and intervals as plain numbers, lists and dictionaries; NaN is None."""
@@ -154,11 +156,8 @@ class Metrics:
             "n_hits": self.n_hits,
             "n_hits_on_tracks": self.n_hits_on_tracks,
             "n_tracks": self.n_tracks,
-            "trackml_score": {
-                "value": _number(self.score),
-                "error": _number(self.score_error),
-                "events": [_number(score) for score in self.scores],
-            },
+            "trackml_score": _score_json(self.scores),
+            "trackml_score_primaries": _score_json(self.scores_primaries),
             "track_lengths": {
                 "edges": list(LENGTH_EDGES),
                 "tracks": list(self.track_lengths),
@@ -177,7 +176,7 @@ def evaluate(
     no meaning. Tracks with fewer than `min_track_hits` hits count neither as found nor as fake.
     Raises InputError for an event without truth or particles, or labels that do not fit.
     """
-    particle_id = require_truth(event).particle_id
+    particle_id, weights = require_truth(event).particle_id, truth_weights(event)
     particles = summarise_particles(event)
     matches = match_tracks(particle_id, labels)
     candidate = matches.n_hits >= min_track_hits
@@ -188,7 +187,8 @@ def evaluate(
         n_hits=event.n_hits,
         n_hits_on_tracks=int(np.count_nonzero(matches.track >= 0)),
         n_tracks=int(np.count_nonzero(candidate)),
-        scores=(trackml_score(particle_id, truth_weights(event), matches),),
+        scores=(trackml_score(particle_id, weights, matches),),
+        scores_primaries=(trackml_score(particle_id, primary_weights(event, weights), matches),),
         track_lengths=_lengths(matches.n_hits),
         particle_lengths=_lengths(particles.n_hits[SELECTED.mask(particles)]),
         matchings={name: _with_matching(scene, matches.matched(name)) for name in MATCHINGS},
@@ -209,6 +209,7 @@ def combine(metrics: Sequence[Metrics]) -> Metrics:
         n_hits_on_tracks=sum(one.n_hits_on_tracks for one in metrics),
         n_tracks=sum(one.n_tracks for one in metrics),
         scores=tuple(score for one in metrics for score in one.scores),
+        scores_primaries=tuple(score for one in metrics for score in one.scores_primaries),
         track_lengths=_sum_counts([one.track_lengths for one in metrics]),
         particle_lengths=_sum_counts([one.particle_lengths for one in metrics]),
         matchings={
@@ -299,6 +300,29 @@ def _lengths(n_hits: NDArray[np.integer]) -> tuple[int, ...]:
 
 def _sum_counts(counts: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
     return tuple(np.sum(np.asarray(counts, dtype=np.int64), axis=0).tolist())
+
+
+def _known(scores: Sequence[float]) -> NDArray[np.float64]:
+    values = np.asarray(scores, dtype=np.float64)
+    return values[np.isfinite(values)]
+
+
+def _mean(scores: Sequence[float]) -> float:
+    known = _known(scores)
+    return float(known.mean()) if len(known) else float("nan")
+
+
+def _standard_error(scores: Sequence[float]) -> float:
+    known = _known(scores)
+    return float(known.std(ddof=1) / np.sqrt(len(known))) if len(known) > 1 else float("nan")
+
+
+def _score_json(scores: Sequence[float]) -> dict[str, Any]:
+    return {
+        "value": _number(_mean(scores)),
+        "error": _number(_standard_error(scores)),
+        "events": [_number(score) for score in scores],
+    }
 
 
 def _number(value: float) -> float | None:

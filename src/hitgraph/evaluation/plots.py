@@ -29,6 +29,7 @@ from hitgraph.evaluation.style import (
     legend_above,
     mplhep,
     new_figure,
+    plain_text,
     styled,
 )
 
@@ -149,7 +150,7 @@ def timing_figure(runs: Mapping[str, RunSummary]) -> Figure:
             axes.annotate(
                 f"{start:.3g} s", (start, row), (5, 0), textcoords="offset points", va="center"
             )
-        axes.set_yticks(range(len(runs)), list(runs))
+        axes.set_yticks(range(len(runs)), [plain_text(name) for name in runs])
         axes.set(xlabel="wall time / event [s]", ylim=(len(runs) - 0.4, -0.6))
         axes.margins(x=0.15)
         axes.set_xlim(left=0)
@@ -183,9 +184,8 @@ def score_figure(histograms: Mapping[str, ScoreHistogram]) -> Figure:
                 labels.append(f"{name}, {what}")
             fake, true = histogram.roc()
             shown = fake >= 1e-4
-            right.plot(
-                fake[shown], true[shown], color=colour, label=f"{name}, area {histogram.area:.4f}"
-            )
+            area = plain_text(f"{name}, area {histogram.area:.4f}")
+            right.plot(fake[shown], true[shown], color=colour, label=area)
         left.set_xticks(_logit(np.array(SCORE_TICKS)), [f"{tick:g}" for tick in SCORE_TICKS])
         left.xaxis.set_minor_locator(NullLocator())
         left.set(xlabel="edge score", ylabel="fraction of the edges / bin")

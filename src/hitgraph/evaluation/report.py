@@ -23,6 +23,7 @@ from hitgraph.evaluation.style import Figure, svg
 from hitgraph.evaluation.tables import NOTHING, Row, heading, summary
 from hitgraph.event.event import Event
 from hitgraph.files import atomic_write
+from hitgraph.text import printable
 
 try:
     import jinja2
@@ -87,10 +88,10 @@ def write_report(comparison: Comparison, event: Event, path: Path) -> tuple[Prob
         *_fits(comparison, pictures),
         *_stages(runs, pictures),
         Block(
-            f"Event display: {event.name}",
+            f"Event display: {printable(event.name)}",
             "Stiff particles with at least five hits in a part of the event chosen so that tracks "
             "can be told apart. Fake tracks are shown when they look as stiff, by the circle "
-            "through three of their hits in 2 T.",
+            "through three of their hits in the event's field.",
             _displays(comparison, event, pictures),
         ),
     ]
@@ -102,7 +103,10 @@ def write_report(comparison: Comparison, event: Event, path: Path) -> tuple[Prob
         title="Track reconstruction: " + " and ".join(columns),
         version=__version__,
         heading=heading(first, comparison.preset),
-        problems=(*comparison.problems, *problems),
+        problems=[
+            Problem(printable(one.where), printable(one.message))
+            for one in (*comparison.problems, *problems)
+        ],
         columns=list(columns),
         summary=summary(columns),
         blocks=blocks,
@@ -183,7 +187,9 @@ def _stages(runs: Mapping[str, RunSummary], pictures: _Pictures) -> list[Block]:
         return []
     blocks = [
         Block(
-            f"Stages of {name} ({run.pipeline})" if run.pipeline != name else f"Stages of {name}",
+            f"Stages of {name} ({printable(run.pipeline)})"
+            if run.pipeline != name
+            else f"Stages of {name}",
             f"Mean over {run.n_events} events. True edges join consecutive hits of a particle; an "
             "edge is pure when both hits belong to one particle; weighted as in "
             "arXiv 2103.06995, equation 4.",

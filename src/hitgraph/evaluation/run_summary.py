@@ -1,6 +1,5 @@
-"""What `hitgraph reconstruct` noted about its stages: the file `run.json` beside the tracks."""
+"""What `hitgraph reconstruct` noted about its stages: `run.json` and the records of its events."""
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,8 +10,7 @@ from typing import Any
 
 from hitgraph.errors import InputError
 from hitgraph.evaluation.edges import ScoreHistogram
-
-FILE_NAME = "run.json"
+from hitgraph.records import SUMMARY, read_summary
 
 QUALITIES = ("edges", "efficiency", "target_efficiency", "purity", "weighted_purity")
 """Numbers of a stage that are averaged over events, where they are known."""
@@ -47,15 +45,14 @@ def read_run(folder: Path) -> RunSummary | None:
 
     Raises InputError naming the file where it is not what `hitgraph reconstruct` writes.
     """
-    path = folder / FILE_NAME
-    if not path.is_file():
+    content = read_summary(folder)
+    if not content:
         return None
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
         return _summarise(content)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(
-            f"{path}: is not the summary of a run ({type(error).__name__}: {error}): "
+            f"{folder / SUMMARY}: is not the summary of a run ({type(error).__name__}: {error}): "
             "remove it, or reconstruct again"
         ) from error
 

@@ -25,6 +25,7 @@ __all__ = [
     "legend_above",
     "mplhep",
     "new_figure",
+    "plain_text",
     "png",
     "styled",
     "svg",
@@ -102,10 +103,21 @@ def new_figure(width: float, height: float) -> Figure:
 def legend_above(
     figure: Figure, handles: Sequence[Any], labels: Sequence[str], columns: int
 ) -> None:
-    """One legend above the axes, outside the data."""
+    """One legend above the axes, outside the data; its labels are plain text."""
     figure.legend(
-        handles, labels, loc="outside upper left", ncols=columns, columnspacing=1.6, borderpad=0.2
+        handles,
+        [plain_text(label) for label in labels],
+        loc="outside upper left",
+        ncols=columns,
+        columnspacing=1.6,
+        borderpad=0.2,
     )
+
+
+def plain_text(text: str) -> str:
+    """The text so that matplotlib shows it as it is: no formula, no label that it leaves out."""
+    escaped = text.replace("$", r"\$")
+    return f" {escaped}" if escaped.startswith("_") else escaped
 
 
 def svg(figure: Figure, name: str, description: str) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from hitgraph.evaluation.matching import MATCHINGS, MatchingName
 from hitgraph.evaluation.metrics import MatchedMetrics, Metrics
 from hitgraph.evaluation.ratio import Ratio
+from hitgraph.text import printable
 
 NOTHING = "-"
 
@@ -44,7 +45,11 @@ def summary(columns: Mapping[str, Metrics]) -> list[Section]:
         Section(
             "",
             (
-                row("TrackML score", lambda m: with_error(m.score, m.score_error)),
+                row("score", lambda m: with_error(m.score, m.score_error)),
+                row(
+                    "score, primaries",
+                    lambda m: with_error(m.score_primaries, m.score_primaries_error),
+                ),
                 row(f"tracks of at least {first.min_track_hits} hits", lambda m: str(m.n_tracks)),
                 row("hits on tracks", lambda m: percent(Ratio(m.n_hits_on_tracks, m.n_hits))),
             ),
@@ -73,7 +78,7 @@ def summary(columns: Mapping[str, Metrics]) -> list[Section]:
 def heading(metrics: Metrics, preset: str | None) -> str:
     """What the numbers were made on, in one line."""
     n = len(metrics.events)
-    events = f"{n} events" if n > 1 else metrics.events[0]
+    events = f"{n} events" if n > 1 else printable(metrics.events[0])
     kind = f" (preset {preset})" if preset else ""
     return (
         f"{events}{kind}, {metrics.n_hits} hits; tracks of at least {metrics.min_track_hits} hits; "

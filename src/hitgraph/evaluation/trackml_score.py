@@ -4,6 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hitgraph.evaluation.matching import TrackMatches
+from hitgraph.event.event import Event
+from hitgraph.event.truth import is_primary, particle_rows, require_particles
 
 
 def trackml_score(
@@ -20,6 +22,18 @@ def trackml_score(
     if total <= 0.0:
         return float("nan")
     return float(weights[scored_hits(particle_id, matches)].sum()) / total
+
+
+def primary_weights(event: Event, weight: NDArray[np.floating]) -> NDArray[np.float64]:
+    """(n_hits,) the weights (n_hits,) of an event without those of secondaries, which become zero.
+
+    A secondary is born more than 2 mm from the beam line or more than 165 mm from the middle along
+    it, as in the throughput phase of the challenge (arXiv 2105.01160). With these weights
+    `trackml_score` is the *score, primaries*; tracks match the same particles as before.
+    """
+    rows = particle_rows(event)
+    counts = np.append(is_primary(require_particles(event)), True)[rows]  # of no particle: stays
+    return np.where(counts, weight.astype(np.float64), 0.0)
 
 
 def scored_hits(particle_id: NDArray[np.int64], matches: TrackMatches) -> NDArray[np.bool_]:

@@ -38,11 +38,13 @@ def cluster_features(event: Event, detector: Detector) -> NDArray[np.float32]:
     Raises InputError where the event has no cells or a hit lies on a module that `detector`
     does not have.
     """
-    if event.cells is None:
+    if event.cells is None or (event.n_hits and not len(event.cells)):
+        lack = "no cell table" if event.cells is None else "a cell table without any cells"
         raise InputError(
-            f"{event.name}: no cell table, so clusters have no shape: put "
+            f"{event.name}: {lack}, so clusters have no shape: put "
             f"{event.name}-cells.csv beside the hits, or take a pipeline without cluster features"
         )
+    detector.require_pitches(event.name)
     hits, cells = event.hits, event.cells
     module = modules_of_hits(event, detector)
     features, n_used = _features(

@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 from hitgraph.errors import InputError
 from hitgraph.event.field import MagneticField
 
+MAX_ID = 2**20  # ids of volume, layer and module are packed into one 64-bit key
+UNKNOWN_PITCH = -1.0  # as ACTS writes it; only clusters need pitches
+
 
 @dataclass(frozen=True, eq=False)
 class Detector:
@@ -29,8 +32,8 @@ class Detector:
     min_half_u: NDArray[np.float64]  # (n_modules,), TrackML's module_minhu
     max_half_u: NDArray[np.float64]  # (n_modules,), TrackML's module_maxhu
     half_v: NDArray[np.float64]  # (n_modules,), TrackML's module_hv
-    pitch_u: NDArray[np.float64]  # (n_modules,)
-    pitch_v: NDArray[np.float64]  # (n_modules,)
+    pitch_u: NDArray[np.float64]  # (n_modules,), or UNKNOWN_PITCH
+    pitch_v: NDArray[np.float64]  # (n_modules,), or UNKNOWN_PITCH
     field: MagneticField | None = None  # None where nothing tells
 
     @property
@@ -48,6 +51,19 @@ class Detector:
             for one in fields(self)
             if one.name != "field"
         )
+
+    def require_pitches(self, where: str) -> None:
+        """Raise InputError, beginning with `where`, if a module has no pitch to measure cells."""
+        unknown = (self.pitch_u == UNKNOWN_PITCH) | (self.pitch_v == UNKNOWN_PITCH)
+        if unknown.any():
+            row = int(np.argmax(unknown))
+            raise InputError(
+                f"{where}: the detectors table has no pitch for {int(unknown.sum())} of "
+                f"{self.n_modules} modules, as the first for module (volume "
+                f"{self.volume_id[row]}, layer {self.layer_id[row]}, module "
+                f"{self.module_id[row]}): ACTS writes {UNKNOWN_PITCH:g}; fill in pitch_u and "
+                "pitch_v in mm, without which cells have no size"
+            )
 
     @cached_property
     def sensitive_thickness(self) -> NDArray[np.float64]:
@@ -97,11 +113,16 @@ class Detector:
         module_id: NDArray[np.integer],
     ) -> NDArray[np.int64]:
         """Dense module index of each hit, (n_hits,); -1 for a module that is not in the table."""
-        columns = (volume_id, layer_id, module_id)
-        wanted = module_key(*(column.astype(np.int64) for column in columns))
+        columns = [column.astype(np.int64) for column in (volume_id, layer_id, module_id)]
+        wanted = module_key(*columns)
         keys, order = self.sorted_keys
         slot = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
-        return np.where(keys[slot] == wanted, order[slot], -1)
+        # beyond its bits an id spills into its neighbour's and names another module
+        found = np.where(keys[slot] == wanted, order[slot], -1)
+        for column in columns:
+            if len(column) and (column.min() < 0 or column.max() >= MAX_ID):
+                found[(column < 0) | (column >= MAX_ID)] = -1
+        return found
 
     @cached_property
     def sorted_keys(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

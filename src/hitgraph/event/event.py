@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from hitgraph.event.detector import Detector
 from hitgraph.event.field import MagneticField, solenoid
 
+MAX_DIGITS = 1000  # Python makes no number of more than 4300
+
 Int32 = NDArray[np.int32]
 Int64 = NDArray[np.int64]
 Float32 = NDArray[np.float32]
@@ -87,10 +89,10 @@ Table = HitTable | CellTable | ParticleTable | TruthTable
 class Event:
     """One collision. Tables that the source does not have are None.
 
-    Readers guarantee: at least one hit; hit_id unique and rising; every number finite; truth
+    Readers guarantee: hit_id unique and rising; every number finite and in its range; truth
     rows aligned with hit rows; cells sorted by hit, ch0, ch1 and each belonging to a hit;
     particle_id unique, rising and never 0; every particle_id of the truth but 0 is a particle;
-    every hit's module is in the detector.
+    every hit's module is in the detector, and most hits lie on it. An event may have no hits.
     """
 
     name: str  # for example event000001000
@@ -124,7 +126,7 @@ class Event:
 def number_of(name: str) -> int:
     """The digits at the end of an event's name as a number; 0 without any."""
     digits = name[len(name.rstrip("0123456789")) :]
-    return int(digits) if digits else 0
+    return int(digits[-MAX_DIGITS:]) if digits else 0
 
 
 def column_types(table: type[Table]) -> dict[str, np.dtype[Any]]:

@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import elliprf, elliprj
 
 from hitgraph.errors import InputError, SettingsError
 
@@ -101,15 +100,15 @@ class MagneticField:
 
 def solenoid(factor: float = 1.0) -> MagneticField:
     """The field of the TrackML events, everywhere multiplied by `factor`."""
-    _check_strength(factor * CENTRE, f"{SOLENOID}:{factor:g}")
-    name = SOLENOID if factor == 1 else f"{SOLENOID}:{factor:g}"
+    name = SOLENOID if factor == 1 else f"{SOLENOID}:{factor:.15g}"
+    _check_strength(factor * CENTRE, name)
     r, z, br, bz = _unit_solenoid()
     return MagneticField(name, r, z, factor * CENTRE * br, factor * CENTRE * bz)
 
 
 def constant(tesla: float) -> MagneticField:
     """`tesla` along z everywhere."""
-    name = f"{CONSTANT}:{tesla:g}"
+    name = f"{CONSTANT}:{tesla:.15g}"
     _check_strength(tesla, name)
     corner = np.zeros((2, 2))
     return MagneticField(
@@ -137,13 +136,15 @@ def to_json(one: MagneticField) -> dict[str, Any]:
 def from_json(content: Any, where: object) -> MagneticField:
     """What `to_json` gave. Raises InputError naming `where` for anything else."""
     try:
-        if not str(content["name"]).startswith(TABLE):
-            return field_of(content["name"])
+        found = _of_name(content["name"])
+        if found is not None:
+            return found
         values = [np.array(content[key], np.float64) for key in ("r", "z", "br", "bz")]
         r, z, br, bz = values
         whole = br.shape == bz.shape == (len(z), len(r)) and min(len(r), len(z)) >= 2
         if not whole or not all(np.isfinite(one).all() for one in values):
             raise ValueError("its numbers are no grid")
+        _require_equal_steps(r, z, where)
     except (KeyError, TypeError, ValueError, SettingsError) as error:
         raise InputError(
             f"{where}: what it says about the magnetic field cannot be read ({error}): write the "
@@ -152,34 +153,36 @@ def from_json(content: Any, where: object) -> MagneticField:
     return _table(r, z, br, bz)
 
 
-def named(name: object, known: MagneticField | None) -> MagneticField | None:
+def named(name: object, known: MagneticField | None, where: object) -> MagneticField | None:
     """The field that an event's settings name; `known` is that of its detector.
 
-    None where the name is that of a table which is not at hand.
+    `known` where the settings are silent, None where they name a table which is not at hand.
+    Raises InputError naming `where` for a name that no field has.
     """
-    if known is not None and name == known.name:
+    if name is None or (known is not None and name == known.name):
         return known
-    if isinstance(name, bool) or not isinstance(name, str | int | float):
-        return known
-    return None if str(name).startswith(TABLE) else field_of(name)
+    if isinstance(name, str) and name.startswith(TABLE):
+        return None
+    try:
+        found = _of_name(name)
+    except SettingsError as error:
+        raise InputError(f"{where}: {error}") from error
+    if found is None:
+        raise InputError(
+            f"{where}: says that its magnetic field is {name!r}: expected is a name like "
+            f"{SOLENOID}, {SOLENOID}:0.9 or {CONSTANT}:2, or a number of Tesla"
+        )
+    return found
 
 
-def field_of(text: str | float) -> MagneticField:
-    """The field that a text names (see WAYS); a number, as older samples have it, is Tesla.
+def field_of(text: str) -> MagneticField:
+    """The field that a text names (see WAYS).
 
     Raises SettingsError where the text is none of them, InputError where a file is no good.
     """
-    if not isinstance(text, str):
-        return constant(float(text))
-    kind, colon, value = text.partition(":")
-    if text == SOLENOID:
-        return solenoid()
-    if kind in (SOLENOID, CONSTANT) and colon:
-        try:
-            number = float(value)
-        except ValueError:
-            raise SettingsError(f"field {text}: {value!r} is no number; allowed: {WAYS}") from None
-        return solenoid(number) if kind == SOLENOID else constant(number)
+    found = _of_name(text)
+    if found is not None:
+        return found
     if not Path(text).is_file():
         number_like = text.replace(".", "", 1).lstrip("+-").isdigit()
         hint = (
@@ -187,6 +190,27 @@ def field_of(text: str | float) -> MagneticField:
         )
         raise SettingsError(f"field {text}: {hint}")
     return read_field(Path(text))
+
+
+def _of_name(name: object) -> MagneticField | None:
+    """The solenoid or constant field of that name; a number, as older samples have it, is Tesla.
+
+    None for anything else. Raises SettingsError for a number that no field has.
+    """
+    if isinstance(name, int | float) and not isinstance(name, bool):
+        return constant(float(name))
+    if not isinstance(name, str):
+        return None
+    kind, colon, value = name.partition(":")
+    if name == SOLENOID:
+        return solenoid()
+    if kind not in (SOLENOID, CONSTANT) or not colon:
+        return None
+    try:
+        number = float(value)
+    except ValueError:
+        raise SettingsError(f"field {name}: {value!r} is no number; allowed: {WAYS}") from None
+    return solenoid(number) if kind == SOLENOID else constant(number)
 
 
 def read_field(path: Path) -> MagneticField:
@@ -215,14 +239,7 @@ def read_field(path: Path) -> MagneticField:
             f"{path}: line {line} {found} where {expected} is expected: one line for every point "
             "of the grid, r runs fastest, then z"
         )
-    for name, places in (("r", r), ("z", z)):
-        steps = np.diff(places)
-        if np.ptp(steps) > 1e-3 * steps[0]:
-            k = int(np.argmax(np.abs(steps - steps[0])))
-            raise InputError(
-                f"{path}: from {name} = {places[k]:g} to {places[k + 1]:g} mm the grid steps by "
-                f"{steps[k]:g} mm, elsewhere by {steps[0]:g}: equal steps are expected"
-            )
+    _require_equal_steps(r, z, path)
     if r[-1] < REACH_R or z[0] > -REACH_Z or z[-1] < REACH_Z:
         raise InputError(
             f"{path}: its grid reaches to r = {r[-1]:g} and from z = {z[0]:g} to {z[-1]:g} mm: the "
@@ -231,6 +248,18 @@ def read_field(path: Path) -> MagneticField:
         )
     shape = (len(z), len(r))
     return _table(r, z, rows[:, 2].reshape(shape), rows[:, 3].reshape(shape))
+
+
+def _require_equal_steps(r: Float64, z: Float64, where: object) -> None:
+    for name, places in (("r", r), ("z", z)):
+        steps = np.diff(places)
+        usual = float(np.median(steps))
+        k = int(np.argmax(np.abs(steps - usual)))
+        if usual <= 0 or abs(steps[k] - usual) > 1e-3 * usual:
+            raise InputError(
+                f"{where}: from {name} = {places[k]:g} to {places[k + 1]:g} mm the grid steps by "
+                f"{steps[k]:g} mm, elsewhere by {usual:g}: equal steps are expected"
+            )
 
 
 def write_field(one: MagneticField, path: Path) -> None:
@@ -244,7 +273,7 @@ def write_field(one: MagneticField, path: Path) -> None:
         ],
         axis=1,
     )
-    path.write_text("".join(f"{r:.10g} {z:.10g} {br:.10g} {bz:.10g}\n" for r, z, br, bz in rows))
+    path.write_text("".join(f"{r:.17g} {z:.17g} {br:.17g} {bz:.17g}\n" for r, z, br, bz in rows))
 
 
 def thin_solenoid(
@@ -269,6 +298,8 @@ def thin_solenoid(
 
 def _cel(kc: Float64, p: Float64, s: Float64 | float) -> Float64:
     """Bulirsch's complete integral C(kc, p, 1, s), by Carlson's R_F and R_J."""
+    from scipy.special import elliprf, elliprj  # slow to import, and seldom needed
+
     square = kc**2
     result: Float64 = elliprf(0, square, 1) + (s - p) / 3 * elliprj(0, square, 1, p)
     return result

@@ -1,5 +1,6 @@
 """The detectors table as a file: TrackML's columns, in CSV, CSV inside a zip, or parquet."""
 
+import contextlib
 import functools
 import json
 from pathlib import Path
@@ -12,10 +13,10 @@ from numpy.typing import NDArray
 
 from hitgraph.errors import InputError
 from hitgraph.event.acts_modules import read_acts_detectors
-from hitgraph.event.archive import Place, files_in, gunzip, is_archive
-from hitgraph.event.detector import Detector
+from hitgraph.event.archive import Place, files_in, is_archive
+from hitgraph.event.detector import MAX_ID, UNKNOWN_PITCH, Detector
 from hitgraph.event.field import MagneticField, from_json
-from hitgraph.event.tables import Columns, read_columns, row_name
+from hitgraph.event.tables import Columns, header_names, read_columns, refuse, row_name
 
 # names that a detectors table has when it stands beside the events
 NAMES = ("detectors.parquet", "detectors.csv", "detectors.csv.gz", "detectors.zip")
@@ -38,7 +39,7 @@ _TYPES: dict[str, np.dtype[Any]] = dict.fromkeys(_IDS, np.dtype(np.int32)) | dic
     (*_CENTRE, *_ROTATION, *_SIZES.values()), np.dtype(np.float64)
 )
 
-MAX_ID = 2**20  # ids of volume, layer and module are packed into one 64-bit key
+MAX_CENTRE, MAX_SIZE = 1e5, 1e4  # mm: 100 m from the origin, a module of 10 m
 ROTATION_TOLERANCE = 1e-3  # files carry six digits
 
 
@@ -59,8 +60,12 @@ def read_detectors(path: str | Path | Place) -> Detector:
                 f"({', '.join(NAMES[:3])}): unpack it and name the file"
             )
         place = tables[0]
-    columns = read_acts_detectors(place, _TYPES) if _of_acts(place) else read_columns(place, _TYPES)
-    _check(columns, place)
+    if _of_acts(place):
+        columns, rows = read_acts_detectors(place, _TYPES)
+    else:
+        columns = read_columns(place, _TYPES)
+        rows = np.arange(len(columns["volume_id"]))
+    _check(columns, place, rows)
     order = np.lexsort([columns[name] for name in reversed(_IDS)])
     columns = {name: values[order] for name, values in columns.items()}
     return Detector(
@@ -72,25 +77,28 @@ def read_detectors(path: str | Path | Place) -> Detector:
     )
 
 
+def made_of(place: Place) -> dict[str, Any]:
+    """What a parquet file keeps about how it was made; empty where it keeps nothing."""
+    if not place.name.endswith(".parquet"):
+        return {}
+    with contextlib.suppress(pa.ArrowException, OSError, ValueError, InputError, RecursionError):
+        notes = pyarrow.parquet.read_schema(pa.BufferReader(place.read())).metadata or {}
+        made = json.loads(notes.get(MADE_KEY, b"{}"))
+        return made if isinstance(made, dict) else {}
+    return {}
+
+
 def _field(place: Place) -> MagneticField | None:
     """The field that the metadata of a parquet file keeps."""
-    if not place.name.endswith(".parquet"):
-        return None
-    notes = pyarrow.parquet.read_schema(pa.BufferReader(place.read())).metadata or {}
-    try:
-        made = json.loads(notes.get(MADE_KEY, b"{}"))
-    except ValueError:
-        made = {}
-    if not isinstance(made, dict) or made.get("field") is None:
-        return None
-    return from_json(made["field"], place)
+    kept = made_of(place).get("field")
+    return None if kept is None else from_json(kept, place)
 
 
 def _of_acts(place: Place) -> bool:
     """Whether ACTS wrote the table: it gives the shape of a surface in columns of its own."""
     if place.name.endswith(".parquet"):
         return False
-    return b"bounds_type" in gunzip(place.read(), place).split(b"\n", 1)[0]
+    return "bounds_type" in header_names(place)
 
 
 def cached_detectors(place: Place) -> Detector:
@@ -117,25 +125,25 @@ def detector_columns(detector: Detector) -> dict[str, NDArray[Any]]:
     )
 
 
-def _check(columns: Columns, place: Place) -> None:
+def _check(columns: Columns, place: Place, rows: NDArray[np.int64]) -> None:
+    """Raise InputError for modules that make no sense; `rows` (n_modules,) theirs in the file."""
     if not len(columns["volume_id"]):
         raise InputError(f"{place}: the detectors table has no modules")
     for name in _IDS:
         values = columns[name]
-        _refuse((values < 0) | (values >= MAX_ID), place, name, values, f"0 to {MAX_ID - 1}")
-    for name in ("pitch_u", "pitch_v", "module_t", "module_maxhu", "module_hv"):
+        refuse((values < 0) | (values >= MAX_ID), place, name, values, f"0 to {MAX_ID - 1}", rows)
+    for name in _CENTRE:
         values = columns[name]
-        _refuse(values <= 0, place, name, values, "a length above 0 mm")
-    rotation = np.stack([columns[name] for name in _ROTATION], axis=1).reshape(-1, 3, 3)
-    product = rotation @ rotation.transpose(0, 2, 1)
-    off = np.abs(product - np.eye(3)).max(axis=(1, 2))
-    if (off > ROTATION_TOLERANCE).any():
-        row = int(np.argmax(off > ROTATION_TOLERANCE))
-        raise InputError(
-            f"{row_name(place, row)}: columns {_ROTATION[0]} to {_ROTATION[-1]} of module "
-            f"{_module(columns, row)} are not a rotation (rows differ from orthonormal by "
-            f"{off[row]:.3g}): take the table of this detector again"
-        )
+        far = np.abs(values) > MAX_CENTRE
+        refuse(far, place, name, values, "a length in mm, at most 100 m,", rows)
+    for name in _SIZES.values():
+        values = columns[name]
+        too_small = values < 0 if name == "module_minhu" else values <= 0  # a triangle has 0
+        if name.startswith("pitch"):
+            too_small &= values != UNKNOWN_PITCH
+        refuse(too_small, place, name, values, "a length above 0 mm", rows)
+        refuse(values > MAX_SIZE, place, name, values, "a length in mm, at most 10 m,", rows)
+    _check_rotations(columns, place, rows)
     ids = np.stack([columns[name] for name in _IDS], axis=1)
     _, first, inverse, counts = np.unique(
         ids, axis=0, return_index=True, return_inverse=True, return_counts=True
@@ -144,19 +152,33 @@ def _check(columns: Columns, place: Place) -> None:
         inverse = inverse.reshape(-1)
         row = int(np.flatnonzero(first[inverse] != np.arange(len(ids)))[0])
         raise InputError(
-            f"{row_name(place, row)}: module {_module(columns, row)} is already in row "
-            f"{first[inverse[row]] + 1} ({int((counts > 1).sum())} such modules): "
+            f"{row_name(place, int(rows[row]))}: module {_module(columns, row)} is already in row "
+            f"{rows[first[inverse[row]]] + 1} ({int((counts > 1).sum())} such modules): "
             "each may be there once"
         )
 
 
-def _refuse(
-    bad: NDArray[np.bool_], place: Place, name: str, values: NDArray[Any], expected: str
-) -> None:
-    if bad.any():
-        row = int(np.argmax(bad))
+def _check_rotations(columns: Columns, place: Place, rows: NDArray[np.int64]) -> None:
+    rotation = np.stack([columns[name] for name in _ROTATION], axis=1).reshape(-1, 3, 3)
+    with np.errstate(over="ignore", invalid="ignore"):  # huge numbers are no rotation either
+        product = rotation @ rotation.transpose(0, 2, 1)
+        off = np.abs(product - np.eye(3)).max(axis=(1, 2))
+    wrong = ~(off <= ROTATION_TOLERANCE)
+    if wrong.any():
+        row = int(np.argmax(wrong))
         raise InputError(
-            f"{row_name(place, row)}: column {name} is {values[row]} where {expected} is expected"
+            f"{row_name(place, int(rows[row]))}: columns {_ROTATION[0]} to {_ROTATION[-1]} of "
+            f"module {_module(columns, row)} are not a rotation (rows differ from orthonormal by "
+            f"{off[row]:.3g}): take the table of this detector again"
+        )
+    mirrored = np.linalg.det(rotation) < 0
+    if mirrored.any():
+        row = int(np.argmax(mirrored))
+        raise InputError(
+            f"{row_name(place, int(rows[row]))}: columns {_ROTATION[0]} to {_ROTATION[-1]} of "
+            f"module {_module(columns, row)} are a reflection where a rotation is expected "
+            f"({int(mirrored.sum())} such modules): u, v and w have to be right handed; turn one "
+            "of them around"
         )
 
 

@@ -4,9 +4,16 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from hitgraph.errors import InputError
+from hitgraph.errors import InputError, printable
 from hitgraph.event import acts_csv, modules, store, trackml
-from hitgraph.event.archive import ARCHIVE_SUFFIXES, Place, files_in, is_archive
+from hitgraph.event.archive import (
+    ARCHIVE_SUFFIXES,
+    Place,
+    files_in,
+    folders_in,
+    is_archive,
+    kind_of,
+)
 from hitgraph.event.checks import read_tables
 from hitgraph.event.event import Event, number_of
 
@@ -14,17 +21,20 @@ LOOKED_FOR = (
     "EVENT.hits.parquet, EVENT-hits.csv, EVENT-hits.csv.gz or, of ACTS, EVENT-measurements.csv, "
     "with EVENT like event000001000"
 )
+MAX_NAME = 200  # bytes; file names have at most 255, and results get names from the event
+MAX_NUMBER = 2**63 - 1  # tables of tracks have the number in a column of 64-bit integers
 
 
 @dataclass(frozen=True)
 class EventSource:
     """Where one event stands; nothing of it is read before `read`."""
 
-    name: str  # for example event000001000
-    path: Path  # prefix of its files: folder (or archive, and folder in it) and name
+    name: str  # for example event000001000; made printable
+    path: Path  # prefix of its files: folder (or archive, and folder in it) and name, printable
     files: tuple[tuple[str, Place], ...]  # table ('hits', ...) and its file, in reading order
     detectors: Place | None
     size: int  # bytes of all its files, unpacked from the archive
+    problem: str | None = None  # why it cannot be read, where its name already tells
 
     @property
     def number(self) -> int:
@@ -34,14 +44,20 @@ class EventSource:
     def read(self, cells: bool = True) -> Event:
         """Read and check the event; without its cells, which are most of the file, if not wanted.
 
-        Raises InputError naming file, row and column where a table is not what it has to be.
+        Raises InputError naming file, row and column where a table is not what it has to be, and
+        where the event has a name that results cannot have.
         """
+        if self.problem is not None:
+            raise InputError(
+                f"{self.path}: {self.problem}: give the files of this event another name"
+            )
         files = {table: place for table, place in self.files if cells or table != "cells"}
         detector = None if self.detectors is None else modules.cached_detectors(self.detectors)
-        if acts_csv.MEASUREMENTS in files:
-            return acts_csv.read_acts_tables(self.name, files, detector)
-        event = read_tables(self.name, files, detector)
         known = None if detector is None else detector.field
+        if acts_csv.MEASUREMENTS in files:
+            event = acts_csv.read_acts_tables(self.name, files, detector)
+            return replace(event, field=known)
+        event = read_tables(self.name, files, detector)
         return replace(event, field=store.field_of_event(files["hits"], known))
 
 
@@ -58,7 +74,7 @@ def list_events(
     first <= number < end. Raises InputError if a path has no event, or none is left.
     """
     given = None if detectors is None else Place(Path(detectors))
-    if given is not None and not given.path.is_file():
+    if given is not None and kind_of(given.path) != "file":
         raise InputError(f"{given}: there is no such detectors table")
     found: dict[tuple[tuple[str, Place], ...], EventSource] = {}
     for path in paths:
@@ -101,19 +117,40 @@ def require_different_names(events: Iterable[EventSource]) -> None:
         seen[event.name] = event
 
 
+def _shown(text: str) -> str:
+    """A name as it can stand in a message and in the name of a file with results."""
+    text = printable(text).replace("\n", "\\n")
+    return text if len(text.encode()) <= MAX_NAME else f"{text[: MAX_NAME // 4]}..."
+
+
+def _problem_of(name: str) -> str | None:
+    """Why no results can be written or shown for an event of this name."""
+    if len(name.encode(errors="replace")) > MAX_NAME:
+        return f"its name is longer than {MAX_NAME} bytes"
+    if _shown(name) != name:
+        return "its name has characters that cannot be shown"
+    if number_of(name) > MAX_NUMBER:
+        return (
+            f"the number at the end of its name is above {MAX_NUMBER}, more than the column "
+            "event_id of its tracks can hold"
+        )
+    return None
+
+
 def _events_at(path: Path, detectors: Place | None) -> list[EventSource]:
     archive = next((part for part in (path, *path.parents) if is_archive(part)), None)
-    if path.is_dir() or path == archive:
+    folder = kind_of(path) == "folder"
+    if folder or path == archive:
         events = _group(files_in(path), path, detectors)
-        if not events and path.is_dir():
-            folders = sorted(entry for entry in path.iterdir() if entry.is_dir())
-            files = {place: size for folder in folders for place, size in files_in(folder).items()}
+        if not events and folder:
+            inside = folders_in(path)
+            files = {place: size for one in inside for place, size in files_in(one).items()}
             events = _group(files | files_in(path), path, detectors)
         if not events:
             raise InputError(f"{path}: no event in there (looked for {LOOKED_FOR})")
         return _one_form(events)
     top = path.parent if archive is None else archive
-    if archive is None and not top.is_dir():
+    if archive is None and kind_of(top) != "folder":
         raise InputError(f"{path}: there is no such file or folder")
     listed = files_in(top)
     table = _table_of(path, acts_csv.prefixes(listed))
@@ -126,7 +163,7 @@ def _events_at(path: Path, detectors: Place | None) -> list[EventSource]:
     ]
     if events:
         return _one_form(events)
-    if path.is_file():
+    if kind_of(path) == "file":
         raise InputError(
             f"{path}: is no event (looked for a file named {LOOKED_FOR}; for a folder; for an "
             f"archive ending in {', '.join(ARCHIVE_SUFFIXES)})"
@@ -156,11 +193,12 @@ def _group(files: Mapping[Place, int], top: Path, detectors: Place | None) -> li
     order = {place: number for number, place in enumerate(files)}
     sources = [
         EventSource(
-            name=prefix.name,
-            path=prefix,
+            name=_shown(prefix.name),
+            path=Path(printable(str(prefix.parent))) / _shown(prefix.name),
             files=tuple(sorted(tables.items(), key=lambda item: order[item[1]])),
             detectors=detectors or _detectors_beside(prefix.parent, top, by_path),
             size=sum(files[place] for place in tables.values()),
+            problem=_problem_of(prefix.name),
         )
         for (prefix, _), tables in sorted(events.items())
     ]
@@ -196,6 +234,6 @@ def _detectors_beside(folder: Path, top: Path, files: Mapping[Path, Place]) -> P
                 return place
     if is_archive(top):
         for name in modules.NAMES:
-            if (top.parent / name).is_file():
+            if kind_of(top.parent / name) == "file":
                 return Place(top.parent / name)
     return None

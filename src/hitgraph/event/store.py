@@ -1,6 +1,5 @@
 """The event store: four parquet tables an event, one detectors table and one note a folder."""
 
-import contextlib
 import json
 import re
 from collections.abc import Iterable
@@ -13,18 +12,27 @@ import pyarrow.parquet
 from numpy.typing import NDArray
 
 from hitgraph.errors import InputError
-from hitgraph.event.archive import Place
+from hitgraph.event.archive import Place, kind_of
 from hitgraph.event.checks import TABLES
 from hitgraph.event.detector import Detector
 from hitgraph.event.event import Event
 from hitgraph.event.field import MagneticField, named, to_json
-from hitgraph.event.modules import MADE_KEY, detector_columns
+from hitgraph.event.modules import MADE_KEY, detector_columns, made_of
 from hitgraph.event.modules import read_detectors as read_detectors
 from hitgraph.files import atomic_write
 
-FILE_NAME = re.compile(r"(?P<event>.+)\.(?P<table>hits|cells|particles|truth)\.parquet")
+FILE_NAME = re.compile(r"(?s)(?P<event>.+)\.(?P<table>hits|cells|particles|truth)\.parquet")
 DETECTORS_NAME = "detectors.parquet"
 INFO_NAME = "dataset.json"
+FIELD_BEFORE = 2.0  # Tesla along z, in which events were simulated that name no field
+# of what hitgraph reads in there; anything else may stand beside
+INFO_TYPES: dict[str, tuple[type, str]] = {
+    "preset": (str, "a name"),
+    "seed": (int, "a whole number"),
+    "settings": (dict, "an object {...}"),
+    "versions": (dict, "an object {...}"),
+    "events": (list, "a list of numbers"),
+}
 
 
 def file_name(event_name: str, table: str) -> str:
@@ -35,8 +43,10 @@ def file_name(event_name: str, table: str) -> str:
 def write_event(event: Event, folder: str | Path, made: dict[str, Any] | None = None) -> None:
     """Write the tables that the event has to `folder`; the hits last, so that an event whose
     hits are there is complete. Tables of an earlier event of that name which this one does not
-    have are removed. `made`, how the event was made, goes into the files as well. Raises
-    HitgraphError if the folder cannot be written."""
+    have are removed. `made`, how the event was made, goes into the files as well, and the name of
+    the event's field. Raises HitgraphError if the folder cannot be written."""
+    if event.field is not None:
+        made = (made or {}) | {"field": event.field.name}
     for name in reversed(TABLES):
         path = Path(folder) / file_name(event.name, name)
         table = getattr(event, name)
@@ -67,19 +77,34 @@ def write_dataset_info(folder: str | Path, info: dict[str, Any]) -> None:
 def read_dataset_info(folder: str | Path) -> dict[str, Any]:
     """How the events of a folder were made, as dataset.json says, or else the first event.
 
-    Empty where neither does.
+    Empty where neither does. Raises InputError for a file that is no JSON object, and where one of
+    INFO_TYPES is something else.
     """
-    place = Place(Path(folder) / INFO_NAME)
-    if not place.path.is_file():
-        return _made(Path(folder))
+    info = _dataset_file(Path(folder))
+    return _made(Path(folder)) if info is None else info
+
+
+def _dataset_file(folder: Path) -> dict[str, Any] | None:
+    """The content of dataset.json; None without."""
+    place = Place(folder / INFO_NAME)
+    if kind_of(place.path) != "file":
+        return None
     try:
         info = json.loads(place.read())
+    except RecursionError as error:
+        raise InputError(f"{place}: is too deep: remove it or write it again") from error
     except ValueError as error:
         raise InputError(f"{place}: is not JSON ({error}): remove it or write it again") from error
     if not isinstance(info, dict):
         raise InputError(
             f"{place}: holds {type(info).__name__} where an object {{...}} is expected"
         )
+    for key, (kind, expected) in INFO_TYPES.items():
+        if key in info and not isinstance(info[key], kind):
+            raise InputError(
+                f"{place}: {key} is {json.dumps(info[key])[:40]} where {expected} is expected: "
+                "correct it, or remove the file"
+            )
     return info
 
 
@@ -98,21 +123,27 @@ def _made(folder: Path) -> dict[str, Any]:
     return {}
 
 
-def made_of(place: Place) -> dict[str, Any]:
-    """What a parquet file keeps about how it was made; empty where it keeps nothing."""
-    if not place.name.endswith(".parquet"):
-        return {}
-    with contextlib.suppress(pa.ArrowException, OSError, ValueError, InputError):
-        notes = pyarrow.parquet.read_schema(pa.BufferReader(place.read())).metadata or {}
-        made = json.loads(notes.get(MADE_KEY, b"{}"))
-        return made if isinstance(made, dict) else {}
-    return {}
-
-
 def field_of_event(hits: Place, known: MagneticField | None) -> MagneticField | None:
-    """The field that an event's file of hits tells; else `known`, that of its detector."""
-    settings = made_of(hits).get("settings")
-    return named(settings.get("field"), known) if isinstance(settings, dict) else known
+    """The field that an event's file of hits tells, or the dataset.json beside it; else `known`,
+    that of its detector."""
+    made = made_of(hits)
+    if not made and hits.member is None:
+        made = _dataset_file(hits.folder) or {}
+    return field_made(made, known, hits)
+
+
+def field_made(
+    made: dict[str, Any], known: MagneticField | None, where: object
+) -> MagneticField | None:
+    """The field that a note on how events were made tells; else `known`, that of their detector.
+
+    Raises InputError naming `where` where it tells one that cannot be.
+    """
+    settings = made.get("settings")
+    if "field" in made or not isinstance(settings, dict):
+        return named(made.get("field"), known, where)
+    # Simulations from before the setting had one field.
+    return named(settings.get("field", FIELD_BEFORE), known, where)
 
 
 def write_parquet(

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hitgraph.event.event import Event, ParticleTable
+from hitgraph.event.event import Event, ParticleTable, TruthTable
 
 MAX_ABS_ETA = 4.0  # of the particles that are counted
 PT_THRESHOLDS = (0.1, 0.5, 1.0)  # GeV
@@ -19,10 +19,11 @@ class EventSummary:
     cells: int | None
     particles: int | None
     particles_above_pt: dict[float, int] | None  # charged, |eta| < 4; keys in GeV
-    noise_fraction: float | None  # hits of no particle / hits
+    noise_fraction: float | None  # hits of no particle / hits; None also without any hits
     weight_sum: float | None  # 1 for a full event, less for a thinned one
     hits_per_volume: dict[int, int]
     modules: int | None  # in the detectors table
+    field: str | None  # name of the magnetic field
 
 
 def summarise(event: Event) -> EventSummary:
@@ -35,11 +36,16 @@ def summarise(event: Event) -> EventSummary:
         cells=None if event.cells is None else len(event.cells),
         particles=None if particles is None else len(particles),
         particles_above_pt=None if particles is None else _above_pt(particles),
-        noise_fraction=None if truth is None else float(np.mean(truth.particle_id == 0)),
+        noise_fraction=_noise_fraction(truth),
         weight_sum=None if truth is None else float(truth.weight.sum(dtype=np.float64)),
         hits_per_volume=dict(zip(volumes.tolist(), counts.tolist(), strict=True)),
         modules=None if detector is None else detector.n_modules,
+        field=None if event.field is None else event.field.name,
     )
+
+
+def _noise_fraction(truth: TruthTable | None) -> float | None:
+    return float(np.mean(truth.particle_id == 0)) if truth is not None and len(truth) else None
 
 
 def _above_pt(particles: ParticleTable) -> dict[float, int]:

@@ -22,7 +22,7 @@ from hitgraph.event.store import write_parquet
 from hitgraph.event.tables import read_columns, row_name
 from hitgraph.files import atomic_write
 
-FILE_NAME = re.compile(r"(?P<event>.+)-(?P<table>hits|cells|particles|truth)\.csv(\.gz)?")
+FILE_NAME = re.compile(r"(?s)(?P<event>.+)-(?P<table>hits|cells|particles|truth)\.csv(\.gz)?")
 
 NO_TRACK = 0  # track_id of a hit on no track
 

@@ -26,6 +26,7 @@ ORDER_MIN_HITS, ORDER_MAX_HITS = 4, 20
 PT_CORNERS, PT_WEIGHTS = (0.05, 0.5, 3.0), (0.2, 0.2, 1.0)  # GeV
 
 PRIMARY_RADIUS = 2.0  # mm; secondaries are born farther from the beam line
+PRIMARY_Z = 165.0  # mm; three standard deviations of TrackML's beam spot along the beam
 RECONSTRUCTABLE_HITS = 5
 
 
@@ -240,6 +241,13 @@ def hit_weights(event: Event, phase: int = 1) -> NDArray[np.float32]:
     if total > 0:
         weights[members] = raw / total
     return weights.astype(np.float32)
+
+
+def is_primary(particles: ParticleTable) -> NDArray[np.bool_]:
+    """(n_particles,) born in the beam spot: within PRIMARY_RADIUS of the beam and PRIMARY_Z."""
+    radius = np.hypot(particles.vx.astype(np.float64), particles.vy)
+    primary: NDArray[np.bool_] = (radius <= PRIMARY_RADIUS) & (np.abs(particles.vz) <= PRIMARY_Z)
+    return primary
 
 
 def _made_in_detector(particles: ParticleTable) -> NDArray[np.bool_]:

@@ -25,6 +25,7 @@ from hitgraph.graph.neighbours import MAX_DIMENSIONS, radius_neighbours, radius_
 from hitgraph.hits.columns import check_hit_columns, expand_groups
 from hitgraph.kernels.choice import Backend
 from hitgraph.lessons.lesson import Batch, Lesson, rows_batch
+from hitgraph.lessons.losses import mean_of_known
 from hitgraph.lessons.material import Example, Material, Read
 from hitgraph.lessons.seeds import generator
 from hitgraph.lessons.settings import (
@@ -128,14 +129,14 @@ class CondensationSettings(StageSettings):
             for beta_cut in BETA_CUTS
             for radius in RADII
         }
-        totals = dict.fromkeys(choices, 0.0)
+        scores: dict[tuple[float, float], list[float]] = {cuts: [] for cuts in choices}
         for read in material.validation:
             example = read()
             judged = choices[BETA_CUTS[0], RADII[0]].judge(example.state)
             for cuts, stage in choices.items():
-                score = workshop.score(example, stage.labels(judged))
-                totals[cuts] += score / len(material.validation)
-        best = max(totals, key=lambda cuts: totals[cuts])
+                scores[cuts].append(workshop.score(example, stage.labels(judged)))
+        means = {cuts: mean_of_known(found) or 0.0 for cuts, found in scores.items()}
+        best = max(means, key=lambda cuts: means[cuts])
         workshop.record({**merit, "beta_cut": best[0], "radius": best[1]})
         return choices[best]
 

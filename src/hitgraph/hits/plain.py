@@ -38,7 +38,7 @@ def cluster_shape(event: Event, detector: Detector, module: Tensor) -> Tensor:
     Raises InputError as that does.
     """
     hits, cells, device, n_hits = event.hits, event.cells, module.device, len(module)
-    if cells is None or n_hits == 0:
+    if cells is None or n_hits == 0 or len(cells) == 0:
         return torch.tensor(cluster_features(event, detector), device=device)
     hit_id, cell_hit = _copy(hits.hit_id, device), _copy(cells.hit_id, device)
     row = torch.searchsorted(hit_id, cell_hit).clamp_max(n_hits - 1)

@@ -1,6 +1,10 @@
 """How the kernels of inference are compiled: three decorators."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from numba import njit
+from numba.core.event import install_timer
 
 # Without "nnan" and "ninf": a pair at zero distance gives infinities, which every cut refuses.
 FAST = {"contract", "reassoc", "nsz", "arcp", "afn"}
@@ -16,3 +20,14 @@ step = njit(fastmath=FAST, cache=True, error_model="numpy", nogil=True, _nrt=Fal
 
 # What is computed of a few numbers; it becomes part of the loop that uses it.
 formula = njit(fastmath=FAST, error_model="numpy", inline="always")
+
+
+@contextmanager
+def compile_time() -> Iterator[list[float]]:
+    """A list that holds, behind the `with` block, the seconds that kernels were compiled in it.
+
+    Empty where all that were used came from the cache.
+    """
+    seconds: list[float] = []
+    with install_timer("numba:compile", seconds.append):
+        yield seconds

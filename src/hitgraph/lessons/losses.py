@@ -1,5 +1,8 @@
 """Losses and figures of merit on labelled edges, and the cut that keeps enough of them."""
 
+from collections.abc import Sequence
+from math import isnan
+
 import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
@@ -45,3 +48,9 @@ def cut_at_efficiency(scores: Tensor, efficiency: float) -> float:
     rank = min(int((1 - efficiency) * len(scores)), len(scores) - 1)
     value = float(torch.sort(scores).values[rank])
     return min(max(value, 1e-9), 1 - 1e-9)
+
+
+def mean_of_known(scores: Sequence[float]) -> float | None:
+    """The mean of those that are numbers: an event without weights has no score. None of none."""
+    known = [score for score in scores if not isnan(score)]
+    return sum(known) / len(known) if known else None

@@ -1,5 +1,6 @@
 """Events shared among the workers of a Dask cluster (extra `dist`)."""
 
+import asyncio
 import logging
 import pickle
 import threading
@@ -40,12 +41,22 @@ def connect(address: str) -> Any:
     from distributed import Client
 
     try:
+        if not address.startswith("inproc:"):  # a scheduler in this process
+            asyncio.run(_say_hello(address))
         return Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
-    except (OSError, ValueError) as error:
+    except Exception as error:  # each protocol that an address may name has errors of its own
         raise SettingsError(
-            f"--dask {address}: no Dask scheduler answers there ({error}): give the address "
-            "that `dask scheduler` printed, like tcp://host:8786"
+            f"--dask {address}: no Dask scheduler answers there ({error or type(error).__name__}): "
+            "give the address that `dask scheduler` printed, like tcp://host:8786"
         ) from error
+
+
+async def _say_hello(address: str) -> None:
+    """Raise an error where nobody answers; a Client would wait and complain when it is closed."""
+    from distributed.comm import connect
+
+    line = await connect(address, timeout=CONNECT_SECONDS)
+    await line.close()
 
 
 def share_on_cluster(

@@ -1,6 +1,7 @@
 """Fatras, the fast simulation of ACTS: particles -> the surfaces they cross."""
 
 from dataclasses import dataclass, fields
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -85,8 +86,12 @@ class Steps:
         )
 
 
+@cache
 def build_detector() -> Any:
-    """The ACTS GenericDetector, the detector of TrackML (first-generation geometry)."""
+    """The ACTS GenericDetector, the detector of TrackML (first-generation geometry).
+
+    Built once a process: it takes seconds.
+    """
     import acts
     from acts.examples import GenericDetector
 

@@ -61,6 +61,8 @@ def prepare(folder: Path, settings: SimulationSettings, resume: bool) -> Info:
     info = dataset_info(settings)
     found = read_dataset_info(folder) if folder.is_dir() else {}
     has_events = folder.is_dir() and any(folder.glob(file_name("*", "hits")))
+    if not has_events and found.get("events") == []:
+        found = {}  # of a run that made none: it binds nobody
     if (found or has_events) and not resume:
         raise SettingsError(
             f"{folder}: holds events already: add --resume to make the missing ones with the "

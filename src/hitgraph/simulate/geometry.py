@@ -3,69 +3,13 @@
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hitgraph.errors import HitgraphError
 from hitgraph.event.detector import Detector
+from hitgraph.event.known_detectors import GENERIC, trackml_module_numbers
 
 N_MODULES = 18_728
-
-# Read-out pitch in mm along u and v. ACTS fixes the modules; the pitches are TrackML's.
-PITCH = {
-    7: (0.05, 0.05625),
-    8: (0.05, 0.05625),
-    9: (0.05, 0.05625),
-    12: (0.08, 1.2),
-    13: (0.08, 1.2),
-    14: (0.08, 1.2),
-    16: (0.12, 10.4),
-    17: (0.12, 10.8),
-    18: (0.12, 10.4),
-}
-
-# ACTS numbers the modules of an endcap layer ring by ring, TrackML around the beam axis. Both
-# count upwards in phi from -pi, so it is enough to say which ring has TrackML's next number.
-# One digit a module, 0 = innermost ring; every layer of a volume, on both sides, is the same.
-_PIXEL_ENDCAP = (
-    "0110101101101011011011010110110101101101101011011010110110101101101011011011010110110"
-    "10110110110101101101011"
-)
-_SHORT_STRIP_ENDCAP = (
-    "0122012012102102102102102102102120120120120120120210210210212012012012012012012012012"
-    "0122012012102102102102102102102120120120120120120210210210212012012012012012012012012"
-)
-_LONG_STRIP_ENDCAP = (
-    "0110101010101010101010101010101010101010101010101010101010110101010101010101010101010"
-    "1010101010101"
-)
-ENDCAP_RINGS = {
-    7: _PIXEL_ENDCAP,
-    9: _PIXEL_ENDCAP,
-    12: _SHORT_STRIP_ENDCAP,
-    14: _SHORT_STRIP_ENDCAP,
-    16: _LONG_STRIP_ENDCAP,
-    18: _LONG_STRIP_ENDCAP,
-}
-
-
-def trackml_module_numbers(
-    volume_id: NDArray[np.int32], module_id: NDArray[np.int32]
-) -> NDArray[np.int32]:
-    """TrackML's module numbers for ACTS's, (n_modules,) each: they differ in the endcaps."""
-    numbers = module_id.copy()
-    for volume, digits in ENDCAP_RINGS.items():
-        rings = np.frombuffer(digits.encode(), np.uint8)
-        # A stable sort by ring keeps the rising phi inside a ring: that is ACTS's order.
-        number = np.empty(len(rings), np.int32)
-        number[:] = np.argsort(rings, kind="stable") + 1
-        here = volume_id == volume
-        if here.any() and module_id[here].max() > len(number):
-            raise HitgraphError(
-                f"volume {volume} of the ACTS detector has modules above {len(number)}: "
-                "install the pyacts version that hitgraph[sim] asks for"
-            )
-        numbers[here] = number[module_id[here] - 1]
-    return numbers
+PITCH = {number: volume.pitch for number, volume in GENERIC.items()}  # mm, along u and v
 
 
 def read_geometry(acts_detector: Any) -> tuple[Detector, dict[int, int]]:

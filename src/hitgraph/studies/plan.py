@@ -33,9 +33,15 @@ def load_pipelines(names: Sequence[str], device: str) -> dict[str, Pipeline]:
 
 
 def common_settings(names: Sequence[str], sources: Sequence[EventSource]) -> dict[str, Any]:
-    """What every study depends on: the events, and the pipelines with a digest of their weights."""
+    """What every study depends on: the events, and the pipelines with a digest of their weights.
+
+    The same events and pipelines are the same by whatever path they are given.
+    """
+    columns = name_columns([Path(name) for name in names])
     return {
-        "pipelines": {name: fingerprint_of_folder(find_pipeline(name)) for name in names},
-        "events": [str(source.path) for source in sources],
+        "pipelines": {
+            short: fingerprint_of_folder(find_pipeline(path)) for short, path in columns.items()
+        },
+        "events": [str(source.path.resolve()) for source in sources],
         "preset": preset_of(source.path for source in sources),
     }

@@ -8,7 +8,7 @@ from typing import Any
 
 from hitgraph._version import __version__
 from hitgraph.errors import InputError, SettingsError
-from hitgraph.files import atomic_write
+from hitgraph.files import atomic_write, read_json
 from hitgraph.studies.output import file_name
 
 FOLDER = "points"
@@ -35,13 +35,15 @@ def measure(
     points: Sequence[Point],
     folder: Path,
     settings: Mapping[str, Any],
-    resume: bool,
+    resume: bool = False,
     advance: Callable[[], None] = lambda: None,
+    force: bool = False,
 ) -> Measured:
     """Measure each point and keep it in `folder`; a bad event is noted and left out.
 
-    With `resume`, points that are there are read instead. Raises SettingsError where they were
-    measured with other settings or two have one key, InputError when nothing could be measured.
+    Points that are there are read with `resume` and measured anew with `force`. Raises
+    SettingsError where there are some and neither is given, where they were measured with other
+    settings or two have one key, InputError when nothing could be measured.
     """
     keys = [point.key for point in points]
     twice = next((key for key in keys if keys.count(key) > 1), None)
@@ -49,10 +51,16 @@ def measure(
         raise SettingsError(f"{twice}: would be measured twice; give each event and value once")
     place = folder / FOLDER
     wanted = {"hitgraph": __version__, **settings}
-    if resume:
+    there = [path for path in place.glob("*.json") if path.name != SETTINGS]
+    if there and resume:
         _check_same(place / SETTINGS, wanted)
-    else:
-        _clear(place)
+    elif there and not force:
+        raise SettingsError(
+            f"{folder}: holds {len(there)} measurements already: --resume keeps them and goes on, "
+            "--force begins anew, or give another folder"
+        )
+    for path in there if force else ():
+        path.unlink()
     _write(place / SETTINGS, wanted)
     done: dict[str, dict[str, Any]] = {}
     failed: dict[str, str] = {}
@@ -83,22 +91,16 @@ def _check_same(path: Path, wanted: Mapping[str, Any]) -> None:
         if found.get(key) != json.loads(json.dumps(wanted.get(key))):
             raise SettingsError(
                 f"{path}: was begun with {key} {found.get(key)}, now it is {wanted.get(key)}: "
-                "resume with the same settings, or leave --resume out to begin anew"
+                "resume with the same settings, or begin anew with --force"
             )
-
-
-def _clear(place: Path) -> None:
-    for path in place.glob("*.json"):
-        path.unlink()
 
 
 def _read(path: Path) -> dict[str, Any] | None:
     """What `_write` wrote; None where nothing readable is there."""
     try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return read_json(path)
+    except InputError:
         return None
-    return content
 
 
 def _write(path: Path, content: Mapping[str, Any]) -> None:

@@ -25,6 +25,8 @@ class Quality:
     noise: float  # noise hits / hits
     score: float  # TrackML score, mean over events
     score_error: float  # its standard error; NaN for one event
+    score_primaries: float  # the same with the weights of primaries only
+    score_primaries_error: float
     technical: dict[str, Ratio]  # efficiency by the lowest pT (GeV, as text)
     purity: Ratio
     by_pt: BinnedRatio  # technical efficiency
@@ -40,6 +42,8 @@ class Quality:
             "noise": self.noise,
             "score": _number(self.score),
             "score_error": _number(self.score_error),
+            "score_primaries": _number(self.score_primaries),
+            "score_primaries_error": _number(self.score_primaries_error),
             "technical": {cut: ratio.to_dict() for cut, ratio in self.technical.items()},
             "purity": self.purity.to_dict(),
             "by_pt": self.by_pt.to_dict(),
@@ -55,6 +59,7 @@ def quality_of(event: Event, labels: NDArray[np.integer]) -> dict[str, Any]:
         "n_hits": event.n_hits,
         "n_noise": int(np.count_nonzero(require_truth(event).particle_id == NOISE)),
         "score": _number(metrics.score),
+        "score_primaries": _number(metrics.score_primaries),
         "technical": {
             f"{one.min_pt:g}": [one.technical.passed, one.technical.total]
             for one in matched.efficiency
@@ -66,15 +71,17 @@ def quality_of(event: Event, labels: NDArray[np.integer]) -> dict[str, Any]:
 
 def together(events: Sequence[Mapping[str, Any]]) -> Quality:
     """What `quality_of` gave for several events, at least one."""
-    scores = np.array([one["score"] for one in events if one["score"] is not None])
-    n = len(scores)
+    score, score_error = _mean_with_error([one["score"] for one in events])
+    primaries, primaries_error = _mean_with_error([one["score_primaries"] for one in events])
     cuts = events[0]["technical"]
     by_pt = [BinnedRatio(**{k: tuple(v) for k, v in one["by_pt"].items()}) for one in events]
     return Quality(
         n_hits=tuple(one["n_hits"] for one in events),
         noise=sum(one["n_noise"] for one in events) / sum(one["n_hits"] for one in events),
-        score=float(scores.mean()) if n else float("nan"),
-        score_error=float(scores.std(ddof=1) / np.sqrt(n)) if n > 1 else float("nan"),
+        score=score,
+        score_error=score_error,
+        score_primaries=primaries,
+        score_primaries_error=primaries_error,
         technical={cut: add_up([one["technical"][cut] for one in events]) for cut in cuts},
         purity=add_up([one["purity"] for one in events]),
         by_pt=add_bins(by_pt),
@@ -93,6 +100,16 @@ def add_bins(curves: Sequence[BinnedRatio]) -> BinnedRatio:
     for one in curves[1:]:
         total = total + one
     return total
+
+
+def _mean_with_error(scores: Sequence[float | None]) -> tuple[float, float]:
+    """Mean of the scores that are known, and its standard error; NaN where too few are."""
+    known = np.array([score for score in scores if score is not None])
+    n = len(known)
+    return (
+        float(known.mean()) if n else float("nan"),
+        float(known.std(ddof=1) / np.sqrt(n)) if n > 1 else float("nan"),
+    )
 
 
 def _number(value: float) -> float | None:

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from hitgraph.errors import HitgraphError, InputError
-from hitgraph.event.field import CENTRE, named, solenoid
+from hitgraph.event.field import CENTRE, solenoid
 from hitgraph.event.source import EventSource, list_events
-from hitgraph.event.store import read_dataset_info
+from hitgraph.event.store import field_made, read_dataset_info
 from hitgraph.pipeline import Pipeline
 from hitgraph.simulate.settings import SimulationSettings
 from hitgraph.studies.plan import Plan
@@ -52,10 +52,11 @@ def setting_of(folder: Path, name: str) -> float:
 
     Its default where the sample is older than the setting. Raises InputError where nothing tells.
     """
-    settings = read_dataset_info(folder).get("settings", {})
+    made = read_dataset_info(folder)
+    settings = made.get("settings", {})
     found = settings.get(name, getattr(SimulationSettings(), name) if settings else None)
-    if name == "field" and settings:
-        field = named(found, None)
+    if name == "field":
+        field = field_made(made, None, folder)
         found = None if field is None else field.centre / CENTRE
     if not isinstance(found, int | float):
         raise InputError(

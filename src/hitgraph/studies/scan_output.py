@@ -54,7 +54,7 @@ def _table(title: str, values: Mapping[float, Quality], axis: Axis) -> Table:
     columns = (
         *(axis.heading or axis.name, "hits", "noise"),
         *(f"technical eff. > {cut} GeV" for cut in CUTS),
-        *("purity", "TrackML score"),
+        *("purity", "score", "score, primaries"),
     )
     rows = tuple(
         (
@@ -64,6 +64,7 @@ def _table(title: str, values: Mapping[float, Quality], axis: Axis) -> Table:
             *(percent(one.technical[cut]) for cut in CUTS),
             percent(one.purity),
             with_error(one.score, one.score_error),
+            with_error(one.score_primaries, one.score_primaries_error),
         )
         for value, one in values.items()
     )
@@ -71,7 +72,7 @@ def _table(title: str, values: Mapping[float, Quality], axis: Axis) -> Table:
 
 
 def scan_figure(scan: Scan, axis: Axis) -> "Figure":
-    """Technical efficiency above 0.1 and 0.5 GeV, purity, and TrackML score."""
+    """Technical efficiency above 0.1 and 0.5 GeV, purity, and score (of all particles)."""
     from hitgraph.evaluation.style import legend_above, new_figure, styled
 
     with styled():
@@ -92,7 +93,7 @@ def scan_figure(scan: Scan, axis: Axis) -> "Figure":
             )
         left.set_ylabel("technical efficiency, filled: above 0.1, open: 0.5 GeV")
         middle.set_ylabel("purity")
-        right.set_ylabel("TrackML score")
+        right.set_ylabel("score")
         for axes in (left, middle, right):
             axes.set_xlabel(axis.name)
             axes.margins(y=0.15)

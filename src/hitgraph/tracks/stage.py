@@ -11,6 +11,7 @@ from torch import Tensor
 from hitgraph.errors import SettingsError
 from hitgraph.hits import Hits
 from hitgraph.kernels.choice import Backend
+from hitgraph.lessons.losses import mean_of_known
 from hitgraph.lessons.material import Material
 from hitgraph.lessons.workshop import Workshop
 from hitgraph.stage import Context, Stage, StageSettings
@@ -50,7 +51,7 @@ class TrackSettings(StageSettings):
         for cut in sorted({self.score_cut, *CUTS}):
             with contextlib.suppress(SettingsError):  # does not fit the builder's other cuts
                 choices[cut] = TrackStage(context, with_score_cut(self, cut))
-        cut, facts = best_of(choices, material, workshop)
+        cut, facts = best_of(choices, self.score_cut, material, workshop)
         workshop.record(facts)
         return choices[cut]
 
@@ -78,16 +79,22 @@ def with_score_cut(settings: TrackSettings, cut: float) -> TrackSettings:
 
 
 def best_of(
-    choices: Mapping[float, Stage], material: Material, workshop: Workshop
+    choices: Mapping[float, Stage], own: float, material: Material, workshop: Workshop
 ) -> tuple[float, dict[str, float]]:
-    """The cut whose stage has the highest mean TrackML score in validation; cut and score."""
-    events = material.validation
-    totals = dict.fromkeys(choices, 0.0)
-    for read in events:
+    """The cut whose stage has the highest mean TrackML score in validation, and both as facts.
+
+    The recipe's `own` where no event has a score.
+    """
+    scores: dict[float, list[float]] = {cut: [] for cut in choices}
+    for read in material.validation:
         example = read()
         for cut, stage in choices.items():
             labels = stage(example.state).labels
             assert labels is not None
-            totals[cut] += workshop.score(example, labels) / len(events)
-    best = max(totals, key=lambda cut: totals[cut])
-    return best, {"score_cut": best, "trackml_score": totals[best]}
+            scores[cut].append(workshop.score(example, labels))
+    means = {cut: mean_of_known(found) for cut, found in scores.items()}
+    known = {cut: mean for cut, mean in means.items() if mean is not None}
+    if not known:
+        return own, {"score_cut": own}
+    best = max(known, key=lambda cut: known[cut])
+    return best, {"score_cut": best, "trackml_score": known[best]}

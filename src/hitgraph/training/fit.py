@@ -48,7 +48,7 @@ def fit(
     )
     callbacks: list[Callback] = [checkpoints]
     if not quiet:
-        callbacks.append(RichProgressBar(leave=False))
+        callbacks.append(_Progress(leave=False))
     with _silent_lightning(), _interrupt_kept():
         trainer = L.Trainer(
             max_epochs=settings.epochs,
@@ -128,13 +128,21 @@ class _Module(L.LightningModule):
         def factor(step: int) -> float:
             if step < n_warm:
                 return (step + 1) / n_warm
-            return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - n_warm) / (n_steps - n_warm))))
+            after = (step - n_warm) / max(1, n_steps - n_warm)  # one step in all is warm-up only
+            return 0.5 * (1 + math.cos(math.pi * min(1.0, after)))
 
         schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, factor)
         return {
             "optimizer": optimiser,
             "lr_scheduler": {"scheduler": schedule, "interval": "step"},
         }
+
+
+class _Progress(RichProgressBar):
+    """Lightning's progress bar, with epochs counted from 1."""
+
+    def _get_train_description(self, current_epoch: int) -> str:
+        return f"Epoch {current_epoch + 1}/{self.trainer.max_epochs}"
 
 
 class _Epoch(IterableDataset[Batch]):

@@ -23,7 +23,8 @@ from hitgraph.errors import InputError, SettingsError
 from hitgraph.event.detector import Detector
 from hitgraph.event.source import EventSource, require_different_names
 from hitgraph.event.truth import require_truth
-from hitgraph.files import atomic_write
+from hitgraph.files import atomic_write, read_json
+from hitgraph.lessons.losses import mean_of_known
 from hitgraph.lessons.material import Example, Material, Read
 from hitgraph.lessons.samples import (
     Sample,
@@ -83,7 +84,7 @@ class TrainingFolder:
     def recall(self, stage: str) -> dict[str, Any] | None:
         """What a finished stage recorded, None while it is unfinished."""
         path = self.folder / stage / _DONE
-        return json.loads(path.read_text()) if path.is_file() else None
+        return read_json(path) if path.is_file() else None
 
     def workshop(self, stage: str) -> StageWorkshop:
         return StageWorkshop(
@@ -120,20 +121,25 @@ def train(
     train_names = tuple(source.name for source in train_sources)
     validation_names = tuple(source.name for source in validation_sources)
     detector = _detector(train_sources[0])
-    _open(place, [source.name for source in sources])
+    begun_here = _open(place, [source.name for source in sources])
     if (out / PIPELINE_FILE).is_file():
         report("this training is complete")
         recalled = {step.name: place.recall(step.name) for step in recipe.stages}
         facts = {name: found for name, found in recalled.items() if found is not None}
         return Training(Pipeline.load(out), train_names, validation_names, facts)
 
-    for source in train_sources:
-        # Simulated clusters are more regular than real ones.
-        _prepare_sample(place, source, detector, generator(recipe.seed, "jitter", source.name))
-    for source in validation_sources:
-        _prepare_sample(place, source, detector)
-    for kind, names in (("training", train_names), ("validation", validation_names)):
-        _require_true_edges(place, kind, names)
+    try:
+        for source in train_sources:
+            # Simulated clusters are more regular than real ones.
+            _prepare_sample(place, source, detector, generator(recipe.seed, "jitter", source.name))
+        for source in validation_sources:
+            _prepare_sample(place, source, detector)
+        for kind, names in (("training", train_names), ("validation", validation_names)):
+            _require_true_edges(place, kind, names)
+    except InputError:
+        if begun_here:  # so that other events or another recipe can begin in the same folder
+            shutil.rmtree(place.folder)
+        raise
 
     trainer = _Trainer(place, Context(detector), train_names, validation_names)
     stages: dict[str, dict[str, Any]] = {}
@@ -221,7 +227,7 @@ class _Trainer:
         gives, n = gives_of(step.settings), len(self.validation_names)
         facts: dict[str, float] = {}
         n_edges = n_true = n_found = 0
-        score = 0.0
+        scores: list[float] = []
         for name in self.validation_names:
             sample, state = example = self._example(name, len(self.stages))
             if state.edges is not None:
@@ -229,10 +235,10 @@ class _Trainer:
                 n_true += sample.true_edges.shape[1]
                 n_found += int(is_true_edge(sample, state.edges).sum())
             if LABELS in gives and state.labels is not None:
-                score += workshop.score(example, state.labels) / n
+                scores.append(workshop.score(example, state.labels))
         if EDGES in gives:
             facts |= {"edges": n_edges / n, "efficiency": n_found / max(n_true, 1)}
-        if LABELS in gives:
+        if (score := mean_of_known(scores)) is not None:
             facts["trackml_score"] = score
         return facts
 
@@ -254,9 +260,9 @@ def _split(
     return list(sources[:n_train]), list(sources[n_train : n_train + n_validation])
 
 
-def _open(place: TrainingFolder, event_names: list[str]) -> None:
+def _open(place: TrainingFolder, event_names: list[str]) -> bool:
     """Refuse a folder with a pipeline, or one that another training has begun, or this one
-    without --resume."""
+    without --resume; whether the training begins now."""
     identity = {"recipe": to_dict(place.recipe), "events": event_names}
     path = place.folder / "identity.json"
     if not path.is_file():
@@ -268,18 +274,19 @@ def _open(place: TrainingFolder, event_names: list[str]) -> None:
             temporary.write_text(json.dumps(identity))
         with atomic_write(place.folder / "recipe.yaml") as temporary:
             temporary.write_text(yaml.safe_dump(identity["recipe"], sort_keys=False))
-        return
+        return True
     if not place.resume:
         raise SettingsError(
             f"{place.out}: a training was begun here: go on with --resume, or name another --out"
         )
-    begun = json.loads(path.read_text())
+    begun = read_json(path)
     # Parsed, so that a key which a later version added with a default makes no difference.
-    if begun["events"] != event_names or parse(Recipe, begun["recipe"]) != place.recipe:
+    if begun.get("events") != event_names or parse(Recipe, begun.get("recipe")) != place.recipe:
         raise SettingsError(
             f"{place.out}: was begun with another recipe or other events "
             f"(see {place.folder / 'recipe.yaml'}): resume with those, or name another --out"
         )
+    return False
 
 
 def _detector(source: EventSource) -> Detector:

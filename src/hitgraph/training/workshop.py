@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from hitgraph.errors import HitgraphError
 from hitgraph.evaluation.matching import match_tracks
 from hitgraph.evaluation.trackml_score import trackml_score
-from hitgraph.files import atomic_write
+from hitgraph.files import atomic_write, read_json
 from hitgraph.lessons.lesson import Lesson
 from hitgraph.lessons.material import Example
 from hitgraph.lessons.samples import Sample, save_tensors
@@ -75,7 +75,7 @@ class StageWorkshop:
                 temporary.write_text(json.dumps(merit))
         network.load_state_dict(load_file(folder / "network.safetensors"))
         network.eval()
-        return dict(json.loads((folder / "merit.json").read_text()))
+        return read_json(folder / "merit.json")
 
     def is_fitted(self, part: str = "") -> bool:
         folder = self.folder / part

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
+from hitgraph.errors import InputError
 from hitgraph.event.truth import SKIP, edge_labels
 from hitgraph.graph.triplets import (
     TripletFilter,
@@ -78,19 +79,17 @@ class TripletLessons:
     ) -> RowLesson:
         """The lesson of the part "triplet" or "edge"; the latter needs a taught triplet network."""
         draw = self._triplets if part == "triplet" else self._edges
-        rows, y, weight = (
-            torch.cat(each)
-            for each in zip(*(draw(network, *read()) for read in events), strict=True)
-        )
-        check = zip(*(draw(network, *read()) for read in validation), strict=True)
-        return RowLesson(
-            f"triplets/{part}",
-            self.seed,
-            rows,
-            y,
-            weight,
-            rows_batch(*(torch.cat(each) for each in check)),
-        )
+        drawn = []
+        for kind, some in (("training", events), ("validation", validation)):
+            each = zip(*(draw(network, *read()) for read in some), strict=True)
+            rows, y, weight = (torch.cat(parts) for parts in each)
+            if not len(rows):
+                raise InputError(
+                    f"the {len(some)} {kind} events have no {part} to judge: take other or more "
+                    "events, or leave the stage triplets out of the recipe"
+                )
+            drawn.append((rows, y, weight))
+        return RowLesson(f"triplets/{part}", self.seed, *drawn[0], validation=rows_batch(*drawn[1]))
 
     def _triplets(
         self, network: TripletFilter, sample: Sample, state: State

@@ -70,13 +70,18 @@ class JoinStageSettings(StageSettings):
 
         network = build_network(self.build, self.network)
         features, is_true = prepared("train", material.train)
-        if not is_true.any():
-            workshop.report("join: no particle has two tracks, there is nothing to join")
-            workshop.record({"true_pairs": 0})
+        check = prepared("validation", material.validation)
+        if not is_true.any() or not len(check[0]):
+            why = (
+                "the validation events have no two tracks that could be one: more of them may have"
+                if is_true.any()
+                else "no particle has two tracks, there is nothing to join"
+            )
+            workshop.report(f"join: left out, because {why}")
+            workshop.record({"true_pairs": int(is_true.sum())})
             # No score is above one: nothing will be joined, short tracks are dropped.
             return JoinStage(context, replace(self.network, score_cut=1.0), network.eval())
         network.standardise.learn(features)
-        check = prepared("validation", material.validation)
         lesson = JoinLesson(self, workshop.seed, features, is_true, *check)
         merit = workshop.fit(network, lesson, self.training)
         workshop.report("choosing the score cut of the joining")
@@ -84,7 +89,7 @@ class JoinStageSettings(StageSettings):
             cut: JoinStage(context, replace(self.network, score_cut=cut), network)
             for cut in sorted({self.network.score_cut, *JOIN_CUTS})
         }
-        cut, facts = best_of(choices, material, workshop)
+        cut, facts = best_of(choices, self.network.score_cut, material, workshop)
         workshop.record({**merit, **facts})
         return choices[cut]
 

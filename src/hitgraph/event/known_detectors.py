@@ -1,0 +1,102 @@
+"""The generic detector of ACTS, that of TrackML: how to know it, its pitches, its numbers.
+
+ACTS's files have no pitches, and its modules other numbers than TrackML's, which every pipeline
+trained on that detector knows.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hitgraph.errors import HitgraphError
+
+SAME_LENGTH = 0.5  # mm
+LONG_STRIPS, LONG_STRIP_RADIUS = (16, 17, 18), 500.0  # mm; they lie outside
+
+
+@dataclass(frozen=True)
+class Volume:
+    """What tells the modules of a volume from those of another detector, and their pitch."""
+
+    half_v: float  # mm
+    pitch: tuple[float, float]  # mm, along u and v
+
+
+GENERIC = {
+    7: Volume(36.0, (0.05, 0.05625)),
+    8: Volume(36.0, (0.05, 0.05625)),
+    9: Volume(36.0, (0.05, 0.05625)),
+    12: Volume(78.0, (0.08, 1.2)),
+    13: Volume(54.0, (0.08, 1.2)),
+    14: Volume(78.0, (0.08, 1.2)),
+    16: Volume(78.0, (0.12, 10.4)),
+    17: Volume(54.0, (0.12, 10.8)),
+    18: Volume(78.0, (0.12, 10.4)),
+}
+
+
+def is_generic(volume_id: NDArray[np.int32], half_v: NDArray[np.floating]) -> bool:
+    """Whether the modules of a table, (n_modules,) each, are those of the generic detector.
+
+    Other detectors have volumes of the same numbers: 16 to 18 are the pixels of the Open Data
+    Detector and long strips here, so the length of the modules decides.
+    """
+    if not np.isin(volume_id, list(GENERIC)).all():
+        return False
+    expected = np.array([GENERIC[number].half_v for number in volume_id.tolist()])
+    return bool((np.abs(half_v - expected) < SAME_LENGTH).all())
+
+
+def may_be_generic(volume_id: NDArray[np.int32], radius: NDArray[np.floating]) -> bool:
+    """Whether hits, (n_hits,) volume and mm from the beam line, can be the generic detector's.
+
+    For events that come without a table of modules.
+    """
+    inside = np.isin(volume_id, LONG_STRIPS) & (radius < LONG_STRIP_RADIUS)
+    return bool(np.isin(volume_id, list(GENERIC)).all() and not inside.any())
+
+
+# ACTS numbers the modules of an endcap layer ring by ring, TrackML around the beam axis. Both
+# count upwards in phi from -pi, so it is enough to say which ring has TrackML's next number.
+# One digit a module, 0 = innermost ring; every layer of a volume, on both sides, is the same.
+_PIXEL_ENDCAP = (
+    "0110101101101011011011010110110101101101101011011010110110101101101011011011010110110"
+    "10110110110101101101011"
+)
+_SHORT_STRIP_ENDCAP = (
+    "0122012012102102102102102102102120120120120120120210210210212012012012012012012012012"
+    "0122012012102102102102102102102120120120120120120210210210212012012012012012012012012"
+)
+_LONG_STRIP_ENDCAP = (
+    "0110101010101010101010101010101010101010101010101010101010110101010101010101010101010"
+    "1010101010101"
+)
+ENDCAP_RINGS = {
+    7: _PIXEL_ENDCAP,
+    9: _PIXEL_ENDCAP,
+    12: _SHORT_STRIP_ENDCAP,
+    14: _SHORT_STRIP_ENDCAP,
+    16: _LONG_STRIP_ENDCAP,
+    18: _LONG_STRIP_ENDCAP,
+}
+
+
+def trackml_module_numbers(
+    volume_id: NDArray[np.int32], module_id: NDArray[np.int32]
+) -> NDArray[np.int32]:
+    """TrackML's module numbers for ACTS's, (n_modules,) each: they differ in the endcaps."""
+    numbers = module_id.copy()
+    for volume, digits in ENDCAP_RINGS.items():
+        rings = np.frombuffer(digits.encode(), np.uint8)
+        # A stable sort by ring keeps the rising phi inside a ring: that is ACTS's order.
+        number = np.empty(len(rings), np.int32)
+        number[:] = np.argsort(rings, kind="stable") + 1
+        here = volume_id == volume
+        if here.any() and module_id[here].max() > len(number):
+            raise HitgraphError(
+                f"volume {volume} of the ACTS detector has modules above {len(number)}: "
+                "install the pyacts version that hitgraph[sim] asks for"
+            )
+        numbers[here] = number[module_id[here] - 1]
+    return numbers
