@@ -20,10 +20,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     import json
-    import sys
     from dataclasses import asdict
 
     from hitgraph.catalogue import as_text, entries
+    from hitgraph.cli.console import say
     from hitgraph.errors import SettingsError
     from hitgraph.files import atomic_write
 
@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
                 f"{', '.join(entry.name for entry in found)}"
             )
     chosen = [entry for entry in found if not args.names or entry.name in args.names]
-    sys.stdout.write("\n\n".join(as_text(entry) for entry in chosen) + "\n")
+    say("\n\n".join(as_text(entry) for entry in chosen))
     if args.json is not None:
         with atomic_write(args.json) as temporary:
             temporary.write_text(
