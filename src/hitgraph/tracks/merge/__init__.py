@@ -13,7 +13,7 @@ from hitgraph.kernels.choice import Backend, for_host
 from hitgraph.tracks import plain as on_device
 from hitgraph.tracks.checks import check_edges, check_min_hits, check_score
 from hitgraph.tracks.stage import TrackSettings
-from hitgraph.tracks.unionfind import Int64, edges_above, find_root, number_sets
+from hitgraph.tracks.unionfind import Int64, edges_above, find_root, number_sets, share_module
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def merge_groups(source: Int64, target: Int64, module: Int64, max_hits: int, n_g
         if edge >= n_given:
             if size[a] + size[b] > max_hits:
                 continue
-            if bits[a] & bits[b] and _share_module(a, b, module, following):
+            if bits[a] & bits[b] and share_module(a, b, module, following):
                 continue
         if size[a] < size[b]:
             a, b = b, a
@@ -98,16 +98,3 @@ def merge_groups(source: Int64, target: Int64, module: Int64, max_hits: int, n_g
         following[last[a]] = b
         last[a] = last[b]
     return parent
-
-
-@numba.njit(cache=True)
-def _share_module(a: int, b: int, module: Int64, following: Int64) -> bool:
-    """Whether the groups of the roots a and b hold hits of the same module."""
-    while a >= 0:
-        other = b
-        while other >= 0:
-            if module[other] == module[a]:
-                return True
-            other = following[other]
-        a = following[a]
-    return False
