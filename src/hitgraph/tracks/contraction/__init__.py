@@ -16,13 +16,12 @@ from torch import Tensor
 from hitgraph.errors import SettingsError
 from hitgraph.hits import Hits
 from hitgraph.kernels.choice import Backend
-from hitgraph.state import logit
 from hitgraph.tracks.checks import check_edges, check_min_hits, check_score
 from hitgraph.tracks.contraction import cpu, plain
 from hitgraph.tracks.stage import TrackSettings
 from hitgraph.tracks.unionfind import number_sets
 
-LIMIT = 6.0  # of a logit: no edge is surer
+LIMIT = 6.0  # of a logit, approached smoothly: no edge is surer
 
 
 @dataclass(frozen=True)
@@ -61,8 +60,7 @@ def contract(
     the host: hits on a GPU are copied there and the labels back.
     """
     check_edges(len(hits), edge_index, scores)
-    neutral = min(max(logit(settings.score_cut), -LIMIT), LIMIT)
-    evidence = torch.logit(scores.double().cpu()).clamp(-LIMIT, LIMIT) - neutral
+    evidence = _limited(scores.double().cpu()) - _limited(torch.tensor(settings.score_cut).double())
     source, target = edge_index.cpu().numpy()
     work = plain.contract if backend == "plain" else cpu.contract
     parent = work(
@@ -73,3 +71,8 @@ def contract(
         settings.max_hits,
     )
     return torch.from_numpy(number_sets(parent, settings.min_hits)).to(hits.module.device)
+
+
+def _limited(scores: Tensor) -> Tensor:
+    """Logits of scores within +-LIMIT; that of a score that is no number speaks against."""
+    return LIMIT * torch.tanh(torch.logit(scores) / LIMIT).nan_to_num(nan=-1.0)
