@@ -104,6 +104,7 @@ _STAGES = {
     "components": "hitgraph.tracks.components:ComponentsSettings",
     "walkthrough": "hitgraph.tracks.walkthrough:WalkthroughSettings",
     "merge": "hitgraph.tracks.merge:MergeSettings",
+    "contraction": "hitgraph.tracks.contraction:ContractionSettings",
     "join": "hitgraph.tracks.join.stage:JoinStageSettings",
 }
 _NETWORKS = {

@@ -328,7 +328,7 @@ def test_real_event_in_windows_learnt_on_it(shared_data: Path) -> None:
     event = read_event(shared_data / "trackml_sample" / "event000000001")
     assert event.detector is not None
     sample = make_sample(event, event.detector, True, ALL_PARTICLES)
-    wide = ScoredSettings(target_efficiency=0.97, pair_coverage=1.0, tail=0.0)
+    wide = ScoredSettings(target_efficiency=0.97, pair_coverage=1.0, tail=0.0, max_radius=1000.0)
     scored = learn_scored_windows([lambda: sample], event.detector, wide)
     edges = ScoredBuilder(scored, event.detector).build(sample.hits)
     true = keys(sample.true_edges, event.n_hits)
@@ -468,3 +468,33 @@ def test_impossible_settings_are_refused(key: str, value: float) -> None:
 def test_windows_hold_the_documented_variables() -> None:
     assert VARIABLES[:4] == ("sin_dphi", "z0", "curvature", "deta")
     assert len(set(SCORE_VARIABLES)) == len(SCORE_VARIABLES) == 12
+
+
+def test_particles_born_far_out_teach_the_score_but_not_the_windows(
+    detector: Detector, samples: list[Sample]
+) -> None:
+    """Windows are those of the particles born near the beam line, as if there were no others."""
+    settings = ScoredSettings(pair_coverage=1.0, tail=0.0, target_efficiency=0.9, max_radius=20.0)
+    far = [
+        replace(sample, born=torch.where(sample.particle_id % 3 == 0, 80.0, 1.0))
+        for sample in samples
+    ]
+    near = [
+        replace(sample, true_edges=sample.true_edges[:, sample.born[sample.true_edges[0]] <= 20.0])
+        for sample in far
+    ]
+    assert near[0].true_edges.shape[1] < far[0].true_edges.shape[1]
+    one, other = (learn_scored_windows(read_all(some), detector, settings) for some in (far, near))
+    np.testing.assert_array_equal(one.windows.bounds, other.windows.bounds)
+    np.testing.assert_array_equal(one.windows.n_true, other.windows.n_true)
+    everybody = learn_scored_windows(
+        read_all(far), detector, dataclasses.replace(settings, max_radius=100.0)
+    )
+    assert everybody.windows.n_true.sum() > one.windows.n_true.sum()
+    # The cut keeps the wanted share of the near ones.
+    builder, kept, n_true = ScoredBuilder(one, detector), 0, 0
+    for sample in near:
+        found = keys(builder.build(sample.hits), len(sample.hits))
+        true = keys(sample.true_edges, len(sample.hits))
+        kept, n_true = kept + len(found & true), n_true + len(true)
+    assert kept / n_true >= 0.9

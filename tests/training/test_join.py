@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 from tests.trained import tiny_recipe, train_quietly, write_store
 
@@ -14,8 +15,13 @@ from hitgraph.event.source import list_events
 from hitgraph.hits import hits_from_event
 from hitgraph.pipeline import Pipeline
 from hitgraph.tracks.join import JoinNetwork, JoinSettings
-from hitgraph.tracks.join.lesson import FAKES_PER_TRUE, JoinLesson, are_parts_of_one
-from hitgraph.tracks.parts import PartPairs
+from hitgraph.tracks.join.lesson import (
+    FAKES_PER_TRUE,
+    JoinLesson,
+    TaughtPairs,
+    are_parts_of_one,
+)
+from hitgraph.tracks.parts import JOIN_FEATURES, PartPairs
 from hitgraph.training.train import train
 
 JOIN = {
@@ -46,7 +52,8 @@ def test_steps_hold_every_true_pair_once_and_many_times_as_many_others() -> None
     is_true = torch.zeros(30000, dtype=torch.bool)
     is_true[:1000] = True
     features = torch.arange(30000.0)[:, None].repeat(1, 2)
-    lesson = JoinLesson(settings, recipe.seed, features, is_true, features, is_true)
+    pairs = TaughtPairs(features, torch.full((30000,), 0.5), is_true)
+    lesson = JoinLesson(settings, recipe.seed, pairs, pairs)
     network = JoinNetwork(JoinSettings(hidden=2, layers=1))
     batches = list(lesson.batches(network, 0))
     assert len(batches) == lesson.n_batches
@@ -55,6 +62,22 @@ def test_steps_hold_every_true_pair_once_and_many_times_as_many_others() -> None
     assert sorted(x[y > 0].tolist()) == list(range(1000))
     assert int((y == 0).sum()) == FAKES_PER_TRUE * 1000
     assert x.unique().numel() == len(x)
+    assert all((batch.x[:, -1] == 0.5).all() for batch in batches)
+
+
+def test_a_denser_event_asks_for_better_pairs() -> None:
+    """The odds of a pair go as one over the density: logits are learnt with that taken off."""
+    network = JoinNetwork(JoinSettings(hidden=2, layers=1))
+    features = torch.randn(40, len(JOIN_FEATURES), generator=torch.Generator().manual_seed(1))
+    is_true = torch.arange(40) % 2 == 0
+    settings: Any = tiny_recipe(join=JOIN).step("join").settings
+    for shift in (-1.0, 0.0, 2.0):
+        pairs = TaughtPairs(features, torch.full((40,), shift), is_true)
+        lesson = JoinLesson(settings, 1, pairs, pairs)
+        logits = network(features) - shift
+        expected = torch.nn.functional.binary_cross_entropy_with_logits(logits, is_true.float())
+        loss = lesson.loss(network, lesson.validation_batch(0))
+        assert float(loss.detach()) == pytest.approx(float(expected.detach()), rel=1e-6)
 
 
 def test_a_recipe_with_join_trains_runs_and_is_read_back(tiny_store: Path, tmp_path: Path) -> None:

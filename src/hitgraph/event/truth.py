@@ -66,6 +66,17 @@ def particle_rows(event: Event) -> NDArray[np.int64]:
 # ---------------------------------------------------------------- true edges
 
 
+def production_radius(event: Event) -> NDArray[np.float32]:
+    """(n_hits,) mm, how far from the beam line each hit's particle was born; infinite for noise.
+
+    Raises InputError without truth or particles.
+    """
+    table, row = require_particles(event), particle_rows(event)
+    radius = np.append(np.hypot(table.vx, table.vy), np.inf).astype(np.float32)
+    born: NDArray[np.float32] = radius[row]  # row -1 is the last
+    return born
+
+
 def track_steps(event: Event) -> NDArray[np.int32]:
     """(n_hits,) place of each hit along its particle: 0 for the first, -1 for noise.
 

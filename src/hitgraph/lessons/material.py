@@ -24,3 +24,11 @@ class Material:
 
     train: Sequence[Read]  # with jittered clusters
     validation: Sequence[Read]  # as they are
+
+    def some(self, most: int) -> list[Read]:
+        """At most so many training events, evenly from the first to the last.
+
+        A training on several samples names them one after another: all should be among them.
+        """
+        last, n = len(self.train) - 1, min(most, len(self.train))
+        return [self.train[round(k * last / max(n - 1, 1))] for k in range(n)]

@@ -17,6 +17,7 @@ from hitgraph.event.truth import (
     SKIP,
     Selection,
     edge_labels,
+    production_radius,
     require_truth,
     selected_hits,
     track_steps,
@@ -39,6 +40,7 @@ class Sample:
     target: Tensor  # (n_hits,) bool, its particle is one that training aims at
     weight: Tensor  # (n_hits,) float32, TrackML weight divided by its mean over target hits
     true_edges: Tensor  # (2, n_true) int64, neighbours on target particles, inner to outer
+    born: Tensor  # (n_hits,) float32 mm, distance of its particle's birth from the beam line
     name: str = ""  # of the event
 
 
@@ -72,6 +74,7 @@ def make_sample(
         target=torch.from_numpy(target),
         weight=torch.from_numpy(weight.astype(np.float32)),
         true_edges=torch.from_numpy(edges[:, target[edges[0]]]),
+        born=torch.from_numpy(production_radius(event)),
         name=event.name,
     )
 
@@ -121,6 +124,7 @@ def save_sample(sample: Sample, path: Path) -> None:
             "target": sample.target,
             "weight": sample.weight,
             "true_edges": sample.true_edges,
+            "born": sample.born,
         },
         path,
     )

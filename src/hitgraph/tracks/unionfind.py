@@ -69,3 +69,16 @@ def number_sets(parent: Int64, min_hits: int) -> Int64:
             n_tracks += 1
         labels[hit] = track[root]
     return labels
+
+
+@numba.njit(cache=True)
+def share_module(a: int, b: int, module: Int64, following: Int64) -> bool:
+    """Whether the groups of the roots a and b hold hits of the same module."""
+    while a >= 0:
+        other = b
+        while other >= 0:
+            if module[other] == module[a]:
+                return True
+            other = following[other]
+        a = following[a]
+    return False

@@ -53,6 +53,10 @@ class LearningSample(Protocol):
         """(n_hits,) bool, its particle counts; pairs of the others are neither true nor fake."""
 
     @property
+    def born(self) -> Tensor:
+        """(n_hits,) float32 mm, its particle's distance of birth from the beam line."""
+
+    @property
     def true_edges(self) -> Tensor:
         """(2, n_true) int64, inner hit first, of the particles that count."""
 
@@ -69,7 +73,7 @@ def learn_scored_windows(
     events = events[: settings.events]
     samples = (read() for read in events)
     windows = learn_windows(
-        ((sample.hits, sample.true_edges) for sample in samples),
+        ((sample.hits, _near(sample, settings.max_radius)) for sample in samples),
         detector,
         WindowSettings(settings.pair_coverage, settings.tail, cluster_shape=False),
     )
@@ -78,7 +82,7 @@ def learn_scored_windows(
     for read in events:
         sample = read()
         edges = sample.true_edges.numpy()
-        n_true += edges.shape[1]
+        n_true += _near(sample, settings.max_radius).shape[1]
         densities.append(hit_density(sample.hits, detector.n_layers))
         row = scorer.window(sample.hits, edges)
         values.append(scorer.values(sample.hits, edges[:, row >= 0]))
@@ -104,7 +108,8 @@ def learn_scored_windows(
         counts = (kind == FAKE) | sample.target.numpy()[edges[0]]
         each = np.choose(kind, [1.0 / share, 1.0, settings.skip_weight])
         weight.append(np.where(counts, each, 0.0).astype(np.float32))
-        is_true.append((kind == TRUE) & counts)
+        near = sample.born.numpy()[edges[0]] <= settings.max_radius
+        is_true.append((kind == TRUE) & counts & near)
         offset.append(np.full(len(row), -float(logit_shift(own_density, density)), np.float32))
     code, rows, true = np.concatenate(bins, axis=1), np.concatenate(window), np.concatenate(is_true)
     known = np.concatenate(offset)
@@ -116,6 +121,11 @@ def learn_scored_windows(
     needed = int(np.ceil(settings.target_efficiency * n_true))
     cut = float(score[min(needed, len(score)) - 1]) - ROUNDING if len(score) else -OPEN
     return ScoredWindows(windows, base, low, scale, table, cut, density)
+
+
+def _near(sample: LearningSample, max_radius: float) -> Tensor:
+    """(2, n) the true edges of particles born within that radius."""
+    return sample.true_edges[:, sample.born[sample.true_edges[0]] <= max_radius]
 
 
 class _Scorer:

@@ -23,9 +23,10 @@ from hitgraph.tensors import refuse_others
 class ScoredSettings(StageSettings):
     """Pairs of hits within wide windows whose score, a sum of learnt table entries, is high."""
 
-    target_efficiency: float = 0.99  # of true edges, windows and score together
+    target_efficiency: float = 0.99  # of the true edges that teach the windows, score included
     skip_weight: float = 0.1  # in the score, of two hits of a particle that are not neighbours
     pair_coverage: float = 0.999  # share of the true edges that the kept layer pairs hold
+    max_radius: float = 20.0  # mm, particles born farther out teach the score, not the windows
     tail: float = 0.0005  # share of a layer pair's true edges cut on each side of each window
     cluster_shape: bool = True  # let the score see cluster shape and charge; events need cells
     events: int = 12  # events to learn from, at most
@@ -40,6 +41,8 @@ class ScoredSettings(StageSettings):
             raise SettingsError(f"skip_weight: {self.skip_weight} is not in [0, 1]")
         if not 0 <= self.tail < 0.5:
             raise SettingsError(f"tail: {self.tail} is not in [0, 0.5)")
+        if not self.max_radius > 0:
+            raise SettingsError(f"max_radius: {self.max_radius} mm is not allowed, above 0")
         if self.events < 1:
             raise SettingsError(f"events: {self.events} is not allowed, at least 1")
 
@@ -54,7 +57,7 @@ class ScoredSettings(StageSettings):
     def learn(self, context: Context, material: Material, workshop: Workshop) -> "ScoredStage":
         from hitgraph.graph.scored.learning import learn_scored_windows
 
-        events = [_sample_of(read) for read in material.train[: self.events]]
+        events = [_sample_of(read) for read in material.some(self.events)]
         workshop.report(f"learning windows from {len(events)} events")
         scored = learn_scored_windows(events, context.detector, self)
         workshop.record({"layer_pairs": len(scored), "cut": scored.cut, "density": scored.density})

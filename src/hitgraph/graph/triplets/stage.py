@@ -72,7 +72,7 @@ class TripletStageSettings(StageSettings):
 
         network = build_network(self.build, self.network)
         lessons = TripletLessons(self, workshop.truth, workshop.seed)
-        some = material.train[: self.events]
+        some = material.some(self.events)
         merit: dict[str, Any] = {}
         for part, module in (("triplet", network.triplet), ("edge", network.edge)):
             lesson = None

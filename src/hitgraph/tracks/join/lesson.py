@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -26,21 +26,19 @@ class JoinLesson(Lesson):
 
     stage: "JoinStageSettings"
     seed: int
-    features: Tensor  # (n_pairs, n_features) of the training events
-    is_true: Tensor  # (n_pairs,) bool
-    validation_features: Tensor
-    validation_is_true: Tensor
+    pairs: "TaughtPairs"  # of the training events
+    validation: "TaughtPairs"
 
     n_validation = 1
 
     @property
     def n_batches(self) -> int:  # type: ignore[override]
-        return max(1, -(-int(self.is_true.sum()) // BATCH_TRUE))
+        return max(1, -(-int(self.pairs.is_true.sum()) // BATCH_TRUE))
 
     def batches(self, network: nn.Module, epoch: int) -> Iterator[Batch]:  # noqa: ARG002
         random = generator(self.seed, "join", epoch)
-        true = torch.nonzero(self.is_true).squeeze(1)
-        fake = torch.nonzero(~self.is_true).squeeze(1)
+        is_true = self.pairs.is_true
+        true, fake = torch.nonzero(is_true).squeeze(1), torch.nonzero(~is_true).squeeze(1)
         true = true[torch.randperm(len(true), generator=random)]
         fake = fake[torch.randperm(len(fake), generator=random)[: FAKES_PER_TRUE * len(true)]]
         for some_true, some_fake in zip(
@@ -49,16 +47,16 @@ class JoinLesson(Lesson):
             strict=True,
         ):
             rows = torch.cat([some_true, some_fake])
-            yield _batch(self.features[rows], self.is_true[rows])
+            yield self.pairs.batch(rows)
 
     def loss(self, network: nn.Module, batch: Batch) -> Tensor:
-        return binary_cross_entropy_with_logits(network(batch.x), batch.y)
+        return binary_cross_entropy_with_logits(_logits(network, batch), batch.y)
 
     def validation_batch(self, number: int) -> Batch:  # noqa: ARG002
-        return _batch(self.validation_features, self.validation_is_true)
+        return self.validation.batch(torch.arange(len(self.validation.is_true)))
 
     def measure(self, network: nn.Module, batch: Batch) -> dict[str, float]:
-        logits = network(batch.x).float()
+        logits = _logits(network, batch).float()
         joined = logits > torch.logit(torch.tensor(self.stage.network.score_cut))
         right = float((joined & (batch.y > 0)).sum())
         return {
@@ -77,14 +75,26 @@ def are_parts_of_one(majority: Tensor, pairs: PartPairs) -> Tensor:
     return (inner == outer) & (inner != NOISE)
 
 
-def load_pairs(events: Sequence[Callable[[], Mapping[str, Tensor]]]) -> tuple[Tensor, Tensor]:
-    """Features and truth of the pairs of several events."""
+class TaughtPairs(NamedTuple):
+    """Pairs of parts of several events."""
+
+    features: Tensor  # (n_pairs, n_features)
+    shift: Tensor  # (n_pairs,) what the density of its event takes off a logit
+    is_true: Tensor  # (n_pairs,) bool
+
+    def batch(self, rows: Tensor) -> Batch:
+        """The pairs of these rows; the shift is the last column of x."""
+        y = self.is_true[rows].float()
+        x = torch.cat([self.features[rows], self.shift[rows, None]], dim=1)
+        return rows_batch(x, y, torch.ones_like(y))
+
+
+def load_pairs(events: Sequence[Callable[[], Mapping[str, Tensor]]]) -> TaughtPairs:
+    """The pairs of several events."""
     loaded = [read() for read in events]
-    return torch.cat([one["features"] for one in loaded]), torch.cat(
-        [one["is_true"] for one in loaded]
-    )
+    return TaughtPairs(*(torch.cat([one[name] for one in loaded]) for name in TaughtPairs._fields))
 
 
-def _batch(features: Tensor, is_true: Tensor) -> Batch:
-    y = is_true.float()
-    return rows_batch(features, y, torch.ones_like(y))
+def _logits(network: nn.Module, batch: Batch) -> Tensor:
+    logits: Tensor = network(batch.x[:, :-1]) - batch.x[:, -1]
+    return logits

@@ -3,11 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import Tensor
 
+from hitgraph.hits.density import hit_density, logit_shift
 from hitgraph.lessons.material import Material, Read
 from hitgraph.lessons.settings import (
     TrainingSettings,
@@ -28,6 +29,9 @@ from hitgraph.tensors import (
 from hitgraph.tracks.join import JoinNetwork, JoinSettings, join_tracks
 from hitgraph.tracks.parts import part_pairs
 from hitgraph.tracks.stage import best_of
+
+if TYPE_CHECKING:
+    from hitgraph.tracks.join.lesson import TaughtPairs
 
 JOIN_CUTS = (0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998)
 
@@ -52,48 +56,58 @@ class JoinStageSettings(StageSettings):
 
     def load(self, context: Context, tensors: Mapping[str, Tensor]) -> "JoinStage":
         network = load_network(self.build, tensors, "network", self.network)
-        refuse_others(tensors, ["score_cut", *network_tensors(network, "network")])
+        refuse_others(tensors, ["score_cut", "density", *network_tensors(network, "network")])
         cut = take_number(tensors, "score_cut", low=0.0, high=1.0)
+        density = take_number(tensors, "density", low=0.0)
         settings = replace(self.network, score_cut=cut)
-        return JoinStage(context, settings, network.to(context.device))
+        return JoinStage(context, settings, network.to(context.device), density)
 
     def learn(self, context: Context, material: Material, workshop: Workshop) -> "JoinStage":
         from hitgraph.tracks.join.lesson import JoinLesson, load_pairs
 
-        def prepared(kind: str, events: Sequence[Read]) -> tuple[Tensor, Tensor]:
+        n_layers = context.detector.n_layers
+        found = [float(hit_density(read().sample.hits, n_layers)) for read in material.train]
+        density = sum(found) / len(found)
+
+        def prepared(kind: str, events: Sequence[Read]) -> "TaughtPairs":
             return load_pairs(
                 [
-                    workshop.cached(f"{kind}-{k}", partial(self.pairs, read, workshop))
+                    workshop.cached(
+                        f"{kind}-{k}", partial(self.pairs, read, workshop, context, density)
+                    )
                     for k, read in enumerate(events)
                 ]
             )
 
         network = build_network(self.build, self.network)
-        features, is_true = prepared("train", material.train)
+        pairs = prepared("train", material.train)
         check = prepared("validation", material.validation)
-        if not is_true.any() or not len(check[0]):
+        if not pairs.is_true.any() or not len(check.is_true):
             why = (
                 "the validation events have no two tracks that could be one: more of them may have"
-                if is_true.any()
+                if pairs.is_true.any()
                 else "no particle has two tracks, there is nothing to join"
             )
             workshop.report(f"join: left out, because {why}")
-            workshop.record({"true_pairs": int(is_true.sum())})
+            workshop.record({"true_pairs": int(pairs.is_true.sum())})
             # No score is above one: nothing will be joined, short tracks are dropped.
-            return JoinStage(context, replace(self.network, score_cut=1.0), network.eval())
-        network.standardise.learn(features)
-        lesson = JoinLesson(self, workshop.seed, features, is_true, *check)
+            nothing = replace(self.network, score_cut=1.0)
+            return JoinStage(context, nothing, network.eval(), density)
+        network.standardise.learn(pairs.features)
+        lesson = JoinLesson(self, workshop.seed, pairs, check)
         merit = workshop.fit(network, lesson, self.training)
         workshop.report("choosing the score cut of the joining")
         choices = {
-            cut: JoinStage(context, replace(self.network, score_cut=cut), network)
+            cut: JoinStage(context, replace(self.network, score_cut=cut), network, density)
             for cut in sorted({self.network.score_cut, *JOIN_CUTS})
         }
         cut, facts = best_of(choices, self.network.score_cut, material, workshop)
         workshop.record({**merit, **facts})
         return choices[cut]
 
-    def pairs(self, read: Read, workshop: Workshop) -> dict[str, Tensor]:
+    def pairs(
+        self, read: Read, workshop: Workshop, context: Context, density: float
+    ) -> dict[str, Tensor]:
         """What the lesson reads of one event."""
         from hitgraph.tracks.join.lesson import are_parts_of_one
 
@@ -101,7 +115,9 @@ class JoinStageSettings(StageSettings):
         assert state.labels is not None
         pairs = part_pairs(sample.hits, state.labels, self.network.max_hits)
         is_true = are_parts_of_one(workshop.majority(sample, state.labels), pairs)
-        return {"features": pairs.features, "is_true": is_true}
+        shift = logit_shift(hit_density(sample.hits, context.detector.n_layers), density).float()
+        shifts = shift.expand(len(is_true)).contiguous()
+        return {"features": pairs.features, "shift": shifts, "is_true": is_true}
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,17 +127,22 @@ class JoinStage:
     context: Context
     settings: JoinSettings
     network: JoinNetwork
+    density: float  # of hits (hit_density) in the events learnt from, on average
 
     def __call__(self, state: State) -> State:
         assert state.labels is not None
         settings = self.settings
         pairs = part_pairs(state.hits, state.labels, settings.max_hits)
         with self.context.mixed_precision():
-            scores = torch.sigmoid(self.network(pairs.features))
+            logits = self.network(pairs.features).float()
+        n_layers = self.context.detector.n_layers
+        shift = logit_shift(hit_density(state.hits, n_layers), self.density)
+        scores = torch.sigmoid(logits - shift.float())
         backend = self.context.backend
         labels = join_tracks(state.hits, state.labels, pairs, scores, settings, backend)
         return state.with_labels(labels)
 
     def tensors(self) -> dict[str, Tensor]:
-        cut = number(self.settings.score_cut)
-        return {**network_tensors(self.network, "network"), "score_cut": cut}
+        learnt = {"score_cut": self.settings.score_cut, "density": self.density}
+        numbers = {name: number(value) for name, value in learnt.items()}
+        return {**network_tensors(self.network, "network"), **numbers}

@@ -3,7 +3,7 @@
 import numba
 import numpy as np
 
-from hitgraph.tracks.unionfind import Int64, find_root
+from hitgraph.tracks.unionfind import Int64, find_root, share_module
 
 
 @numba.njit(cache=True)
@@ -27,7 +27,7 @@ def merge_groups(source: Int64, target: Int64, module: Int64, max_hits: int, n_g
         if edge >= n_given:
             if size[a] + size[b] > max_hits:
                 continue
-            if bits[a] & bits[b] and _share_module(a, b, module, following):
+            if bits[a] & bits[b] and share_module(a, b, module, following):
                 continue
         if size[a] < size[b]:
             a, b = b, a
@@ -37,16 +37,3 @@ def merge_groups(source: Int64, target: Int64, module: Int64, max_hits: int, n_g
         following[last[a]] = b
         last[a] = last[b]
     return parent
-
-
-@numba.njit(cache=True)
-def _share_module(a: int, b: int, module: Int64, following: Int64) -> bool:
-    """Whether the groups of the roots a and b hold hits of the same module."""
-    while a >= 0:
-        other = b
-        while other >= 0:
-            if module[other] == module[a]:
-                return True
-            other = following[other]
-        a = following[a]
-    return False

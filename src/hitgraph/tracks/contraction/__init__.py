@@ -1,0 +1,78 @@
+"""Tracks by contracting edges, best first, with the evidence of all edges between two groups.
+
+The greedy additive contraction of correlation clustering (M. Keuper et al., arXiv 1505.06973,
+algorithm 1). The logit of an edge says how likely its hits belong together, and against it when it
+is negative. Two groups of hits are joined where the sum of the logits of all edges between them is
+the largest there is, and positive: one good edge does not glue two tracks whose other edges say
+no, which it does where edges are taken one by one.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hitgraph.errors import SettingsError
+from hitgraph.hits import Hits
+from hitgraph.kernels.choice import Backend
+from hitgraph.tracks.checks import check_edges, check_min_hits, check_score
+from hitgraph.tracks.contraction import cpu, plain
+from hitgraph.tracks.stage import TrackSettings
+from hitgraph.tracks.unionfind import number_sets
+
+LIMIT = 6.0  # of a logit, approached smoothly: no edge is surer
+
+
+@dataclass(frozen=True)
+class ContractionSettings(TrackSettings):
+    """Groups of hits joined where all edges between them together say so."""
+
+    score_cut: float = 0.5  # edges above it speak for joining, those below against
+    min_hits: int = 3  # smaller groups are no track
+    max_hits: int = 30  # longer tracks are not made
+
+    paper = "1505.06973"
+
+    def __post_init__(self) -> None:
+        check_score("score_cut", self.score_cut)
+        check_min_hits(self.min_hits)
+        if self.max_hits < self.min_hits:
+            raise SettingsError(f"max_hits: {self.max_hits} is below min_hits, {self.min_hits}")
+
+    def build(
+        self, hits: Hits, edge_index: Tensor, scores: Tensor, backend: Backend = "auto"
+    ) -> Tensor:
+        return contract(hits, edge_index, scores, self, backend)
+
+
+def contract(
+    hits: Hits,
+    edge_index: Tensor,
+    scores: Tensor,
+    settings: ContractionSettings,
+    backend: Backend = "auto",
+) -> Tensor:
+    """Track of each hit, (n_hits,) int64, -1 = none; scores (n_edges,) from 0 to 1.
+
+    Two groups are never joined that both have a hit of one module, or that would be longer than
+    `max_hits` together. Of equal sums the one whose first edge stands first is taken. It runs on
+    the host: hits on a GPU are copied there and the labels back.
+    """
+    check_edges(len(hits), edge_index, scores)
+    evidence = _limited(scores.double().cpu()) - _limited(torch.tensor(settings.score_cut).double())
+    source, target = edge_index.cpu().numpy()
+    work = plain.contract if backend == "plain" else cpu.contract
+    parent = work(
+        np.ascontiguousarray(source),
+        np.ascontiguousarray(target),
+        evidence.numpy(),
+        hits.module.cpu().numpy(),
+        settings.max_hits,
+    )
+    return torch.from_numpy(number_sets(parent, settings.min_hits)).to(hits.module.device)
+
+
+def _limited(scores: Tensor) -> Tensor:
+    """Logits of scores within +-LIMIT; that of a score that is no number speaks against."""
+    return LIMIT * torch.tanh(torch.logit(scores) / LIMIT).nan_to_num(nan=-1.0)
