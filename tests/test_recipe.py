@@ -154,7 +154,7 @@ def test_a_setting_out_of_range_is_named_with_file_and_value(
         (
             {"gnn__hit_inputs": ["r", "x"]},
             r"stages.gnn: needs hit.x, which nothing before it gives \(there is: edge.logit, "
-            r"edges, hits\); no registered stage gives it",
+            r"edges, hits\); no stage gives it",
         ),
         (
             {"gnn__edge_inputs": ["logit", "inner_best"]},

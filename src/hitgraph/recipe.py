@@ -134,11 +134,9 @@ def _givers(name: str) -> str:
         try:
             if name in gives_of(STAGES[use]):
                 found.append(use)
-        except TypeError:  # a stage of another package whose settings have no defaults
+        except (TypeError, SettingsError):  # settings of another package without defaults
             continue
-    if not found:
-        return "no registered stage gives it"
-    return f"put one of these before it: {', '.join(found)}" if found else ""
+    return f"put one of these before it: {', '.join(found)}" if found else "no stage gives it"
 
 
 def read_recipe(name: str | Path) -> Recipe:
