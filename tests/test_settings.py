@@ -25,11 +25,21 @@ class Square:
     corners: Circle = Circle()
 
 
+class Shapes(dict[str, type]):
+    """Settings classes by name, as the tables of hitgraph.stage."""
+
+    def name_of(self, settings: object) -> str:
+        return next(name for name, cls in self.items() if type(settings) is cls)
+
+
+SHAPES = Shapes(circle=Circle, square=Square)
+
+
 @dataclass(frozen=True)
 class Drawing:
     name: str
     size: Circle
-    shape: Circle | Square = field(metadata=choice("kind", {"circle": Circle, "square": Square}))
+    shape: Circle | Square = field(metadata=choice(SHAPES))
     copies: int = 1
     filled: bool = False
     scale: float | None = None
@@ -38,7 +48,7 @@ class Drawing:
 
 
 def mapping(**changes: Any) -> dict[str, Any]:
-    given = {"name": "a", "size": {"radius": 2}, "shape": {"kind": "square", "side": 3.0}}
+    given = {"name": "a", "size": {"radius": 2}, "shape": {"use": "square", "side": 3.0}}
     return {**given, **changes}
 
 
@@ -63,7 +73,7 @@ def test_back_to_a_mapping_and_through_yaml_to_equal_settings() -> None:
         ),
         ({"size": {"r": 1}}, "size.r: unknown key; allowed here: radius"),
         ({3: 4}, "3: unknown key"),
-        ({"shape": {"kind": "square"}}, "shape.side: is missing"),
+        ({"shape": {"use": "square"}}, "shape.side: is missing"),
         ({"size": 2}, "size: expected keys and values, found 2"),
         ({"copies": 1.5}, "copies: 1.5 is not allowed .*valid integer"),
         ({"copies": "2"}, "copies: '2' is not allowed .*valid integer"),
@@ -78,14 +88,14 @@ def test_back_to_a_mapping_and_through_yaml_to_equal_settings() -> None:
         ({"colour": "green"}, "colour: 'green' is not allowed .*'red' or 'blue'"),
         ({"tags": "x"}, "tags: 'x' is not allowed .*array"),
         ({"tags": ["x", 1]}, "tags: .* is not allowed .*valid string"),
-        ({"shape": {"side": 3.0}}, "shape.kind: None is not allowed; one of circle, square"),
-        ({"shape": {"kind": "star"}}, "shape.kind: 'star' is not allowed; one of circle, square"),
-        ({"shape": {"kind": ["circle"]}}, r"shape.kind: \['circle'\] is not allowed; one of"),
-        ({"shape": "circle"}, "shape.kind: 'circle' is not allowed; one of circle, square"),
-        ({"shape": {"kind": "circle", "side": 1.0}}, "shape.side: unknown key; .*: radius"),
-        ({"shape": {"kind": "circle", "radius": -1.0}}, "shape.radius: -1.0 is not allowed, above"),
+        ({"shape": {"side": 3.0}}, "shape.use: None is not allowed; one of circle, square"),
+        ({"shape": {"use": "star"}}, "shape.use: 'star' is not allowed; one of circle, square"),
+        ({"shape": {"use": ["circle"]}}, r"shape.use: \['circle'\] is not allowed; one of"),
+        ({"shape": "circle"}, "shape.use: 'circle' is not allowed; one of circle, square"),
+        ({"shape": {"use": "circle", "side": 1.0}}, "shape.side: unknown key; .*: radius"),
+        ({"shape": {"use": "circle", "radius": -1.0}}, "shape.radius: -1.0 is not allowed, above"),
         (
-            {"shape": {"kind": "square", "side": 1.0, "corners": {"radius": 0}}},
+            {"shape": {"use": "square", "side": 1.0, "corners": {"radius": 0}}},
             "shape.corners.radius: 0.0 is not allowed",
         ),
     ],

@@ -30,6 +30,7 @@ from hitgraph.hits.direction import squared_distance
 from hitgraph.kernels.choice import Backend
 from hitgraph.pairs import PAIR_FEATURES, pair_features
 from hitgraph.tracks.components import ComponentsSettings, connected_components
+from hitgraph.tracks.contraction import ContractionSettings, contract
 from hitgraph.tracks.join import JoinSettings, join_tracks
 from hitgraph.tracks.merge import MergeSettings, merge_exclusive
 from hitgraph.tracks.parts import part_pairs
@@ -171,6 +172,12 @@ def _merge(seed: int) -> Compute:
     return lambda backend: merge_exclusive(hits, edges, scores, MergeSettings(0.2, 2, 6), backend)
 
 
+def _contraction(seed: int) -> Compute:
+    hits, _, edges, random = toy_graph(seed)
+    scores = torch.rand(edges.shape[1], generator=random)
+    return lambda backend: contract(hits, edges, scores, ContractionSettings(0.4, 2, 6), backend)
+
+
 def _join(seed: int) -> Compute:
     hits, _, edges, random = toy_graph(seed)
     drawn = torch.rand(edges.shape[1], generator=random)
@@ -196,6 +203,7 @@ OPERATIONS = {
     "components": Operation("hitgraph.tracks.components", _components),
     "walkthrough": Operation("hitgraph.tracks.walkthrough", _walkthrough),
     "module-exclusive merge": Operation("hitgraph.tracks.merge", _merge),
+    "contraction": Operation("hitgraph.tracks.contraction", _contraction),
     "joining": Operation("hitgraph.tracks.join", _join),
 }
 

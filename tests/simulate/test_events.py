@@ -16,13 +16,13 @@ from hitgraph.errors import MissingExtraError, SettingsError
 from hitgraph.event.detector import Detector
 from hitgraph.event.event import Event
 from hitgraph.event.field import constant
+from hitgraph.event.known_detectors import ENDCAP_RINGS, trackml_module_numbers
 from hitgraph.event.source import read_event
 from hitgraph.event.store import read_dataset_info, write_dataset_info, write_detectors
 from hitgraph.event.trackml import read_detectors
 from hitgraph.simulate import generator, run, simulator
 from hitgraph.simulate.digitise import Clusters, digitise
 from hitgraph.simulate.folder import dataset_info
-from hitgraph.simulate.geometry import ENDCAP_RINGS, trackml_module_numbers
 from hitgraph.simulate.noise import noise_crossings, number_of_noise_hits
 from hitgraph.simulate.run import simulate
 from hitgraph.simulate.settings import ParticleGun, SimulationSettings
