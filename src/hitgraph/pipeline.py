@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hitgraph.devices import find_device, find_precision
+from hitgraph.domain import Domain
 from hitgraph.errors import InputError, SettingsError
 from hitgraph.event.detector import Detector
 from hitgraph.event.event import Event
@@ -80,6 +81,7 @@ class Pipeline:
     recipe: Recipe
     context: Context
     stages: Mapping[str, Stage]  # by name, in the order in which they run
+    domain: Domain | None = None  # what its training events were like, where that is known
 
     def __repr__(self) -> str:
         return f"<Pipeline {self.recipe.name}: {' -> '.join(self.stages)}, on {self.device}>"
@@ -103,12 +105,12 @@ class Pipeline:
             except (InputError, SettingsError) as error:
                 where = f"{folder / TENSORS_FILE}: {step.name}"
                 raise InputError(f"{where}.{error}") from error
-        return Pipeline(content.recipe, context, stages)
+        return Pipeline(content.recipe, context, stages, content.domain)
 
     def save(self, folder: str | Path) -> None:
         """Write pipeline.yaml, the tensors of all stages and the detector into `folder`."""
         tensors = {name: stage.tensors() for name, stage in self.stages.items()}
-        write_folder(Path(folder), Content(self.recipe, self.detector, tensors))
+        write_folder(Path(folder), Content(self.recipe, self.detector, tensors, self.domain))
 
     @property
     def device(self) -> torch.device:

@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from hitgraph._version import __version__
+from hitgraph.domain import Domain
 from hitgraph.errors import InputError, SettingsError
 from hitgraph.event.detector import Detector
 from hitgraph.event.modules import read_detectors
@@ -51,6 +52,7 @@ class Content(NamedTuple):
     recipe: Recipe
     detector: Detector
     tensors: Mapping[str, Mapping[str, Tensor]]  # by stage, then by name
+    domain: Domain | None = None  # what the training events were like; older pipelines tell nothing
 
 
 def write_folder(folder: Path, content: Content) -> None:
@@ -65,6 +67,8 @@ def write_folder(folder: Path, content: Content) -> None:
     with atomic_write(folder / TENSORS_FILE) as temporary:
         temporary.write_bytes(save(tensors))
     head = {"format": FORMAT, "hitgraph": __version__, "recipe": to_dict(content.recipe)}
+    if content.domain is not None:
+        head["domain"] = to_dict(content.domain)
     with atomic_write(folder / PIPELINE_FILE) as temporary:
         temporary.write_text(yaml.safe_dump(head, sort_keys=False), encoding="utf-8")
 
@@ -83,10 +87,12 @@ def read_folder(folder: Path) -> Content:
         )
     try:
         recipe = parse(Recipe, head.get("recipe"), "recipe")
+        known = head.get("domain")
+        domain = None if known is None else parse(Domain, known, "domain")
     except SettingsError as error:
         raise InputError(f"{path}: {error}") from error
     tensors = _read_tensors(folder / TENSORS_FILE, recipe)
-    return Content(recipe, read_detectors(folder / "detectors.parquet"), tensors)
+    return Content(recipe, read_detectors(folder / "detectors.parquet"), tensors, domain)
 
 
 def _read_tensors(path: Path, recipe: Recipe) -> dict[str, dict[str, Tensor]]:

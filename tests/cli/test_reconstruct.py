@@ -233,3 +233,20 @@ def test_two_events_of_one_name_are_refused(
     words = arguments(events, tiny_pipeline, tmp_path / "out", "--quiet")
     words.insert(1, str(tiny_store))
     assert main(words) == CANNOT_START
+
+
+def test_events_unlike_the_training_are_told_once(
+    tiny_pipeline: Path,
+    make_event: Callable[..., Event],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    usual = [make_event(n_particles=20, n_noise=10, seed=seed) for seed in (20, 21)]
+    dense = [make_event(n_particles=120, n_noise=60, seed=seed) for seed in (22, 23)]
+    for name, events, said in (("usual", usual, 0), ("dense", dense, 1)):
+        caplog.clear()
+        store, out = write_store(tmp_path / name, events), tmp_path / f"{name}-tracks"
+        assert main(arguments(store, tiny_pipeline, out, "--quiet")) == OK
+        texts = [record.getMessage() for record in caplog.records]
+        assert sum("hit density" in text for text in texts) == said
+    assert any(text.startswith("event000001022: hit density ") for text in texts)

@@ -22,6 +22,7 @@ QUICK = {
     "noise": ("--fractions", "0", "0.2"),
     "misalignment": ("--shifts", "0", "1", "--layers", "1"),
     "rotation": ("--angles", "0", "90"),
+    "robustness": ("--changes", "digital", "dead-modules"),
 }
 
 
@@ -84,6 +85,9 @@ def test_a_study_goes_on_by_whatever_path_events_and_pipeline_are_given(
     [
         ("noise", ("--fractions", "1.5"), "noise"),
         ("misalignment", ("--layers", "40"), "layers"),
+        ("robustness", ("--changes", "rain"), "'rain' is not known; any of dead-modules"),
+        ("robustness", ("--simulate", "rain"), "'rain' is not known; any of nominal"),
+        ("robustness", ("--pileup", "20"), "--pileup is about what --simulate makes"),
         ("pileup", ("--simulate", "20"), "either EVENTS"),
         ("pileup", (), "dataset.json"),
         ("field", ("--pileup", "20"), "--pileup is about what --simulate makes"),

@@ -74,6 +74,8 @@ def muons(gun: Simulator) -> Event:
         ({"max_eta": 5.0}, "eta = -4:5"),
         ({"beam_sigma_xy": -0.1}, "beam_sigma"),
         ({"beam_sigma_z": 5000.0}, "beam_sigma"),
+        ({"beam_centre": (0.0, 20.0, 0.0)}, "beam_centre"),
+        ({"beam_centre": (0.0, 0.0, -2000.0)}, "beam_centre"),
         ({"pileup": 0.0, "hard": "none"}, "pileup"),
         ({"gun": ParticleGun()}, "gun"),
     ],
@@ -497,6 +499,17 @@ def test_other_settings_do_not_mix(tmp_path: Path) -> None:
         simulate(replace(GUN, noise=0.1), tmp_path, [1], resume=True)
     with pytest.raises(SettingsError, match=r"seed 7 \(now 8\)"):
         simulate(replace(GUN, seed=8), tmp_path, [1], resume=True)
+
+
+@pytest.mark.usefixtures("gun")
+def test_a_folder_from_before_a_setting_was_there_is_gone_on_with(tmp_path: Path) -> None:
+    info = dataset_info(GUN)
+    del info["settings"]["beam_centre"]
+    write_dataset_info(tmp_path, info)
+    moved = replace(GUN, beam_centre=(0.0, 0.0, 100.0))
+    with pytest.raises(SettingsError, match=r"beam_centre \[0\.0, 0\.0, 0\.0\] \(now"):
+        simulate(moved, tmp_path, [1], resume=True)
+    assert simulate(GUN, tmp_path, [], resume=True).failed == {}
 
 
 @pytest.mark.usefixtures("gun")

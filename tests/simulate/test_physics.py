@@ -316,6 +316,15 @@ def test_after_merging_nothing_touches(seed: int, n: int) -> None:
 # ---------------------------------------------------------------- settings that act
 
 
+def test_a_moved_beam_spot_moves_every_vertex_by_as_much() -> None:
+    gun = ParticleGun(particles=20)
+    settings = SimulationSettings(pileup=0, hard="none", gun=gun)
+    moved = replace(settings, beam_centre=(1.0, -2.0, 100.0))
+    here, there = (Gun(gun, one).generate(np.random.default_rng(4)) for one in (settings, moved))
+    np.testing.assert_allclose(there.vertex - here.vertex, [[1.0, -2.0, 100.0]] * 20)
+    np.testing.assert_array_equal(there.momentum, here.momentum)
+
+
 def test_displaced_gun_particles_are_born_away_from_the_beam() -> None:
     gun = ParticleGun(particles=4000, displaced=50.0, min_eta=-1, max_eta=1)
     made = Gun(gun, SimulationSettings(pileup=0, hard="none", gun=gun))

@@ -5,7 +5,9 @@
 Writes <event>-tracks.csv (event_id, hit_id, track_id; 0 = on no track) for each event, and
 run.json with the time, edges, efficiency and purity of each stage. An event that cannot be read
 is reported and left out; the others go on. Tracks that are there are not written over: --resume
-goes on behind them, --force makes them anew.
+goes on behind them, --force makes them anew. Where events are outside of what the pipeline was
+taught on, a warning says so once of each kind: hit density, vertices, dead modules, hits on no
+track, cluster sizes.
 """
 
 import argparse
@@ -60,6 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    from hitgraph.domain import Watched
     from hitgraph.evaluation.judging import Judged
     from hitgraph.event.source import list_events, require_different_names
     from hitgraph.fingerprint import fingerprint_of_folder
@@ -74,7 +77,10 @@ def run(args: argparse.Namespace) -> int:
     set_threads(args.threads)
     pipeline = Pipeline.load(args.pipeline, args.device, args.precision)
     signature = Signature(args.pipeline, fingerprint_of_folder(find_pipeline(args.pipeline)))
-    return find_all(Judged(pipeline), signature, sources, args, pipeline.recipe.clusters)
+    finder: Judged | Watched = Judged(pipeline)
+    if pipeline.domain is not None:
+        finder = Watched(finder, pipeline.domain, pipeline.detector)
+    return find_all(finder, signature, sources, args, pipeline.recipe.clusters)
 
 
 def find_all(

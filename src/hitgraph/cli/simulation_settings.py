@@ -46,6 +46,13 @@ def _add_collisions(group: argparse._ArgumentGroup) -> None:
         metavar="XY:Z",
         help="standard deviations of the vertices in mm (default 0.015:55.2)",
     )
+    group.add_argument(
+        "--beam-centre",
+        nargs=3,
+        type=float,
+        metavar=("X", "Y", "Z"),
+        help="their mean in mm (default 0 0 0)",
+    )
 
 
 def _add_detector(group: argparse._ArgumentGroup) -> None:
@@ -123,6 +130,8 @@ def settings_of(args: argparse.Namespace) -> "SimulationSettings":
         values["min_eta"], values["max_eta"] = args.eta
     if args.beam_spot is not None:
         values["beam_sigma_xy"], values["beam_sigma_z"] = args.beam_spot
+    if args.beam_centre is not None:
+        values["beam_centre"] = tuple(args.beam_centre)
     if args.field is not None:
         values["field"] = field_of(args.field)
     for name in ("preset", "noise"):

@@ -10,7 +10,7 @@ docs/studies.md all of them.
 """
 
 import argparse
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hitgraph.cli import OK, SOME_FAILED
 from hitgraph.cli.arguments import (
@@ -40,15 +40,17 @@ STUDIES = {
     "field": "efficiency and purity against the magnetic field, by samples",
     "particles": "efficiency against pT, eta, production radius, and in dense surroundings",
     "size": "graph size, time and memory against the number of hits",
+    "robustness": "detector, beam and events other than those a pipeline was taught on",
 }
 SAMPLES = ("pileup", "field")  # compare folders of events
+SIMULATE = (*SAMPLES, "robustness")  # can simulate events
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     subparsers = parser.add_subparsers(dest="study", metavar="NAME", title="studies", required=True)
     for name, summary in STUDIES.items():
         study = subparsers.add_parser(name, help=summary, description=summary)
-        add_events(study, optional=name in SAMPLES)
+        add_events(study, optional=name in SIMULATE)
         study.add_argument(
             "--pipeline",
             nargs="+",
@@ -68,20 +70,34 @@ def _add_own(study: argparse.ArgumentParser, name: str) -> None:
     if name in SAMPLES:
         what = "mean pile-ups" if name == "pileup" else "factors of the field of TrackML"
         _add_values(study, "--simulate", f"instead of EVENTS: simulate samples with these {what}")
+    if name == "robustness":
+        study.add_argument(
+            "--changes",
+            nargs="*",
+            metavar="NAME",
+            help="what is made of EVENTS (default all, see docs/studies.md; none without a NAME)",
+        )
+        study.add_argument(
+            "--simulate",
+            nargs="*",
+            metavar="NAME",
+            help="also simulate these samples (all without a NAME), and EVENTS if none are given",
+        )
+    if name in SIMULATE:
         study.add_argument(
             "--each", type=positive, default=3, metavar="N", help="events a sample (default 3)"
         )
         study.add_argument(
             "--preset", metavar="NAME", help="of what is simulated (default trackml-like)"
         )
-        if name == "field":
+        if name != "pileup":
             study.add_argument(
                 "--pileup", type=float, metavar="MU", help="of what is simulated (default 200)"
             )
         add_workers(study)
     if name == "noise":
         _add_values(study, "--fractions", "of all hits (default 0 0.04 0.08 0.12 0.16 0.2)")
-    if name in ("noise", *SAMPLES):
+    if name in ("noise", *SIMULATE):
         study.add_argument("--seed", type=int, default=1, metavar="N", help="default 1")
     if name == "misalignment":
         _add_values(study, "--shifts", "in mm (default 0 0.1 0.2 0.5 1)")
@@ -105,6 +121,7 @@ def run(args: argparse.Namespace) -> int:
 
     from hitgraph.cli.console import console, progress, say
     from hitgraph.cli.messages import complain
+    from hitgraph.cli.study_robustness import robustness_plan
     from hitgraph.files import atomic_write
     from hitgraph.studies.output import write
     from hitgraph.studies.points import measure
@@ -113,7 +130,10 @@ def run(args: argparse.Namespace) -> int:
     set_verbosity(args)
     set_threads(args.threads)
     import_module("hitgraph.evaluation.style")  # first: it may lack its extra
-    plan = _plan(args, _sources(args))
+    if args.study == "robustness":
+        plan = robustness_plan(args, _simulation_base(args))
+    else:
+        plan = _plan(args, _sources(args))
     with progress(args.quiet) as bar:
         task = bar.add_task(f"study {args.study}", total=len(plan.points))
         measured = measure(
@@ -157,15 +177,19 @@ def _sources(args: argparse.Namespace) -> "list[EventSource]":
         return list_events(args.paths, args.detectors, args.events)
     from hitgraph.studies.samples import sample_settings, simulate_samples
 
-    told = {name: getattr(args, name, None) for name in ("preset", "pileup")}
-    base = {name: value for name, value in told.items() if value is not None}
-    samples = sample_settings(args.study, args.simulate, seed=args.seed, **base)
+    samples = sample_settings(args.study, args.simulate, **_simulation_base(args))
     with progress(args.quiet) as bar:
         task = bar.add_task("simulating", total=len(samples) * args.each)
         return simulate_samples(
             *(args.study, samples, args.each, args.out, args.workers),
             advance=lambda: bar.advance(task),
         )
+
+
+def _simulation_base(args: argparse.Namespace) -> dict[str, Any]:
+    """The settings of the simulation that the options of a study tell."""
+    told = {name: getattr(args, name, None) for name in ("seed", "preset", "pileup")}
+    return {name: value for name, value in told.items() if value is not None}
 
 
 def _plan(args: argparse.Namespace, sources: "list[EventSource]") -> "Plan":

@@ -14,6 +14,8 @@ from hitgraph.simulate.settings import SimulationSettings
 from hitgraph.simulate.simulator import event_name
 
 Info = dict[str, Any]
+NEWER = {"beam_centre": [0.0, 0.0, 0.0]}
+"""Settings that older folders do not tell, and with what their events were made."""
 
 
 @dataclass(frozen=True)
@@ -101,8 +103,11 @@ def _check_same(folder: Path, found: Info, wanted: Info) -> None:
         if isinstance(was, dict) and isinstance(now, dict):
             # The generators' versions decide the events, ours and numpy's need not.
             keys = ("pyacts", "pythia8mc") if key == "versions" else now.keys()
+            known = NEWER | was
             different = [
-                f"{one} {was.get(one)} (now {now[one]})" for one in keys if was.get(one) != now[one]
+                f"{one} {known.get(one)} (now {now[one]})"
+                for one in keys
+                if known.get(one) != now[one]
             ]
         else:
             different = [f"{key} {was} (now {now})"] if was != now else []

@@ -252,4 +252,4 @@ def _inside(position: Float64) -> NDArray[np.bool_]:
 
 def _beam_spot(settings: SimulationSettings, rng: np.random.Generator) -> Float64:
     sigma = (settings.beam_sigma_xy, settings.beam_sigma_xy, settings.beam_sigma_z)
-    return rng.normal(scale=sigma, size=3)
+    return np.array(settings.beam_centre) + rng.normal(scale=sigma, size=3)

@@ -107,6 +107,7 @@ class SimulationSettings:
     max_eta: float = MAX_ABS_ETA
     beam_sigma_xy: float = 0.015  # mm, of the beam spot, as in TrackML
     beam_sigma_z: float = 55.2  # mm
+    beam_centre: tuple[float, float, float] = (0.0, 0.0, 0.0)  # mm, of the beam spot: x, y, z
     field: MagneticField = field(default_factory=solenoid)
     noise: float = 0.15  # noise hits / all hits
     merge: bool = False  # one hit where clusters of a module touch
@@ -146,6 +147,13 @@ class SimulationSettings:
             "beam_sigma_xy:z",
             f"{self.beam_sigma_xy:g}:{self.beam_sigma_z:g}",
             f"0 to {MAX_BEAM_XY:g} mm across the beam and 0 to {MAX_BEAM_Z:g} mm along it",
+        )
+        x, y, z = self.beam_centre
+        _require(
+            max(abs(x), abs(y)) <= MAX_BEAM_XY and abs(z) <= MAX_BEAM_Z,
+            "beam_centre",
+            self.beam_centre,
+            f"up to {MAX_BEAM_XY:g} mm across the beam and {MAX_BEAM_Z:g} mm along it",
         )
         _require(0 <= self.noise < 1, "noise", self.noise, "a fraction from 0 to below 1")
         _require(0 <= self.seed < 2**32, "seed", self.seed, "a whole number from 0 to 2^32 - 1")

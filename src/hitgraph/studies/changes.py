@@ -1,7 +1,8 @@
-"""The same event under other conditions: other noise, layers out of place, turned.
+"""The same event under other conditions: other noise, modules dead or out of place, turned.
 
 Made from an event that is there, which is faster than simulating again and keeps every particle
-and its hits, so that differences are due to the change alone.
+and its hits, so that differences are due to the change alone. What changes the read-out of the
+sensors is in hitgraph.studies.readout.
 """
 
 from dataclasses import replace
@@ -10,13 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hitgraph.errors import InputError, SettingsError
+from hitgraph.event.clusters import modules_of_hits
 from hitgraph.event.detector import Detector
 from hitgraph.event.event import CellTable, Event, HitTable, TruthTable
 from hitgraph.event.rows import joined, select_hits
-from hitgraph.event.truth import NOISE, require_truth
+from hitgraph.event.truth import NOISE, hit_weights, require_particles, require_truth
 from hitgraph.simulate.digitise import digitise, response_of
 from hitgraph.simulate.noise import noise_crossings, number_of_noise_hits
 from hitgraph.simulate.settings import SimulationSettings
+from hitgraph.studies.jets import collision_bits
 
 LARGEST_NOISE = 0.95  # of all hits
 
@@ -74,6 +77,97 @@ def check_noise(fraction: float) -> None:
         raise SettingsError(f"noise: {fraction} is not in [0, {LARGEST_NOISE}]")
 
 
+def with_dead_modules(
+    event: Event, detector: Detector, fraction: float, rng: np.random.Generator
+) -> Event:
+    """The event without the hits of `fraction` of all modules, chosen at random.
+
+    The hits that are left are weighed anew (`reweighted`). Raises InputError where none is left.
+    """
+    dead = np.zeros(detector.n_modules, bool)
+    dead[rng.choice(detector.n_modules, round(fraction * detector.n_modules), replace=False)] = True
+    return _left(event, ~dead[modules_of_hits(event, detector)])
+
+
+def with_inefficiency(event: Event, fraction: float, rng: np.random.Generator) -> Event:
+    """The event without every hit, of particles and noise, that a chance of `fraction` takes.
+
+    The hits that are left are weighed anew (`reweighted`). Raises InputError where none is left.
+    """
+    return _left(event, rng.random(event.n_hits) >= fraction)
+
+
+def _left(event: Event, keep: NDArray[np.bool_]) -> Event:
+    if not keep.any():
+        raise InputError(f"{event.name}: no hit is left of {event.n_hits}")
+    return reweighted(select_hits(event, keep))
+
+
+def reweighted(event: Event) -> Event:
+    """The event with the TrackML weights of the hits it has (`hit_weights`).
+
+    A particle then weighs what its pT says, whatever number of its hits was taken away, as long as
+    four are left; so perfect tracks still have a score of 1.
+    """
+    truth = replace(require_truth(event), weight=hit_weights(event))
+    return replace(event, truth=truth)
+
+
+def with_misaligned_modules(
+    event: Event, detector: Detector, size: float, rng: np.random.Generator
+) -> Event:
+    """The event as seen when every module stands elsewhere than the module table has it.
+
+    Each is moved as a whole by up to `size` (mm) either way along x, y and z; its hits go along.
+    The same `rng` moves the modules of every event alike.
+    """
+    shift = rng.uniform(-size, size, (detector.n_modules, 3))
+    return moved_hits(event, shift[modules_of_hits(event, detector)])
+
+
+def moved_hits(event: Event, shift: NDArray[np.float64]) -> Event:
+    """The event with each measured position moved by `shift` (n_hits, 3), mm."""
+    hits = event.hits
+    x, y, z = (np.stack([hits.x, hits.y, hits.z]) + shift.T).astype(np.float32)
+    return replace(event, hits=replace(hits, x=x, y=y, z=z))
+
+
+def overlaid(event: Event, other: Event) -> Event:
+    """Both events as one, with the name of the first, and weighed anew.
+
+    Hits, collisions and particles of the second get higher numbers than those of the first.
+    Clusters that touch stay apart. Raises InputError where one has no truth, or the events were
+    taken in different magnetic fields.
+    """
+    if event.likely_field.name != other.likely_field.name:
+        raise InputError(
+            f"{event.name} was taken in the field {event.likely_field.name}, {other.name} in "
+            f"{other.likely_field.name}: they cannot be overlaid"
+        )
+    truth, second = require_truth(event), require_truth(other)
+    particles, more = require_particles(event), require_particles(other)
+    hits_after = event.hits.hit_id.max() - other.hits.hit_id.min() + 1
+    ids = np.concatenate([[0], particles.particle_id, more.particle_id])
+    bits = collision_bits(ids)
+    particles_after = ((particles.particle_id.max(initial=0) >> bits) + 1) << bits
+    made_by = np.where(second.particle_id == NOISE, NOISE, second.particle_id + particles_after)
+    hit_id = other.hits.hit_id + hits_after
+    both = replace(
+        event,
+        hits=joined([event.hits, replace(other.hits, hit_id=hit_id)]),
+        particles=joined(
+            [particles, replace(more, particle_id=more.particle_id + particles_after)]
+        ),
+        truth=joined([truth, replace(second, hit_id=hit_id, particle_id=made_by)]),
+        cells=None
+        if event.cells is None or other.cells is None
+        else joined(
+            [event.cells, replace(other.cells, hit_id=other.cells.hit_id + hits_after)],
+        ),
+    )
+    return reweighted(both)
+
+
 def with_shifted_layers(
     event: Event, layers: NDArray[np.int64], shift: tuple[float, float, float]
 ) -> Event:
@@ -81,14 +175,9 @@ def with_shifted_layers(
 
     `layers` (n_layers, 2) volume_id and layer_id; their hits are moved by `shift` (mm, x, y, z).
     """
-    hits = event.hits
-    place = np.stack([hits.volume_id, hits.layer_id], axis=1)
+    place = np.stack([event.hits.volume_id, event.hits.layer_id], axis=1)
     moved = (place[:, None] == layers[None]).all(axis=2).any(axis=1)
-    x, y, z = (
-        np.where(moved, old + np.float32(by), old)
-        for old, by in zip((hits.x, hits.y, hits.z), shift, strict=True)
-    )
-    return replace(event, hits=replace(hits, x=x, y=y, z=z))
+    return moved_hits(event, moved[:, None] * np.array(shift))
 
 
 def innermost_layers(detector: Detector, n: int) -> NDArray[np.int64]:

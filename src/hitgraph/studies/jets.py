@@ -56,8 +56,13 @@ def collisions(particle_id: Int64) -> Int64:
 
     TrackML keeps it in the upper 12 bits, simulated events of this package from bit 24 on.
     """
+    return particle_id >> collision_bits(particle_id)
+
+
+def collision_bits(particle_id: Int64) -> int:
+    """How many bits of particle_id stand below the number of the collision."""
     large = len(particle_id) > 0 and particle_id.max() >= 1 << _TRACKML_VERTEX
-    return particle_id >> (_TRACKML_VERTEX if large else _OUR_COLLISION)
+    return _TRACKML_VERTEX if large else _OUR_COLLISION
 
 
 def anti_kt(

@@ -46,18 +46,20 @@ def plan(
 
 
 def _changes(source: EventSource, fractions: Sequence[float], seed: int) -> list[Change]:
-    """Noise as the event's own: that of the preset it was simulated with, plain where unknown."""
-    preset = read_dataset_info(source.path.parent).get("preset")
-    known = preset if preset in PRESETS else "plain"
+    preset = preset_of_noise(source)
     return [
-        Change(one, partial(_with_noise, fraction=one, seed=seed, preset=known))
-        for one in fractions
+        Change(one, partial(noisy, fraction=one, seed=seed, preset=preset)) for one in fractions
     ]
 
 
-def _with_noise(
-    pipeline: Pipeline, event: Event, fraction: float, seed: int, preset: str
-) -> Changed:
+def preset_of_noise(source: EventSource) -> str:
+    """Noise as the event's own: that of the preset it was simulated with, plain where unknown."""
+    preset = read_dataset_info(source.path.parent).get("preset")
+    return preset if preset in PRESETS else "plain"
+
+
+def noisy(pipeline: Pipeline, event: Event, fraction: float, seed: int, preset: str) -> Changed:
+    """The event with noise that makes `fraction` of its hits; the same for every pipeline."""
     rng = np.random.default_rng([seed, event.number])
     detector = event.detector or pipeline.detector
     return pipeline, with_noise(event, detector, fraction, rng, preset)

@@ -11,19 +11,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hitgraph.evaluation.matching import match_tracks
-from hitgraph.evaluation.metrics import ETA_EDGES, MIN_TRACK_HITS, PT_EDGES, RADIUS_EDGES
+from hitgraph.evaluation.metrics import ETA_EDGES, PT_EDGES, RADIUS_EDGES
 from hitgraph.evaluation.ratio import BinnedRatio, Ratio, binned_ratio
 from hitgraph.evaluation.tables import percent
 from hitgraph.event.event import Event
 from hitgraph.event.source import EventSource
-from hitgraph.event.truth import SELECTED, SELECTED_500, require_truth, summarise_particles
+from hitgraph.event.truth import SELECTED, SELECTED_500, summarise_particles
 from hitgraph.pipeline import Pipeline
 from hitgraph.studies.jets import surroundings
 from hitgraph.studies.output import Result, Table
 from hitgraph.studies.plan import Plan, Points
 from hitgraph.studies.points import Point
-from hitgraph.studies.quality import MATCHING, add_bins
+from hitgraph.studies.quality import add_bins, found_particles
 from hitgraph.studies.scan import read
 
 if TYPE_CHECKING:
@@ -77,9 +76,7 @@ def efficiency_curves(event: Event, labels: NDArray[np.integer]) -> dict[str, Bi
     left out where jets are asked for. The outermost bins hold what lies beyond them.
     """
     particles = summarise_particles(event)
-    matches = match_tracks(require_truth(event).particle_id, labels)
-    good = matches.matched(MATCHING) & (matches.n_hits >= MIN_TRACK_HITS)
-    found = np.isin(particles.particle_id, matches.particle_id[good])
+    found = found_particles(event, particles, labels)
     around = surroundings(particles)
     values = {
         "pt": particles.pt,

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hitgraph.evaluation.matching import MatchingName
-from hitgraph.evaluation.metrics import evaluate
+from hitgraph.evaluation.matching import MatchingName, match_tracks
+from hitgraph.evaluation.metrics import MIN_TRACK_HITS, evaluate
 from hitgraph.evaluation.ratio import BinnedRatio, Ratio
 from hitgraph.event.event import Event
-from hitgraph.event.truth import NOISE, require_truth
+from hitgraph.event.truth import NOISE, ParticleSummary, require_truth
 
 MATCHING: MatchingName = "double majority"
 PT_CURVE = "technical efficiency vs pt"
@@ -71,8 +71,8 @@ def quality_of(event: Event, labels: NDArray[np.integer]) -> dict[str, Any]:
 
 def together(events: Sequence[Mapping[str, Any]]) -> Quality:
     """What `quality_of` gave for several events, at least one."""
-    score, score_error = _mean_with_error([one["score"] for one in events])
-    primaries, primaries_error = _mean_with_error([one["score_primaries"] for one in events])
+    score, score_error = mean_and_error([one["score"] for one in events])
+    primaries, primaries_error = mean_and_error([one["score_primaries"] for one in events])
     cuts = events[0]["technical"]
     by_pt = [BinnedRatio(**{k: tuple(v) for k, v in one["by_pt"].items()}) for one in events]
     return Quality(
@@ -88,6 +88,23 @@ def together(events: Sequence[Mapping[str, Any]]) -> Quality:
     )
 
 
+def mean_and_error(values: Sequence[float | None]) -> tuple[float, float]:
+    """The mean of what is known and its standard error, NaN where there is too little for that."""
+    known = np.array([value for value in values if value is not None])
+    n = len(known)
+    mean = float(known.mean()) if n else float("nan")
+    return mean, float(known.std(ddof=1) / np.sqrt(n)) if n > 1 else float("nan")
+
+
+def found_particles(
+    event: Event, particles: ParticleSummary, labels: NDArray[np.integer]
+) -> NDArray[np.bool_]:
+    """(n_particles,) which particles a track of enough hits matches; labels (n_hits,)."""
+    matches = match_tracks(require_truth(event).particle_id, labels)
+    good = matches.matched(MATCHING) & (matches.n_hits >= MIN_TRACK_HITS)
+    return np.isin(particles.particle_id, matches.particle_id[good])
+
+
 def add_up(counts: Sequence[Sequence[int]]) -> Ratio:
     """The sum of [passed, total] of several events."""
     passed, total = np.sum(counts, axis=0).tolist()
@@ -100,16 +117,6 @@ def add_bins(curves: Sequence[BinnedRatio]) -> BinnedRatio:
     for one in curves[1:]:
         total = total + one
     return total
-
-
-def _mean_with_error(scores: Sequence[float | None]) -> tuple[float, float]:
-    """Mean of the scores that are known, and its standard error; NaN where too few are."""
-    known = np.array([score for score in scores if score is not None])
-    n = len(known)
-    return (
-        float(known.mean()) if n else float("nan"),
-        float(known.std(ddof=1) / np.sqrt(n)) if n > 1 else float("nan"),
-    )
 
 
 def _number(value: float) -> float | None:

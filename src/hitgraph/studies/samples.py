@@ -88,16 +88,30 @@ def simulate_samples(
 
     Raises MissingExtraError without the extra `sim`, HitgraphError where an event failed.
     """
-    from hitgraph.simulate.run import simulate
-
     sources: list[EventSource] = []
     for settings in samples:
-        value = settings.to_dict()[study]
-        out = folder / "events" / f"{study}-{str(value).replace(':', '-')}"
-        numbers = range(FIRST, FIRST + n_events)
-        run = simulate(settings, out, numbers, workers=workers, resume=True, advance=advance)
-        if run.failed:
-            number, why = next(iter(run.failed.items()))
-            raise HitgraphError(f"{out}: event {number} could not be simulated: {why}")
-        sources += list_events([out], numbers=(FIRST, FIRST + n_events))
+        value = str(settings.to_dict()[study]).replace(":", "-")
+        out = folder / "events" / f"{study}-{value}"
+        sources += simulate_sample(settings, n_events, out, workers, advance)
     return sources
+
+
+def simulate_sample(
+    settings: SimulationSettings,
+    n_events: int,
+    out: Path,
+    workers: int,
+    advance: Callable[[], None],
+) -> list[EventSource]:
+    """The first `n_events` events with these settings, kept in `out` and not made twice.
+
+    Raises MissingExtraError without the extra `sim`, HitgraphError where an event failed.
+    """
+    from hitgraph.simulate.run import simulate
+
+    numbers = range(FIRST, FIRST + n_events)
+    run = simulate(settings, out, numbers, workers=workers, resume=True, advance=advance)
+    if run.failed:
+        number, why = next(iter(run.failed.items()))
+        raise HitgraphError(f"{out}: event {number} could not be simulated: {why}")
+    return list_events([out], numbers=(FIRST, FIRST + n_events))

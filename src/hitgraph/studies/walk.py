@@ -41,13 +41,7 @@ def walk(pipeline: Pipeline, event: Event) -> list[Step]:
     """
     states = pipeline.run(event, keep="all").kept
     names = list(states)
-    settings = {step.name: step.settings for step in pipeline.recipe.stages}
-    refiners = [
-        k
-        for k, name in enumerate(names)
-        if name in settings and LABELS in needs_of(settings[name]) & gives_of(settings[name])
-    ]
-    last_refiner = max(refiners, default=-1)
+    last_refiner = max((names.index(name) for name in refiners(pipeline)), default=-1)
     steps: list[Step] = []
     for k, name in enumerate(names):
         if name == START:
@@ -60,6 +54,15 @@ def walk(pipeline: Pipeline, event: Event) -> list[Step]:
                     steps += _step(inner, before, state, last_refiner >= k)
         steps += _step(name, before, after, last_refiner > k)
     return steps
+
+
+def refiners(pipeline: Pipeline) -> list[str]:
+    """The stages that change tracks which are there, in their order."""
+    return [
+        step.name
+        for step in pipeline.recipe.stages
+        if LABELS in needs_of(step.settings) & gives_of(step.settings)
+    ]
 
 
 def _step(name: str, before: State, after: State, joins: bool) -> list[Step]:

@@ -19,6 +19,7 @@ import yaml
 from safetensors.torch import load_file
 
 from hitgraph.devices import find_device
+from hitgraph.domain import learn_domain, observe
 from hitgraph.errors import InputError, SettingsError
 from hitgraph.event.detector import Detector
 from hitgraph.event.source import EventSource, require_different_names
@@ -146,7 +147,9 @@ def train(
     for step in recipe.stages:
         stages[step.name] = trainer.train(step)
         report(f"{step.name}: {in_words(stages[step.name])}")
-    pipeline = Pipeline(recipe, trainer.context, trainer.stages)
+    names = (*train_names, *validation_names)
+    domain = learn_domain([observe(trainer.finished(name), detector) for name in names])
+    pipeline = Pipeline(recipe, trainer.context, trainer.stages, domain)
     pipeline.save(out)
     return Training(pipeline, train_names, validation_names, stages)
 
@@ -197,6 +200,10 @@ class _Trainer:
         with atomic_write(folder / _DONE) as temporary:
             temporary.write_text(json.dumps(facts, indent=1))
         return facts
+
+    def finished(self, name: str) -> State:
+        """What the stages that are taught leave of an event."""
+        return self._example(name, len(self.stages)).state
 
     def _reads(self, names: Sequence[str]) -> list[Read]:
         return [partial(self._example, name, len(self.stages)) for name in names]
