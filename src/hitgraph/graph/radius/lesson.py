@@ -89,7 +89,7 @@ class EmbeddingLesson(Lesson):
         probes = latents[:: max(1, len(latents) // N_PROBES)]
         near = radius_neighbours(probes, latents, radius).shape[1]
         # neighbours of a hit at the wanted efficiency: the size of the graph, to be made small
-        return {"val_loss": near / len(probes), "val_radius": radius}
+        return {"val_loss": near / max(len(probes), 1), "val_radius": radius}
 
 
 def radius_at_efficiency(
