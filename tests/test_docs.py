@@ -1,6 +1,8 @@
 """The pages say what the code says: recipe keys with their defaults, links that lead somewhere."""
 
 import dataclasses
+import importlib
+import inspect
 import re
 import runpy
 from collections.abc import Iterator
@@ -66,3 +68,21 @@ def anchors(page: Path) -> set[str]:
     text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.M)
     words = (re.sub(r"[^\w\- ]", "", heading.lower()) for heading in HEADING.findall(text))
     return {heading.replace(" ", "-") for heading in words}
+
+
+API = re.findall(
+    r"^::: (\S+)$", (ROOT / "docs" / "api.md").read_text(encoding="utf-8"), re.MULTILINE
+)
+
+
+@pytest.mark.parametrize("name", API)
+def test_what_the_api_page_names_is_there_and_says_what_it_is(name: str) -> None:
+    if name.startswith("hitgraph.acts"):
+        pytest.importorskip("acts", reason="needs the extra sim")
+    module = importlib.import_module(name)
+    assert module.__doc__
+    for public in getattr(module, "__all__", ()):
+        found = getattr(module, public)
+        if inspect.isclass(found) or inspect.isfunction(found):
+            assert inspect.getdoc(found), f"{name}.{public} has no docstring"
+    assert set(getattr(module, "__all__", ())) <= set(dir(module))

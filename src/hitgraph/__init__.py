@@ -1,25 +1,24 @@
 """Charged-particle track reconstruction with graph neural networks."""
 
-import importlib
-from typing import Any
+from typing import TYPE_CHECKING
 
 from hitgraph._version import __version__
+from hitgraph.offered import offer
 
-# what the package offers by its own name, and the module it is imported from when first used
-_OFFERED = {
-    "Pipeline": "hitgraph.pipeline",
-    "evaluate": "hitgraph.evaluation.metrics",
-    "read_event": "hitgraph.event.source",
-}
+if TYPE_CHECKING:
+    from hitgraph.evaluation.metrics import evaluate
+    from hitgraph.event.source import read_event
+    from hitgraph.event.truth import Selection
+    from hitgraph.pipeline import Pipeline
 
-__all__ = ["__version__", *_OFFERED]
+__all__ = ["Pipeline", "Selection", "__version__", "evaluate", "read_event"]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _OFFERED:
-        raise AttributeError(f"module 'hitgraph' has no attribute {name!r}")
-    return getattr(importlib.import_module(_OFFERED[name]), name)
-
-
-def __dir__() -> list[str]:
-    return [*globals(), *_OFFERED]
+__getattr__, __dir__ = offer(
+    __name__,
+    {
+        "Pipeline": "hitgraph.pipeline",
+        "Selection": "hitgraph.event.truth",
+        "evaluate": "hitgraph.evaluation.metrics",
+        "read_event": "hitgraph.event.source",
+    },
+)

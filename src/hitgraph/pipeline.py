@@ -33,6 +33,8 @@ from hitgraph.recipe import START, Recipe
 from hitgraph.stage import Context, Stage, gives_of
 from hitgraph.state import State
 
+__all__ = ["Pipeline", "Result", "Timer", "check_detector", "warn_of_other_field"]
+
 _log = logging.getLogger(__name__)
 
 CENTRE_TOLERANCE = 0.1  # mm, between an event's module table and the pipeline's

@@ -27,6 +27,17 @@ if TYPE_CHECKING:
     from hitgraph.lessons.material import Material
     from hitgraph.lessons.workshop import Workshop
 
+__all__ = [
+    "NETWORKS",
+    "STAGES",
+    "Context",
+    "NetworkSettings",
+    "Registry",
+    "Stage",
+    "StageSettings",
+    "kind_of",
+]
+
 CPU = torch.device("cpu")
 GROUP = "hitgraph.stages"  # of entry points: stages and networks of other packages
 

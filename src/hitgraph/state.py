@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     import networkx
     import pyarrow as pa
 
+__all__ = ["CLUSTERS", "EDGES", "HITS", "LABELS", "LOGIT", "Scored", "State", "logit"]
+
 HITS, CLUSTERS, EDGES, LABELS, LOGIT = "hits", "clusters", "edges", "labels", "edge.logit"
 
 
@@ -216,6 +218,3 @@ def logit(score: float) -> float:
     if score in (0, 1):
         return inf if score else -inf
     return log(score / (1 - score))
-
-
-__all__ = ["CLUSTERS", "EDGES", "HITS", "LABELS", "LOGIT", "Scored", "State"]

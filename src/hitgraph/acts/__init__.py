@@ -1,27 +1,24 @@
 """hitgraph inside ACTS, and ACTS for hitgraph's events (extra `sim`)."""
 
-import importlib
-from typing import Any
+from typing import TYPE_CHECKING
 
 from hitgraph.acts.geometry import require_acts
+from hitgraph.offered import offer
 
-# what the package offers by its own name, and the module it is imported from when first used
-_OFFERED = {
-    "TrackFinder": "hitgraph.acts.finder",
-    "add_kalman_fit": "hitgraph.acts.fit",
-    "fit_tracks": "hitgraph.acts.fit",
-    "write_digitisation": "hitgraph.acts.digitisation",
-}
+if TYPE_CHECKING:
+    from hitgraph.acts.digitisation import write_digitisation
+    from hitgraph.acts.finder import TrackFinder
+    from hitgraph.acts.fit import add_kalman_fit, fit_tracks
 
-__all__ = [*_OFFERED]
+__all__ = ["TrackFinder", "add_kalman_fit", "fit_tracks", "write_digitisation"]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _OFFERED:
-        raise AttributeError(f"module 'hitgraph.acts' has no attribute {name!r}")
-    require_acts("hitgraph.acts")
-    return getattr(importlib.import_module(_OFFERED[name]), name)
-
-
-def __dir__() -> list[str]:
-    return [*globals(), *_OFFERED]
+__getattr__, __dir__ = offer(
+    __name__,
+    {
+        "TrackFinder": "hitgraph.acts.finder",
+        "add_kalman_fit": "hitgraph.acts.fit",
+        "fit_tracks": "hitgraph.acts.fit",
+        "write_digitisation": "hitgraph.acts.digitisation",
+    },
+    before=lambda: require_acts("hitgraph.acts"),
+)
