@@ -31,7 +31,8 @@ from hitgraph.records import read_summary
 KILLS_A_RUN = 4  # at most, until it may finish
 SIGNALS = (signal.SIGTERM, signal.SIGKILL)
 # How a command may end: by itself, by either signal, or as it ends on SIGTERM.
-ENDS = (OK, INTERRUPTED, -signal.SIGTERM, -signal.SIGKILL)
+# Interrupted while it starts or ends, Python ends itself by SIGINT, which a shell sees as 130 too.
+ENDS = (OK, INTERRUPTED, -signal.SIGINT, -signal.SIGTERM, -signal.SIGKILL)
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,10 @@ def test_a_narrow_window_wraps_and_loses_no_digit(
     assert len(digits) == 12 * sum(c.isdigit() for c in NUMBER) + len(headings)
 
 
-def test_nothing_is_taken_for_markup(capsys: pytest.CaptureFixture[str]) -> None:
+def test_nothing_is_taken_for_markup(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
     console().print(wide_table())
     say("out/[/red]/:smile:/[bold]")
     shown = capsys.readouterr().out

@@ -206,7 +206,7 @@ def test_dataset_info_of_another_shape_is_refused(tmp_path, text, message):
 @pytest.mark.parametrize("name", ["constant:99", "solenoib", "detectors.csv", "constant:x"])
 def test_a_field_that_cannot_be_costs_its_event_and_reads_no_file(tmp_path, tiny_event, name):
     write_event(tiny_event, tmp_path, {"settings": {"field": name}})
-    with pytest.raises(InputError, match=r"hits\.parquet: what it says about the magnetic field"):
+    with pytest.raises(InputError, match=r"hits\.parquet: .*field"):
         read_event(tmp_path)
     write_event(tiny_event, tmp_path, {"settings": {"field": "constant:1.5"}})
     assert read_event(tmp_path).likely_field.name == "constant:1.5"

@@ -128,8 +128,12 @@ def test_whoever_computes_the_gradient_is_the_same(name: str) -> None:
         net = network(name)
         net.backend = backend  # type: ignore[assignment]
         loss_of(net, graph).backward()
-        gradients.append({key: p.grad for key, p in net.named_parameters() if p.grad is not None})
-    assert gradients[0].keys() == gradients[1].keys()
+        gradients.append(
+            {  # none is as good as zero: the gates of the last round lead nowhere
+                key: torch.zeros_like(p) if p.grad is None else p.grad
+                for key, p in net.named_parameters()
+            }
+        )
     for key, gradient in gradients[0].items():
         torch.testing.assert_close(gradient, gradients[1][key], rtol=1e-3, atol=1e-6)
 

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from hitgraph.evaluation.matching import TrackMatches
 from hitgraph.event.event import Event
-from hitgraph.event.truth import is_primary, particle_rows, require_particles
+from hitgraph.event.truth import of_primaries
 
 
 def trackml_score(
@@ -31,9 +31,7 @@ def primary_weights(event: Event, weight: NDArray[np.floating]) -> NDArray[np.fl
     it, as in the throughput phase of the challenge (arXiv 2105.01160). With these weights
     `trackml_score` is the *score, primaries*; tracks match the same particles as before.
     """
-    rows = particle_rows(event)
-    counts = np.append(is_primary(require_particles(event)), True)[rows]  # of no particle: stays
-    return np.where(counts, weight.astype(np.float64), 0.0)
+    return np.where(of_primaries(event), weight.astype(np.float64), 0.0)
 
 
 def scored_hits(particle_id: NDArray[np.int64], matches: TrackMatches) -> NDArray[np.bool_]:

@@ -1,6 +1,6 @@
 """The module table: where every sensitive module stands, how it is turned and segmented."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any
 
@@ -64,6 +64,12 @@ class Detector:
                 f"{self.module_id[row]}): ACTS writes {UNKNOWN_PITCH:g}; fill in pitch_u and "
                 "pitch_v in mm, without which cells have no size"
             )
+
+    def take(self, rows: Any) -> "Detector":
+        """The table of the modules of these rows (index, mask or slice)."""
+        columns = {one.name: getattr(self, one.name) for one in fields(self)}
+        columns.pop("field")
+        return replace(self, **{name: values[rows] for name, values in columns.items()})
 
     @cached_property
     def sensitive_thickness(self) -> NDArray[np.float64]:

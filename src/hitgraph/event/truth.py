@@ -77,6 +77,15 @@ def production_radius(event: Event) -> NDArray[np.float32]:
     return born
 
 
+def of_primaries(event: Event) -> NDArray[np.bool_]:
+    """(n_hits,) whether a hit counts in the score of primaries; one of no particle does.
+
+    Raises InputError without truth or particles.
+    """
+    counts: NDArray[np.bool_] = np.append(is_primary(require_particles(event)), True)
+    return counts[particle_rows(event)]
+
+
 def track_steps(event: Event) -> NDArray[np.int32]:
     """(n_hits,) place of each hit along its particle: 0 for the first, -1 for noise.
 

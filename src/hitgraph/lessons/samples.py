@@ -17,6 +17,7 @@ from hitgraph.event.truth import (
     SKIP,
     Selection,
     edge_labels,
+    of_primaries,
     production_radius,
     require_truth,
     selected_hits,
@@ -41,6 +42,7 @@ class Sample:
     weight: Tensor  # (n_hits,) float32, TrackML weight divided by its mean over target hits
     true_edges: Tensor  # (2, n_true) int64, neighbours on target particles, inner to outer
     born: Tensor  # (n_hits,) float32 mm, distance of its particle's birth from the beam line
+    primary: Tensor  # (n_hits,) bool, its particle counts in the score of primaries
     name: str = ""  # of the event
 
 
@@ -75,6 +77,7 @@ def make_sample(
         weight=torch.from_numpy(weight.astype(np.float32)),
         true_edges=torch.from_numpy(edges[:, target[edges[0]]]),
         born=torch.from_numpy(production_radius(event)),
+        primary=torch.from_numpy(of_primaries(event)),
         name=event.name,
     )
 
@@ -125,6 +128,7 @@ def save_sample(sample: Sample, path: Path) -> None:
             "weight": sample.weight,
             "true_edges": sample.true_edges,
             "born": sample.born,
+            "primary": sample.primary,
         },
         path,
     )

@@ -234,7 +234,7 @@ class _Trainer:
         gives, n = gives_of(step.settings), len(self.validation_names)
         facts: dict[str, float] = {}
         n_edges = n_true = n_found = 0
-        scores: list[float] = []
+        scores: dict[str, list[float]] = {"trackml_score": [], "trackml_score_primaries": []}
         for name in self.validation_names:
             sample, state = example = self._example(name, len(self.stages))
             if state.edges is not None:
@@ -242,11 +242,14 @@ class _Trainer:
                 n_true += sample.true_edges.shape[1]
                 n_found += int(is_true_edge(sample, state.edges).sum())
             if LABELS in gives and state.labels is not None:
-                scores.append(workshop.score(example, state.labels))
+                for kind, found in scores.items():
+                    primaries = kind == "trackml_score_primaries"
+                    found.append(workshop.score(example, state.labels, primaries))
         if EDGES in gives:
             facts |= {"edges": n_edges / n, "efficiency": n_found / max(n_true, 1)}
-        if (score := mean_of_known(scores)) is not None:
-            facts["trackml_score"] = score
+        for kind, found in scores.items():
+            if (score := mean_of_known(found)) is not None:
+                facts[kind] = score
         return facts
 
 

@@ -90,11 +90,12 @@ class StageWorkshop:
                 save_tensors(make(), path)
         return partial(load_file, path)
 
-    def score(self, example: Example, labels: Tensor) -> float:
+    def score(self, example: Example, labels: Tensor, primaries: bool = False) -> float:
         sample = example.sample
-        particle_id = sample.particle_id.numpy()
+        particle_id, weight = sample.particle_id.numpy(), sample.weight
         matches = match_tracks(particle_id, labels.numpy())
-        return trackml_score(particle_id, sample.weight.numpy(), matches)
+        weight = torch.where(sample.primary, weight, 0.0) if primaries else weight
+        return trackml_score(particle_id, weight.numpy(), matches)
 
     def majority(self, sample: Sample, labels: Tensor) -> Tensor:
         particle_id = match_tracks(sample.particle_id.numpy(), labels.numpy()).particle_id
