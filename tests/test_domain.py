@@ -99,7 +99,8 @@ def test_the_bundled_event_is_told_from_itself_moved_along_the_beam() -> None:
         found.append(observe(State(hits_from_event(one, detector, False), labels=labels), detector))
     domain = learn_domain(found[:1])
     assert domain.z0 is not None
-    assert -250 < domain.z0[0] < -80 < 80 < domain.z0[1] < 250  # a beam spot of 55 mm
+    # a beam spot of 55 mm, and a few secondaries among some 200 tracks
+    assert -800 < domain.z0[0] < -80 < 80 < domain.z0[1] < 800
     assert list(domain.beyond(found[0])) == []
     assert list(domain.beyond(found[1])) == ["vertices"]
     assert found[0].silent is not None

@@ -137,7 +137,10 @@ def untrained(recipe: Recipe, event: Event, **context: Any) -> Pipeline:
             case _:
                 tensors = network_tensors(settings.build(), "network")
                 cuts = {"radius": {"radius": 0.5}, "filter": {"cut": 0.1}}
-                cuts |= {"join": {"score_cut": 0.5}, "condensation": CONDENSATION_CUTS}
+                cuts |= {
+                    "join": {"score_cut": 0.5, "density": 1.0},
+                    "condensation": CONDENSATION_CUTS,
+                }
                 chosen = cuts.get(STAGES.name_of(settings), {"cut": 0.2})
                 tensors |= {name: number(value) for name, value in chosen.items()}
         stages[step.name] = settings.load(where, tensors)
