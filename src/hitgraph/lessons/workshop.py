@@ -48,8 +48,8 @@ class Workshop(Protocol):
         """A function that reads what `make` gives, which is called once and kept on the disk."""
 
     def score(self, example: Example, labels: Tensor, primaries: bool = False) -> float:
-        """TrackML score of the tracks labels (n_hits,) of an event, of all particles or of primaries;
-        NaN without weights."""
+        """TrackML score of the tracks labels (n_hits,) of an event, or that of primaries; NaN
+        without weights."""
 
     def majority(self, sample: Sample, labels: Tensor) -> Tensor:
         """(n_tracks,) int64 particle of most hits of each track; labels without gaps from 0."""
