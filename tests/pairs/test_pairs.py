@@ -1,5 +1,7 @@
 """Features of pairs of hits: trigonometry, helices, symmetries, and clusters made by hand."""
 
+from typing import Literal
+
 import numpy as np
 import pytest
 import torch
@@ -176,6 +178,23 @@ def test_equal_radius_and_one_point_twice_give_limits_not_infinities() -> None:
     hits = hits_at([[30.0, 40, 10], [40, 30, 20], [50, 0, -5], [30, 40, 30]])
     z0 = column(pair_features(hits, all_pairs(4), DETECTOR), "z0")
     assert (np.abs(z0) == 10).all()
+
+
+@pytest.mark.parametrize("backend", ["cpu", "plain"])
+def test_hits_along_z_on_the_beam_line_and_in_one_point_give_finite_features(
+    backend: Literal["cpu", "plain"],
+) -> None:
+    """Modules of one stave have hits of the same x and y; a collimated beam has hits at r = 0."""
+    hits = hits_at([[30.0, 40, 10], [30, 40, 120], [0, 0, -5], [0, 0, 90], [30, 40, 10]])
+    ones = np.ones(len(hits))
+    hits = with_clusters(hits, cell_count=ones, charge=ones, lx=0.1 * ones, ly=0.1 * ones)
+    features = pair_features(hits, all_pairs(len(hits)), DETECTOR, backend=backend)
+    assert features.shape[1] == len(PAIR_FEATURES)
+    assert torch.isfinite(features).all()
+    along = features[0]  # of hits 0 and 1
+    assert column(along[None], "curvature")[0] == 0
+    assert column(along[None], "sin_dphi")[0] == 0
+    assert column(along[None], "distance")[0] == pytest.approx(1.1)
 
 
 def helix(

@@ -18,6 +18,7 @@ from hitgraph.pairs.geometry import (
     NORMAL,
     PER_U,
     PER_V,
+    SHORTEST,
     SIZE_U,
     SIZE_V,
     R,
@@ -54,7 +55,8 @@ def hit_table(hits: Hits, detector: Detector) -> NDArray[np.float32]:
 @formula
 def _shape(s, hit, out, k, cosine, sine, cot, length):  # type: ignore[no-untyped-def]
     """The six cluster features of one end of pair k; its hit begins at `hit` in the scratch."""
-    x, y, per_r = s[hit + X * BLOCK + k], s[hit + Y * BLOCK + k], _ONE / s[hit + R * BLOCK + k]
+    x, y, r = s[hit + X * BLOCK + k], s[hit + Y * BLOCK + k], s[hit + R * BLOCK + k]
+    per_r = _ONE / (r if r > SHORTEST else SHORTEST)
     tx = (cosine * x - sine * y) * per_r
     ty = (cosine * y + sine * x) * per_r
     u = abs(

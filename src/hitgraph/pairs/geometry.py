@@ -30,6 +30,7 @@ PER_U, PER_V, NORMAL = 7, 10, 13  # three columns each, see hit_rows
 
 _SERIES_2 = np.float32(1.0 / 6.0)  # asin(h) / h = 1 + h^2/6 + 3 h^4/40 + ...
 _SERIES_4 = np.float32(3.0 / 40.0)
+SHORTEST = np.float32(1e-3)  # mm; transverse lengths that are divided by are no less
 
 
 def hit_rows(hits: Hits, detector: Detector) -> Float32:
@@ -66,10 +67,15 @@ def circle_through(xi, yi, ri, xj, yj, rj):  # type: ignore[no-untyped-def]
     """Circle through the beam line and two hits.
 
     Returns |d|, sin(dphi), curvature (1/mm), arc (mm), cos a_i, sin a_i, cos a_j, sin a_j.
+    All are finite: |d| and r count as SHORTEST where they are less (one hit behind the other along
+    z, or a hit on the beam line), which leaves curvature and tangents zero.
     """
     dx = xj - xi
     dy = yj - yi
     distance = np.sqrt(dx * dx + dy * dy)
+    distance = distance if distance > SHORTEST else SHORTEST
+    ri = ri if ri > SHORTEST else SHORTEST
+    rj = rj if rj > SHORTEST else SHORTEST
     per_i = np.float32(1.0) / (ri * distance)
     per_j = np.float32(1.0) / (rj * distance)
     cross = xi * dy - yi * dx
@@ -95,8 +101,9 @@ def crossing(hit, cosine, sine, cot):  # type: ignore[no-untyped-def]
     `hit` is a row of hit_rows; t = cosine * radial + sine * azimuthal + cot * z, so that its
     transverse part has length one.
     """
-    tx = (cosine * hit[X] - sine * hit[Y]) / hit[R]
-    ty = (cosine * hit[Y] + sine * hit[X]) / hit[R]
+    r = hit[R] if hit[R] > SHORTEST else SHORTEST
+    tx = (cosine * hit[X] - sine * hit[Y]) / r
+    ty = (cosine * hit[Y] + sine * hit[X]) / r
     u = abs(tx * hit[PER_U] + ty * hit[PER_U + 1] + cot * hit[PER_U + 2])
     v = abs(tx * hit[PER_V] + ty * hit[PER_V + 1] + cot * hit[PER_V + 2])
     w = abs(tx * hit[NORMAL] + ty * hit[NORMAL + 1] + cot * hit[NORMAL + 2])

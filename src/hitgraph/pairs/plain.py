@@ -17,6 +17,7 @@ from hitgraph.pairs.geometry import (
     NORMAL,
     PER_U,
     PER_V,
+    SHORTEST,
     SIZE_U,
     SIZE_V,
     R,
@@ -64,10 +65,12 @@ def _frames(detector: Detector, device: torch.device) -> Tensor:
 def circle(a: Tensor, b: Tensor) -> Circle:
     """The circles of pairs of rows (n_pairs, 16); see pairs.geometry.circle_through."""
     dx, dy = b[:, X] - a[:, X], b[:, Y] - a[:, Y]
-    distance = torch.sqrt(dx * dx + dy * dy)
-    per_i, per_j = 1 / (a[:, R] * distance), 1 / (b[:, R] * distance)
+    shortest = float(SHORTEST)
+    distance = torch.sqrt(dx * dx + dy * dy).clamp_min(shortest)
+    ri, rj = a[:, R].clamp_min(shortest), b[:, R].clamp_min(shortest)
+    per_i, per_j = 1 / (ri * distance), 1 / (rj * distance)
     cross = a[:, X] * dy - a[:, Y] * dx
-    sine = cross / (a[:, R] * b[:, R])
+    sine = cross / (ri * rj)
     square = sine * sine
     return Circle(
         distance,
@@ -82,7 +85,7 @@ def circle(a: Tensor, b: Tensor) -> Circle:
 def crossing(rows: Tensor, tangent: tuple[Tensor, Tensor], cot: Tensor) -> list[Tensor]:
     """|t . per_u|, |t . per_v|, |t . normal| at hits (n_pairs, 16); see pairs.geometry.crossing."""
     cosine, sine = tangent
-    x, y, r = rows[:, X], rows[:, Y], rows[:, R]
+    x, y, r = rows[:, X], rows[:, Y], rows[:, R].clamp_min(float(SHORTEST))
     tx, ty = (cosine * x - sine * y) / r, (cosine * y + sine * x) / r
     return [
         (tx * rows[:, k] + ty * rows[:, k + 1] + cot * rows[:, k + 2]).abs()

@@ -49,12 +49,12 @@ def edge_rows(hits: Hits, edge_index: Tensor, logits: Tensor) -> Tensor:
     places = torch.cat([straight, straight[:, :2].norm(dim=1, keepdim=True)], dim=1)
     a, b = places[first], places[second]
     bent = circle(a, b)
-    rise, apart = b[:, 2] - a[:, 2], bent.distance > 0
+    rise = b[:, 2] - a[:, 2]
     z0 = 0.01 * (a[:, 2] - rise * a[:, 3] / (b[:, 3] - a[:, 3]))
     length = 0.01 * torch.sqrt(bent.distance * bent.distance + rise * rise)
     columns = {
-        CURVATURE: torch.where(apart, 1000 * bent.curvature, 0),
-        SLOPE: torch.where(apart, torch.asinh(rise / bent.arc), 0),
+        CURVATURE: 1000 * bent.curvature,
+        SLOPE: torch.asinh(rise / bent.arc),
         Z0: z0.nan_to_num(nan=-_MAX_Z0).clamp(-_MAX_Z0, _MAX_Z0),
         LENGTH: torch.log(length.clamp_min(_SHORTEST)),
         SAME_LAYER: (hits.layer[first] == hits.layer[second]).float(),

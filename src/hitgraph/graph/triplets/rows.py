@@ -55,10 +55,8 @@ def _fill_edge_rows(  # type: ignore[no-untyped-def]
             cot = rise / arc
             steep = abs(cot)
             slope = log(steep + np.sqrt(cot * cot + _ONE))
-            slope = slope if cot >= 0 else -slope
-            along_z = not distance > 0  # one hit behind the other along z
-            columns[CURVATURE * LANES + k] = _ZERO if along_z else np.float32(1000.0) * curvature
-            columns[SLOPE * LANES + k] = _ZERO if along_z else slope
+            columns[CURVATURE * LANES + k] = np.float32(1000.0) * curvature
+            columns[SLOPE * LANES + k] = slope if cot >= 0 else -slope
             length = np.float32(0.01) * np.sqrt(distance * distance + rise * rise)
             columns[LENGTH * LANES + k] = log(length if length > _SHORTEST else _SHORTEST)
         for k in range(n):
