@@ -17,6 +17,13 @@ def check_min_hits(value: int) -> None:
         raise SettingsError(f"min_hits: {value} is not allowed, at least 1")
 
 
+def check_lengths(min_hits: int, max_hits: int) -> None:
+    """A track has at least one hit, and the longest is no shorter than the shortest."""
+    check_min_hits(min_hits)
+    if max_hits < min_hits:
+        raise SettingsError(f"max_hits: {max_hits} is below min_hits, {min_hits}")
+
+
 def check_edges(n_hits: int, edge_index: Tensor, scores: Tensor) -> None:
     """Edges (2, n_edges) between hits that are there, and a score (n_edges,) of each."""
     if edge_index.ndim != 2 or edge_index.shape[0] != 2 or scores.shape != edge_index.shape[1:]:

@@ -8,6 +8,7 @@ from torch import Tensor
 
 Int64 = NDArray[np.int64]
 Float32 = NDArray[np.float32]
+Groups = tuple[Int64, Int64, Int64, Int64, NDArray[np.uint64]]  # see single_groups
 
 
 def edges_above(edge_index: Tensor, scores: Tensor, cut: float) -> tuple[Int64, Int64, Float32]:
@@ -69,6 +70,46 @@ def number_sets(parent: Int64, min_hits: int) -> Int64:
             n_tracks += 1
         labels[hit] = track[root]
     return labels
+
+
+@numba.njit(cache=True)
+def single_groups(module: Int64) -> Groups:
+    """Every hit a group of its own: parent, size, following, last and bits, (n_hits,) each.
+
+    following is the next hit of the same group or -1, last (of each root) the last hit of its
+    group. bits has a bit a module (modulo 64): groups without a common bit have no common module.
+    """
+    n_hits = len(module)
+    return (
+        np.arange(n_hits),
+        np.ones(n_hits, dtype=np.int64),
+        np.full(n_hits, -1, dtype=np.int64),
+        np.arange(n_hits),
+        np.left_shift(np.uint64(1), (module & 63).astype(np.uint64)),
+    )
+
+
+@numba.njit(cache=True)
+def may_unite(a: int, b: int, groups: Groups, module: Int64, max_hits: int) -> bool:
+    """Whether the groups of the roots a and b have no module in common, and are short enough."""
+    _, size, following, _, bits = groups
+    if size[a] + size[b] > max_hits:
+        return False
+    return not (bits[a] & bits[b] and share_module(a, b, module, following))
+
+
+@numba.njit(cache=True)
+def unite(a: int, b: int, groups: Groups) -> tuple[int, int]:
+    """Join the groups of the roots a and b; the root of the longer (a if equal) and the other."""
+    parent, size, following, last, bits = groups
+    if size[a] < size[b]:
+        a, b = b, a
+    parent[b] = a
+    size[a] += size[b]
+    bits[a] |= bits[b]
+    following[last[a]] = b
+    last[a] = last[b]
+    return a, b
 
 
 @numba.njit(cache=True)

@@ -13,10 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hitgraph.errors import SettingsError
 from hitgraph.hits import Hits
 from hitgraph.kernels.choice import Backend
-from hitgraph.tracks.checks import check_edges, check_min_hits, check_score
+from hitgraph.tracks.checks import check_edges, check_lengths, check_score
 from hitgraph.tracks.contraction import cpu, plain
 from hitgraph.tracks.stage import TrackSettings
 from hitgraph.tracks.unionfind import number_sets
@@ -36,9 +35,7 @@ class ContractionSettings(TrackSettings):
 
     def __post_init__(self) -> None:
         check_score("score_cut", self.score_cut)
-        check_min_hits(self.min_hits)
-        if self.max_hits < self.min_hits:
-            raise SettingsError(f"max_hits: {self.max_hits} is below min_hits, {self.min_hits}")
+        check_lengths(self.min_hits, self.max_hits)
 
     def build(
         self, hits: Hits, edge_index: Tensor, scores: Tensor, backend: Backend = "auto"

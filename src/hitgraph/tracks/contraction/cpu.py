@@ -4,7 +4,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from hitgraph.tracks.unionfind import Int64, find_root, share_module
+from hitgraph.tracks.unionfind import Int64, find_root, may_unite, single_groups, unite
 
 Float64 = NDArray[np.float64]
 
@@ -15,10 +15,8 @@ def contract(
 ) -> Int64:
     """(n_hits,) a hit of each hit's group, the same for all of it; see tracks.contraction."""
     n_hits, n_edges = len(module), len(source)
-    parent, size = np.arange(n_hits), np.ones(n_hits, dtype=np.int64)
-    following = np.full(n_hits, -1, dtype=np.int64)  # the next hit of the same group
-    last = np.arange(n_hits)  # of each root, the last hit of its group
-    bits = np.left_shift(np.uint64(1), (module & 63).astype(np.uint64))
+    groups = single_groups(module)
+    parent: Int64 = groups[0]
     # Slots 2 e and 2 e + 1 are the two ends of edge e; each group has a list of its slots.
     ends, after = np.empty(2 * n_edges, dtype=np.int64), np.empty(2 * n_edges, dtype=np.int64)
     head = np.full(n_hits, -1, dtype=np.int64)
@@ -47,17 +45,9 @@ def contract(
             continue  # the pair has another sum by now
         alive[e] = False
         a, b = find_root(parent, ends[2 * e]), find_root(parent, ends[2 * e + 1])
-        if size[a] + size[b] > max_hits:
+        if not may_unite(a, b, groups, module, max_hits):
             continue
-        if bits[a] & bits[b] and share_module(a, b, module, following):
-            continue
-        if size[a] < size[b]:
-            a, b = b, a
-        parent[b] = a
-        size[a] += size[b]
-        bits[a] |= bits[b]
-        following[last[a]] = b
-        last[a] = last[b]
+        a, b = unite(a, b, groups)
         n, heap_total, heap_edge = _unite(
             a, b, parent, head, after, ends, total, alive, edge_to, heap_total, heap_edge, n
         )

@@ -6,11 +6,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hitgraph.errors import SettingsError
 from hitgraph.hits import Hits
 from hitgraph.kernels.choice import Backend, for_host
 from hitgraph.tracks import plain
-from hitgraph.tracks.checks import check_edges, check_min_hits, check_score
+from hitgraph.tracks.checks import check_edges, check_lengths, check_score
 from hitgraph.tracks.merge.cpu import merge_groups
 from hitgraph.tracks.stage import TrackSettings
 from hitgraph.tracks.unionfind import edges_above, number_sets
@@ -26,9 +25,7 @@ class MergeSettings(TrackSettings):
 
     def __post_init__(self) -> None:
         check_score("score_cut", self.score_cut)
-        check_min_hits(self.min_hits)
-        if self.max_hits < self.min_hits:
-            raise SettingsError(f"max_hits: {self.max_hits} is below min_hits, {self.min_hits}")
+        check_lengths(self.min_hits, self.max_hits)
 
     def build(
         self, hits: Hits, edge_index: Tensor, scores: Tensor, backend: Backend = "auto"
