@@ -3,6 +3,8 @@
 import dataclasses
 import errno
 import json
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -322,3 +324,27 @@ def test_ctrl_c_in_the_middle_leaves_the_old_file(stored, tiny_event, monkeypatc
         write_event(tiny_event, stored.parent)
     assert stored.read_bytes() == before
     assert not list(stored.parent.glob(".*"))
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="threads are counted in /proc")
+def test_reading_starts_no_threads(tmp_path: Path) -> None:
+    """A thread of Arrow that is just starting aborts a process that ends (apache/arrow 34314)."""
+    hits = HitTable(**{name: np.ones(1, kind) for name, kind in column_types(HitTable).items()})
+    event = Event("event000000001", hits, None, None, None)
+    write_event(event, tmp_path / "store")
+    (tmp_path / "csv").mkdir()
+    write_trackml(event, tmp_path / "csv")
+    program = """
+import os, sys
+from hitgraph.event.source import read_event
+read_event(sys.argv[1])
+before = len(os.listdir("/proc/self/task"))
+read_event(sys.argv[2])
+print(before, len(os.listdir("/proc/self/task")))
+"""
+    folders = [str(tmp_path / "csv"), str(tmp_path / "store")]
+    answer = subprocess.run(
+        [sys.executable, "-c", program, *folders], capture_output=True, text=True, check=True
+    )
+    before, after = answer.stdout.split()
+    assert before == after

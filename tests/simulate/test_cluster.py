@@ -2,9 +2,10 @@
 
 import shutil
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -106,6 +107,61 @@ def tried_before(number):
 
 cluster._maker = lambda *_: FatalMaker()
 """
+
+
+class ForgetfulFuture:
+    """A task that was done, made when it is asked for."""
+
+    def __init__(self, client: "ForgetfulClient", task: Callable[[], Any]) -> None:
+        self.client, self.task = client, task
+
+    def add_done_callback(self, callback: Callable[["ForgetfulFuture"], None]) -> None:
+        callback(self)
+
+    def result(self) -> Any:
+        assert not self.client.held
+        for task in self.client.answered:
+            task()
+        self.client.answered.append(self.task)
+        self.client.held.append(self)
+        return self.task()
+
+    def release(self) -> None:
+        self.client.held.remove(self)
+
+
+class ForgetfulClient:
+    """A scheduler that makes all tasks again whose answers were taken: their workers died."""
+
+    def __init__(self) -> None:
+        self.answered: list[Callable[[], Any]] = []
+        self.held: list[ForgetfulFuture] = []  # answered, and not released
+
+    def submit(self, function: Callable[..., Any], *args: Any, **_: Any) -> ForgetfulFuture:
+        return ForgetfulFuture(self, lambda: function(*args))
+
+    def cancel(self, *_: Any, **__: Any) -> None:
+        pass
+
+
+def test_what_was_done_is_not_made_again_when_its_worker_dies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[int] = []
+
+    class CountingMaker:
+        def make(self, number: int) -> EventSummary:
+            tried.append(number)
+            return EventSummary(number, 1, 1, 1, 0.0, 0.0, 0)
+
+    monkeypatch.setattr(cluster, "_maker", lambda *_: CountingMaker())
+    result = SimulationRun()
+    client = ForgetfulClient()
+    cluster.share_on_cluster(GUN, tmp_path, [1, 2, 3], client, result, lambda: None)
+    assert sorted(one.number for one in result.done) == [1, 2, 3]
+    assert tried == [1, 2, 3]
+    assert not client.held
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.slow

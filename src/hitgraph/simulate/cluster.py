@@ -73,7 +73,8 @@ def share_on_cluster(
     are all that are left when the cluster has lost its workers.
     """
     attempts: dict[int, int] = {}
-    futures: dict[Any, tuple[int, Path]] = {}
+    futures: dict[Any, int] = {}
+    begun_files: list[Path] = []  # kept to the end: what is done may be asked for again (see _make)
     done: SimpleQueue[Any] = SimpleQueue()
 
     def submit(number: int) -> None:
@@ -84,7 +85,8 @@ def share_on_cluster(
             pure=False,
             key=f"hitgraph-{begun.stem[1:]}",
         )
-        futures[future] = number, begun
+        futures[future] = number
+        begun_files.append(begun)
         future.add_done_callback(done.put)
 
     try:
@@ -94,9 +96,9 @@ def share_on_cluster(
             future = _next(client, done)
             if future is None:
                 break
-            number, begun = futures.pop(future)
+            number = futures.pop(future)
             answer = _answer(future)
-            begun.unlink(missing_ok=True)
+            future.release()  # or it is made again if its worker dies before the next is done
             if isinstance(answer, EventSummary):
                 result.done.append(answer)
                 advance()
@@ -108,15 +110,16 @@ def share_on_cluster(
             else:
                 result.failed[number] = answer
                 advance()
-        for number, _ in futures.values():
+        for number in futures.values():
             result.failed[number] = "the cluster has lost its workers or its scheduler"
             advance()
     finally:
         with suppress(OSError, TimeoutError):  # the cluster may be gone
             client.cancel(list(futures), force=True)
-        for number, begun in futures.values():
-            begun.unlink(missing_ok=True)
+        for number in futures.values():
             discard(folder, number)
+        for begun in begun_files:
+            begun.unlink(missing_ok=True)
 
 
 def _next(client: Any, done: SimpleQueue[Any]) -> Any:
@@ -152,7 +155,8 @@ def _make(
 
     Dask gives the tasks of a worker that died to others, those too whose results it still held.
     The file `begun` tells what became of the first: the event that it was at is not left to kill
-    one worker after the other, and one that was done is not made again.
+    one worker after the other, and one that was done is not made again. It stays as long as the
+    scheduler may ask again, which it does until it has heard that the answer was taken.
     """
     with _one_at_a_time:
         try:
