@@ -111,11 +111,13 @@ _STAGES = {
     "filter": "hitgraph.graph.filter.stage:FilterStageSettings",
     "triplets": "hitgraph.graph.triplets.stage:TripletStageSettings",
     "network": "hitgraph.gnn.network:NetworkStageSettings",
+    "second_pass": "hitgraph.graph.second_pass:SecondPassSettings",
     "condensation": "hitgraph.gnn.condensation:CondensationSettings",
     "components": "hitgraph.tracks.components:ComponentsSettings",
     "walkthrough": "hitgraph.tracks.walkthrough:WalkthroughSettings",
     "merge": "hitgraph.tracks.merge:MergeSettings",
     "contraction": "hitgraph.tracks.contraction:ContractionSettings",
+    "both_passes": "hitgraph.tracks.both_passes:BothPassesSettings",
     "join": "hitgraph.tracks.join.stage:JoinStageSettings",
 }
 _NETWORKS = {

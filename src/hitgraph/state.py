@@ -25,9 +25,10 @@ if TYPE_CHECKING:
     import networkx
     import pyarrow as pa
 
-__all__ = ["CLUSTERS", "EDGES", "HITS", "LABELS", "LOGIT", "Scored", "State", "logit"]
+__all__ = ["CLUSTERS", "EDGES", "FIRST_PASS", "HITS", "LABELS", "LOGIT", "Scored", "State", "logit"]
 
 HITS, CLUSTERS, EDGES, LABELS, LOGIT = "hits", "clusters", "edges", "labels", "edge.logit"
+FIRST_PASS = "hit.first_pass"  # tracks set aside while others are looked for, -1 = none
 
 
 class Scored(NamedTuple):

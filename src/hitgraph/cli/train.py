@@ -23,6 +23,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out", type=Path, required=True, metavar="DIR", help="the pipeline folder to write"
     )
     parser.add_argument(
+        "--from",
+        dest="start",
+        metavar="PIPELINE",
+        help="take its first stages as they are, as far as the recipe has them with the same names "
+        "and settings, and train the others behind them",
+    )
+    parser.add_argument(
         "--resume", action="store_true", help="go on with the training that was begun in DIR"
     )
     add_device(parser)
@@ -40,6 +47,7 @@ def run(args: argparse.Namespace) -> int:
     from hitgraph.cli.console import say
     from hitgraph.errors import MissingExtraError
     from hitgraph.event.source import list_events
+    from hitgraph.pipeline import Pipeline
     from hitgraph.recipe import read_recipe
     from hitgraph.recipe_files import find_recipe
     from hitgraph.threads import set_threads
@@ -62,6 +70,7 @@ def run(args: argparse.Namespace) -> int:
         sources,
         args.out,
         device=args.device,
+        start=None if args.start is None else Pipeline.load(args.start),
         resume=args.resume,
         quiet=args.quiet,
         report=report,

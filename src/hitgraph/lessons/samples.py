@@ -30,6 +30,8 @@ from hitgraph.hits.jitter import jitter_clusters
 from hitgraph.lessons.settings import TruthSettings
 from hitgraph.state import State
 
+_OF_HITS = ("particle_id", "step", "target", "weight", "born", "primary")  # (n_hits,) of a Sample
+
 
 @dataclass(frozen=True, eq=False)
 class Sample:
@@ -82,6 +84,19 @@ def make_sample(
     )
 
 
+def select_sample(sample: Sample, rows: Tensor) -> Sample:
+    """The hits of the given rows (ascending) and the true edges between them."""
+    new = torch.full((len(sample.hits),), -1)
+    new[rows] = torch.arange(len(rows))
+    edges = new[sample.true_edges]
+    return Sample(
+        hits=sample.hits.select(rows),
+        true_edges=edges[:, (edges >= 0).all(dim=0)],
+        name=sample.name,
+        **{name: getattr(sample, name)[rows] for name in _OF_HITS},
+    )
+
+
 def edge_truth(
     sample: Sample, edge_index: NDArray[np.integer] | Tensor, truth: TruthSettings
 ) -> tuple[Tensor, Tensor]:
@@ -122,13 +137,8 @@ def save_sample(sample: Sample, path: Path) -> None:
             **_given("straightening", sample.hits.straightening),
             "layer": sample.hits.layer,
             "module": sample.hits.module,
-            "particle_id": sample.particle_id,
-            "step": sample.step,
-            "target": sample.target,
-            "weight": sample.weight,
             "true_edges": sample.true_edges,
-            "born": sample.born,
-            "primary": sample.primary,
+            **{name: getattr(sample, name) for name in _OF_HITS},
         },
         path,
     )

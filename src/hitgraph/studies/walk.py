@@ -12,6 +12,7 @@ from hitgraph.pipeline import Pipeline
 from hitgraph.recipe import START
 from hitgraph.stage import gives_of, needs_of
 from hitgraph.state import LABELS, State
+from hitgraph.tracks.both_passes import together
 
 Int64 = NDArray[np.int64]
 
@@ -31,6 +32,7 @@ class Step:
     name: str  # as the pipeline names its stages
     edges: Int64 | None = None  # (2, n_edges) rows of hits
     labels: Int64 | None = None  # (n_hits,) track of each hit, -1 = none
+    first_pass: Int64 | None = None  # (n_hits,) tracks set aside while the edges were made
     joins: bool = False  # a later stage changes tracks that are there
 
 
@@ -67,8 +69,11 @@ def refiners(pipeline: Pipeline) -> list[str]:
 
 def _step(name: str, before: State, after: State, joins: bool) -> list[Step]:
     """One step where the state has other edges or labels than before, none otherwise."""
+    first = after.hit.get("first_pass")
     if after.labels is not None and after.labels is not before.labels:
-        return [Step(name, labels=after.labels.cpu().numpy(), joins=joins)]
+        labels = after.labels if first is None else together(first, after.labels)
+        return [Step(name, labels=labels.cpu().numpy(), joins=joins)]
     if after.edges is not None and after.edges is not before.edges:
-        return [Step(name, edges=after.edges.cpu().numpy(), joins=joins)]
+        aside = None if first is None else first.cpu().numpy()
+        return [Step(name, after.edges.cpu().numpy(), first_pass=aside, joins=joins)]
     return []

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from hitgraph.evaluation.edges import EdgeTruth, edge_truth, kept_true_edges
@@ -32,6 +33,7 @@ from hitgraph.event.truth import (
 )
 from hitgraph.studies.particle_groups import particle_groups
 from hitgraph.studies.walk import Step
+from hitgraph.tracks.both_passes import together
 from hitgraph.tracks.unionfind import connect, number_sets
 
 Int64 = NDArray[np.int64]
@@ -126,6 +128,9 @@ def _measure(scene: Scene, step: Step) -> _Measured:
         is_kept = kept_true_edges(scene.truth, step.edges)
         kept = np.bincount(scene.edge_row[is_kept], minlength=len(scene.particles))
         labels = perfect_components(len(scene.row), same)
+        if step.first_pass is not None:
+            first, second = torch.from_numpy(step.first_pass), torch.from_numpy(labels)
+            labels = together(first, second).numpy()
     matches = match_tracks(scene.particle_id, labels)
     unjoined = weight = _score(scene, matches)
     if step.joins:

@@ -7,8 +7,8 @@ products of the stages (samples, states), which are removed once all is done.
 import json
 import logging
 import shutil
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ import lightning as L
 import torch
 import yaml
 from safetensors.torch import load_file
+from torch import Tensor
 
 from hitgraph.devices import find_device
 from hitgraph.domain import learn_domain, observe
@@ -44,6 +45,7 @@ from hitgraph.recipe import Recipe, Step
 from hitgraph.settings import parse, to_dict
 from hitgraph.stage import Context, Stage, gives_of
 from hitgraph.state import EDGES, LABELS, State
+from hitgraph.training.start import stages_taken
 from hitgraph.training.workshop import Report, StageWorkshop, in_words
 
 _log = logging.getLogger(__name__)
@@ -71,6 +73,8 @@ class TrainingFolder:
     resume: bool
     quiet: bool
     report: Report
+    # tensors of stages that are not taught, by name
+    taken: Mapping[str, Mapping[str, Tensor]] = field(default_factory=dict)
 
     @property
     def folder(self) -> Path:
@@ -106,6 +110,7 @@ def train(
     out: Path,
     *,
     device: str = "cpu",
+    start: Pipeline | None = None,
     resume: bool = False,
     quiet: bool = False,
     report: Report = _log.info,
@@ -113,15 +118,17 @@ def train(
     """Train the stages of `recipe` one after another and write the pipeline to `out`.
 
     The first events train, the following ones validate, as the recipe says; others are not
-    touched. Resuming a training that is complete reads back what it made. Raises InputError for
-    events without truth or too few of them, SettingsError for an `out` that belongs to another
-    training.
+    touched. The first stages that `start` has with the same names and settings are taken from it.
+    Resuming a training that is complete reads back what it made. Raises InputError for events
+    without truth or too few of them, SettingsError for an `out` that belongs to another training
+    and for a `start` of which nothing can be taken.
     """
-    place = TrainingFolder(recipe, out, str(find_device(device)), resume, quiet, report)
     train_sources, validation_sources = _split(recipe, sources)
     train_names = tuple(source.name for source in train_sources)
     validation_names = tuple(source.name for source in validation_sources)
     detector = _detector(train_sources[0])
+    taken = {} if start is None else stages_taken(start, recipe, detector)
+    place = TrainingFolder(recipe, out, str(find_device(device)), resume, quiet, report, taken)
     begun_here = _open(place, [source.name for source in sources])
     if (out / PIPELINE_FILE).is_file():
         report("this training is complete")
@@ -183,14 +190,12 @@ class _Trainer:
         if done is not None:
             self.stages[step.name] = step.settings.load(self.context, load_file(folder / _TENSORS))
             return done
-        # Of the stage and not of the training, so that an interruption makes no difference.
-        L.seed_everything(_seed(place.recipe.seed, step.name), verbose=False)
-        material = Material(
-            *(self._reads(names) for names in (self.train_names, self.validation_names))
-        )
         workshop = place.workshop(step.name)
-        stage = step.settings.learn(self.context, material, workshop)
-        tensors = {name: tensor.detach() for name, tensor in stage.tensors().items()}
+        if step.name in place.taken:
+            place.report(f"{step.name} is taken as it is")
+            tensors = place.taken[step.name]
+        else:
+            tensors = self._learn(step, workshop)
         save_tensors(tensors, folder / _TENSORS)
         # As the pipeline will have it, which reads it from a file.
         self.stages[step.name] = step.settings.load(self.context, load_file(folder / _TENSORS))
@@ -200,6 +205,15 @@ class _Trainer:
         with atomic_write(folder / _DONE) as temporary:
             temporary.write_text(json.dumps(facts, indent=1))
         return facts
+
+    def _learn(self, step: Step, workshop: StageWorkshop) -> Mapping[str, Tensor]:
+        # Of the stage and not of the training, so that an interruption makes no difference.
+        L.seed_everything(_seed(self.place.recipe.seed, step.name), verbose=False)
+        material = Material(
+            *(self._reads(names) for names in (self.train_names, self.validation_names))
+        )
+        stage = step.settings.learn(self.context, material, workshop)
+        return {name: tensor.detach() for name, tensor in stage.tensors().items()}
 
     def finished(self, name: str) -> State:
         """What the stages that are taught leave of an event."""
@@ -273,7 +287,7 @@ def _split(
 def _open(place: TrainingFolder, event_names: list[str]) -> bool:
     """Refuse a folder with a pipeline, or one that another training has begun, or this one
     without --resume; whether the training begins now."""
-    identity = {"recipe": to_dict(place.recipe), "events": event_names}
+    identity = {"recipe": to_dict(place.recipe), "events": event_names, "taken": list(place.taken)}
     path = place.folder / "identity.json"
     if not path.is_file():
         if (place.out / PIPELINE_FILE).is_file():
@@ -291,9 +305,10 @@ def _open(place: TrainingFolder, event_names: list[str]) -> bool:
         )
     begun = read_json(path)
     # Parsed, so that a key which a later version added with a default makes no difference.
-    if begun.get("events") != event_names or parse(Recipe, begun.get("recipe")) != place.recipe:
+    same = begun.get("events") == event_names and begun.get("taken", []) == identity["taken"]
+    if not same or parse(Recipe, begun.get("recipe")) != place.recipe:
         raise SettingsError(
-            f"{place.out}: was begun with another recipe or other events "
+            f"{place.out}: was begun with another recipe, other events or another --from "
             f"(see {place.folder / 'recipe.yaml'}): resume with those, or name another --out"
         )
     return False
