@@ -17,7 +17,7 @@ from hitgraph.pipeline import Pipeline
 from hitgraph.recipe import Recipe
 from hitgraph.settings import parse
 from hitgraph.stage import STAGES, Context, Stage
-from hitgraph.tensors import network_tensors, number
+from hitgraph.tensors import learnt_tensors, number
 from hitgraph.tracks.stage import TrackSettings
 
 if TYPE_CHECKING:
@@ -135,13 +135,12 @@ def untrained(recipe: Recipe, event: Event, **context: Any) -> Pipeline:
             case TrackSettings():
                 tensors = {"score_cut": number(settings.score_cut)}
             case _:
-                tensors = network_tensors(settings.build(), "network")
                 cuts = {"radius": {"radius": 0.5}, "filter": {"cut": 0.1}}
                 cuts |= {
                     "join": {"score_cut": 0.5, "density": 1.0},
                     "condensation": CONDENSATION_CUTS,
                 }
                 chosen = cuts.get(STAGES.name_of(settings), {"cut": 0.2})
-                tensors |= {name: number(value) for name, value in chosen.items()}
+                tensors = learnt_tensors(settings.build(), **chosen)
         stages[step.name] = settings.load(where, tensors)
     return Pipeline(recipe, where, stages)

@@ -12,6 +12,7 @@ from hitgraph.errors import InputError, SettingsError
 
 N = TypeVar("N", bound=nn.Module)
 
+SHARE, NOT_NEGATIVE = (0.0, 1.0), (0.0, None)  # bounds of numbers
 MAX_SIZE = ("HITGRAPH_MAX_SIZE", 16_384)  # of a width, a number of layers or rounds
 MAX_PARAMETERS = ("HITGRAPH_MAX_PARAMETERS", 1_000_000_000)  # of a network
 
@@ -115,6 +116,31 @@ def load_network(
 def network_tensors(network: nn.Module, prefix: str) -> dict[str, Tensor]:
     """The state dict of a network as `load_network` reads it."""
     return {f"{prefix}.{key}": value for key, value in network.state_dict().items()}
+
+
+def load_learnt(
+    build: Callable[[], N],
+    tensors: Mapping[str, Tensor],
+    device: torch.device,
+    settings: Any,
+    **bounds: tuple[float | None, float | None],
+) -> tuple[N, list[float]]:
+    """One network and the numbers beside it: what `learnt_tensors` gave, and nothing else.
+
+    `settings` is the dataclass that the network's sizes stand in; `bounds` names the numbers, in
+    the order they are returned in, with the lowest and the highest value allowed (None: any).
+    Raises InputError where a tensor is missing, does not fit or is unknown.
+    """
+    network = load_network(build, tensors, "network", settings)
+    refuse_others(tensors, [*bounds, *network_tensors(network, "network")])
+    numbers = [take_number(tensors, name, low, high) for name, (low, high) in bounds.items()]
+    return network.to(device), numbers
+
+
+def learnt_tensors(network: nn.Module, **numbers: float) -> dict[str, Tensor]:
+    """One network and the numbers beside it, as `load_learnt` reads them."""
+    own = {name: number(value) for name, value in numbers.items()}
+    return {**network_tensors(network, "network"), **own}
 
 
 def limit(of: tuple[str, int]) -> int:

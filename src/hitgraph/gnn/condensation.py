@@ -39,14 +39,7 @@ from hitgraph.nn.azimuths import Azimuths
 from hitgraph.nn.blocks import Standardise, mlp
 from hitgraph.stage import Context, StageSettings
 from hitgraph.state import HITS, LABELS, State
-from hitgraph.tensors import (
-    build_network,
-    load_network,
-    network_tensors,
-    number,
-    refuse_others,
-    take_number,
-)
+from hitgraph.tensors import NOT_NEGATIVE, SHARE, build_network, learnt_tensors, load_learnt
 
 Q_MIN = 0.01  # of arXiv 2309.16754
 NOISE, NEUTRAL = -1, -2  # in place of an object's number
@@ -110,11 +103,10 @@ class CondensationSettings(StageSettings):
         return CondensationNetwork(self.network, self.hit_inputs)
 
     def load(self, context: Context, tensors: Mapping[str, Tensor]) -> "CondensationStage":
-        network = load_network(self.build, tensors, "network", self.network)
-        refuse_others(tensors, ["beta_cut", "radius", *network_tensors(network, "network")])
-        beta_cut = take_number(tensors, "beta_cut", low=0.0, high=1.0)
-        radius = take_number(tensors, "radius", low=0.0)
-        return CondensationStage(context, self, network.to(context.device), beta_cut, radius)
+        network, (beta_cut, radius) = load_learnt(
+            self.build, tensors, context.device, self.network, beta_cut=SHARE, radius=NOT_NEGATIVE
+        )
+        return CondensationStage(context, self, network, beta_cut, radius)
 
     def learn(
         self, context: Context, material: Material, workshop: Workshop
@@ -231,11 +223,7 @@ class CondensationStage:
         )
 
     def tensors(self) -> dict[str, Tensor]:
-        return {
-            **network_tensors(self.network, "network"),
-            "beta_cut": number(self.beta_cut),
-            "radius": number(self.radius),
-        }
+        return learnt_tensors(self.network, beta_cut=self.beta_cut, radius=self.radius)
 
 
 def condense(

@@ -1,7 +1,7 @@
 """The stage that all edge networks share: edges scored in their graph, those below a cut go."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import ClassVar
 
@@ -12,9 +12,9 @@ from hitgraph.errors import SettingsError
 from hitgraph.gnn.inputs import edge_inputs
 from hitgraph.gnn.interaction import InteractionSettings
 from hitgraph.hits.columns import HIT_COLUMNS
-from hitgraph.lessons.losses import cut_at_efficiency
+from hitgraph.lessons.cuts import cut_at_efficiency
 from hitgraph.lessons.material import Material, Read
-from hitgraph.lessons.samples import edge_truth, is_true_edge, trackml_weights
+from hitgraph.lessons.samples import edge_truth, trackml_weights
 from hitgraph.lessons.settings import (
     TrainingSettings,
     TruthSettings,
@@ -27,14 +27,7 @@ from hitgraph.pairs import PAIR_FEATURES, SHAPE_FEATURES
 from hitgraph.settings import choice
 from hitgraph.stage import NETWORKS, Context, NetworkSettings, StageSettings
 from hitgraph.state import CLUSTERS, EDGES, HITS, LOGIT, State
-from hitgraph.tensors import (
-    build_network,
-    load_network,
-    network_tensors,
-    number,
-    refuse_others,
-    take_number,
-)
+from hitgraph.tensors import SHARE, build_network, learnt_tensors, load_learnt
 
 
 @dataclass(frozen=True)
@@ -81,10 +74,8 @@ class NetworkStageSettings(StageSettings):
         return self.network.build(len(self.hit_inputs), len(self.edge_inputs))
 
     def load(self, context: Context, tensors: Mapping[str, Tensor]) -> "NetworkStage":
-        network = load_network(self.build, tensors, "network", self.network)
-        refuse_others(tensors, ["cut", *network_tensors(network, "network")])
-        cut = take_number(tensors, "cut", low=0.0, high=1.0)
-        return NetworkStage(context, self, network.to(context.device), cut)
+        network, (cut,) = load_learnt(self.build, tensors, context.device, self.network, cut=SHARE)
+        return NetworkStage(context, self, network, cut)
 
     def learn(self, context: Context, material: Material, workshop: Workshop) -> "NetworkStage":
         from hitgraph.gnn.lesson import GraphLesson, load_graph
@@ -105,15 +96,13 @@ class NetworkStageSettings(StageSettings):
         network.checkpointing = self.training.checkpointing
         lesson = GraphLesson(self, workshop.seed, train, validation)
         merit = workshop.fit(network, lesson, self.training)
-        scores = []
-        with torch.inference_mode():
-            for read in material.validation:
-                sample, state = read()
-                true = is_true_edge(sample, state.graph())
-                scores.append(torch.sigmoid(stage.logits(state)[true].double()))
-        cut = cut_at_efficiency(torch.cat(scores), self.target_efficiency)
+        cut = cut_at_efficiency(
+            self.target_efficiency,
+            material.validation,
+            lambda state, true: stage.logits(state)[true],
+        )
         workshop.record({**merit, "cut": cut})
-        return NetworkStage(context, self, network, cut)
+        return replace(stage, cut=cut)
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,4 +151,4 @@ class NetworkStage:
         }
 
     def tensors(self) -> dict[str, Tensor]:
-        return {**network_tensors(self.network, "network"), "cut": number(self.cut)}
+        return learnt_tensors(self.network, cut=self.cut)

@@ -1,4 +1,4 @@
-"""Losses and figures of merit on labelled edges, and the cut that keeps enough of them."""
+"""Losses and figures of merit on labelled edges."""
 
 from collections.abc import Sequence
 from math import isnan
@@ -7,7 +7,6 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from hitgraph.errors import InputError
 from hitgraph.lessons.lesson import Batch
 
 
@@ -39,15 +38,6 @@ def auc(logits: Tensor, batch: Batch) -> float:
     if n_true == 0 or n_fake == 0:
         return 1.0
     return (float(rank[y].double().sum()) - n_true * (n_true + 1) / 2) / (n_true * n_fake)
-
-
-def cut_at_efficiency(scores: Tensor, efficiency: float) -> float:
-    """The score that a fraction `efficiency` of the true edges reaches or passes."""
-    if len(scores) == 0:
-        raise InputError("the validation events have no true edge of a target particle")
-    rank = min(int((1 - efficiency) * len(scores)), len(scores) - 1)
-    value = float(torch.sort(scores).values[rank])
-    return min(max(value, 1e-9), 1 - 1e-9)
 
 
 def mean_of_known(scores: Sequence[float]) -> float | None:

@@ -1,18 +1,16 @@
 """The filter as a stage: candidate edges scored one by one; those below a cut go."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
-import torch
 from torch import Tensor
 
 from hitgraph.errors import SettingsError
 from hitgraph.graph.filter import FilterNetwork, FilterSettings, score_candidates
 from hitgraph.hits.columns import check_hit_columns, expand_groups
-from hitgraph.lessons.losses import cut_at_efficiency
+from hitgraph.lessons.cuts import cut_at_efficiency
 from hitgraph.lessons.material import Material
-from hitgraph.lessons.samples import is_true_edge
 from hitgraph.lessons.settings import (
     TrainingSettings,
     check_at_least,
@@ -23,14 +21,7 @@ from hitgraph.lessons.workshop import Workshop
 from hitgraph.pairs import PAIR_FEATURES, PAIR_GROUPS, SHAPE_FEATURES, pair_columns
 from hitgraph.stage import Context, StageSettings
 from hitgraph.state import CLUSTERS, EDGES, HITS, LOGIT, State
-from hitgraph.tensors import (
-    build_network,
-    load_network,
-    network_tensors,
-    number,
-    refuse_others,
-    take_number,
-)
+from hitgraph.tensors import SHARE, build_network, learnt_tensors, load_learnt
 
 
 @dataclass(frozen=True)
@@ -80,10 +71,8 @@ class FilterStageSettings(StageSettings):
         return FilterNetwork(self.network, self.hit_inputs, self.pair_inputs)
 
     def load(self, context: Context, tensors: Mapping[str, Tensor]) -> "FilterStage":
-        network = load_network(self.build, tensors, "network", self.network)
-        refuse_others(tensors, ["cut", *network_tensors(network, "network")])
-        cut = take_number(tensors, "cut", low=0.0, high=1.0)
-        return FilterStage(context, network.to(context.device), cut)
+        network, (cut,) = load_learnt(self.build, tensors, context.device, self.network, cut=SHARE)
+        return FilterStage(context, network, cut)
 
     def learn(self, context: Context, material: Material, workshop: Workshop) -> "FilterStage":
         from hitgraph.graph.filter.lesson import FilterLesson
@@ -99,16 +88,14 @@ class FilterStageSettings(StageSettings):
         events = material.train, material.validation
         lesson = FilterLesson(self, context.detector, workshop.truth, workshop.seed, *events)
         merit = workshop.fit(network, lesson, self.training)
-        scores = []
-        for read in material.validation:
-            sample, state = read()
-            edges = state.graph()
-            true = edges[:, is_true_edge(sample, edges)]
-            logits = score_candidates(network, sample.hits, true, context.detector)
-            scores.append(torch.sigmoid(logits.double()))
-        cut = cut_at_efficiency(torch.cat(scores), self.target_efficiency)
+        stage = FilterStage(context, network, 0.0)
+        cut = cut_at_efficiency(
+            self.target_efficiency,
+            material.validation,
+            lambda state, true: stage.logits(state.with_edges(state.graph()[:, true])),
+        )
         workshop.record({**merit, "cut": cut})
-        return FilterStage(context, network, cut)
+        return replace(stage, cut=cut)
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,4 +121,4 @@ class FilterStage:
             )
 
     def tensors(self) -> dict[str, Tensor]:
-        return {**network_tensors(self.network, "network"), "cut": number(self.cut)}
+        return learnt_tensors(self.network, cut=self.cut)

@@ -19,14 +19,7 @@ from hitgraph.lessons.settings import (
 from hitgraph.lessons.workshop import Workshop
 from hitgraph.stage import Context, StageSettings
 from hitgraph.state import EDGES, HITS, State
-from hitgraph.tensors import (
-    build_network,
-    load_network,
-    network_tensors,
-    number,
-    refuse_others,
-    take_number,
-)
+from hitgraph.tensors import NOT_NEGATIVE, build_network, learnt_tensors, load_learnt
 
 
 @dataclass(frozen=True)
@@ -65,10 +58,10 @@ class RadiusSettings(StageSettings):
         return EmbeddingNetwork(self.network, self.hit_inputs)
 
     def load(self, context: Context, tensors: Mapping[str, Tensor]) -> "RadiusStage":
-        network = load_network(self.build, tensors, "network", self.network)
-        refuse_others(tensors, ["radius", *network_tensors(network, "network")])
-        radius = take_number(tensors, "radius", low=0.0)
-        return RadiusStage(context, self, network.to(context.device), radius)
+        network, (radius,) = load_learnt(
+            self.build, tensors, context.device, self.network, radius=NOT_NEGATIVE
+        )
+        return RadiusStage(context, self, network, radius)
 
     def learn(self, context: Context, material: Material, workshop: Workshop) -> "RadiusStage":
         from hitgraph.graph.radius.lesson import EmbeddingLesson, radius_at_efficiency
@@ -97,4 +90,4 @@ class RadiusStage:
         return state.with_edges(builder.build(state.hits, self.context.backend))
 
     def tensors(self) -> dict[str, Tensor]:
-        return {**network_tensors(self.network, "network"), "radius": number(self.radius)}
+        return learnt_tensors(self.network, radius=self.radius)

@@ -1,17 +1,15 @@
 """The triplet filter as a stage: edges judged by the edges that continue them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
-import torch
 from torch import Tensor
 
 from hitgraph.errors import SettingsError
 from hitgraph.graph.triplets import SUPPORT, TripletFilter, TripletSettings, judge_edges
-from hitgraph.lessons.losses import cut_at_efficiency
+from hitgraph.lessons.cuts import cut_at_efficiency
 from hitgraph.lessons.material import Material
-from hitgraph.lessons.samples import is_true_edge
 from hitgraph.lessons.settings import (
     TrainingSettings,
     check_at_least,
@@ -22,14 +20,7 @@ from hitgraph.lessons.settings import (
 from hitgraph.lessons.workshop import Workshop
 from hitgraph.stage import Context, StageSettings
 from hitgraph.state import EDGES, HITS, LOGIT, State
-from hitgraph.tensors import (
-    build_network,
-    load_network,
-    network_tensors,
-    number,
-    refuse_others,
-    take_number,
-)
+from hitgraph.tensors import SHARE, build_network, learnt_tensors, load_learnt
 
 
 @dataclass(frozen=True)
@@ -62,10 +53,8 @@ class TripletStageSettings(StageSettings):
         return TripletFilter(self.network)
 
     def load(self, context: Context, tensors: Mapping[str, Tensor]) -> "TripletStage":
-        network = load_network(self.build, tensors, "network", self.network)
-        refuse_others(tensors, ["cut", *network_tensors(network, "network")])
-        cut = take_number(tensors, "cut", low=0.0, high=1.0)
-        return TripletStage(context, network.to(context.device), cut)
+        network, (cut,) = load_learnt(self.build, tensors, context.device, self.network, cut=SHARE)
+        return TripletStage(context, network, cut)
 
     def learn(self, context: Context, material: Material, workshop: Workshop) -> "TripletStage":
         from hitgraph.graph.triplets.lesson import TripletLessons
@@ -82,15 +71,14 @@ class TripletStageSettings(StageSettings):
                 module.standardise.learn(lesson.rows)
             facts = workshop.fit(module, lesson, self.training, part)
             merit |= {f"{part}_{key}": value for key, value in facts.items()}
-        stage, scores = TripletStage(context, network, 0.0), []
-        for read in material.validation:
-            sample, state = read()
-            judged = stage.judge(state)
-            true = is_true_edge(sample, judged.graph())
-            scores.append(torch.sigmoid(judged.edge["logit"][true].double()))
-        cut = cut_at_efficiency(torch.cat(scores), self.target_efficiency)
+        stage = TripletStage(context, network, 0.0)
+        cut = cut_at_efficiency(
+            self.target_efficiency,
+            material.validation,
+            lambda state, true: stage.judge(state).edge["logit"][true],
+        )
         workshop.record({**merit, "cut": cut})
-        return TripletStage(context, network, cut)
+        return replace(stage, cut=cut)
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,4 +106,4 @@ class TripletStage:
         return state.with_edge(logit=logits, **columns)
 
     def tensors(self) -> dict[str, Tensor]:
-        return {**network_tensors(self.network, "network"), "cut": number(self.cut)}
+        return learnt_tensors(self.network, cut=self.cut)

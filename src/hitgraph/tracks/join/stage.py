@@ -18,14 +18,7 @@ from hitgraph.lessons.settings import (
 from hitgraph.lessons.workshop import Workshop
 from hitgraph.stage import Context, StageSettings
 from hitgraph.state import HITS, LABELS, State
-from hitgraph.tensors import (
-    build_network,
-    load_network,
-    network_tensors,
-    number,
-    refuse_others,
-    take_number,
-)
+from hitgraph.tensors import NOT_NEGATIVE, SHARE, build_network, learnt_tensors, load_learnt
 from hitgraph.tracks.join import JoinNetwork, JoinSettings, join_tracks
 from hitgraph.tracks.parts import part_pairs
 from hitgraph.tracks.stage import best_of
@@ -55,12 +48,10 @@ class JoinStageSettings(StageSettings):
         return JoinNetwork(self.network)
 
     def load(self, context: Context, tensors: Mapping[str, Tensor]) -> "JoinStage":
-        network = load_network(self.build, tensors, "network", self.network)
-        refuse_others(tensors, ["score_cut", "density", *network_tensors(network, "network")])
-        cut = take_number(tensors, "score_cut", low=0.0, high=1.0)
-        density = take_number(tensors, "density", low=0.0)
-        settings = replace(self.network, score_cut=cut)
-        return JoinStage(context, settings, network.to(context.device), density)
+        network, (cut, density) = load_learnt(
+            self.build, tensors, context.device, self.network, score_cut=SHARE, density=NOT_NEGATIVE
+        )
+        return JoinStage(context, replace(self.network, score_cut=cut), network, density)
 
     def learn(self, context: Context, material: Material, workshop: Workshop) -> "JoinStage":
         from hitgraph.tracks.join.lesson import JoinLesson, load_pairs
@@ -143,6 +134,5 @@ class JoinStage:
         return state.with_labels(labels)
 
     def tensors(self) -> dict[str, Tensor]:
-        learnt = {"score_cut": self.settings.score_cut, "density": self.density}
-        numbers = {name: number(value) for name, value in learnt.items()}
-        return {**network_tensors(self.network, "network"), **numbers}
+        cut = self.settings.score_cut
+        return learnt_tensors(self.network, score_cut=cut, density=self.density)
