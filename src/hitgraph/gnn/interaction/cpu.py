@@ -269,12 +269,4 @@ def _update_hits(  # type: ignore[no-untyped-def]
                     hits, top * width + j, width, zeros, same_row, second_bias, same_row, j,
                     hidden, 0, m, 1, second, j, width, m,
                 )  # fmt: skip
-        for j in range(0, m, COLUMNS):
-            sum_tile(
-                p, top * m + j, m, bias, same_row, zeros, same_row, j,
-                hits, top * width, width, 1, source, j, m, width,
-            )  # fmt: skip
-            sum_tile(
-                q, top * m + j, m, zeros, same_row, zeros, same_row, j,
-                hits, top * width, width, 1, target, j, m, width,
-            )  # fmt: skip
+        _project(top, top + ROWS, hits, source, target, bias, p, q, room)
