@@ -1,29 +1,13 @@
 """Commands that are killed and resumed: a short run of tools/kill.py, and that it can fail."""
 
-import importlib.util
 import json
-import sys
-from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 import yaml
 from tests.trained import tiny_mapping
 
-TOOL = Path(__file__).parents[2] / "tools" / "kill.py"
-
-
-@pytest.fixture(scope="module")
-def kill() -> Iterator[ModuleType]:
-    spec = importlib.util.spec_from_file_location("kill", TOOL)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["kill"] = module  # where its dataclasses look for their types
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules["kill"]
+import kill
 
 
 def options(store: Path, pipeline: Path, folder: Path, *commands: str) -> list[str]:
@@ -34,7 +18,6 @@ def options(store: Path, pipeline: Path, folder: Path, *commands: str) -> list[s
 
 
 def test_no_event_is_lost_or_doubled(
-    kill: ModuleType,
     tiny_store: Path,
     tiny_pipeline: Path,
     tmp_path: Path,
@@ -46,7 +29,6 @@ def test_no_event_is_lost_or_doubled(
 
 @pytest.mark.slow
 def test_a_training_comes_to_the_same_weights(
-    kill: ModuleType,
     tiny_store: Path,
     tiny_pipeline: Path,
     tmp_path: Path,
@@ -76,7 +58,7 @@ def fill(folder: Path, events: list[str], tracks: list[str]) -> Path:
     ],
 )
 def test_what_is_lost_or_doubled_is_found(
-    kill: ModuleType, tmp_path: Path, events: list[str], tracks: list[str], says: list[str]
+    tmp_path: Path, events: list[str], tracks: list[str], says: list[str]
 ) -> None:
     reference = fill(tmp_path / "reference", ["a", "b"], ["a", "b"])
     out = fill(tmp_path / "out", events, tracks)
@@ -87,7 +69,7 @@ def test_what_is_lost_or_doubled_is_found(
         assert text in problem
 
 
-def test_another_content_is_found(kill: ModuleType, tmp_path: Path) -> None:
+def test_another_content_is_found(tmp_path: Path) -> None:
     reference = fill(tmp_path / "reference", ["a"], ["a"])
     out = fill(tmp_path / "out", ["a"], ["a"])
     (out / "a-tracks.csv").write_text("b")
