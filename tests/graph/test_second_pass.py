@@ -10,22 +10,30 @@ from torch import Tensor
 
 from hitgraph.errors import InputError, SettingsError
 from hitgraph.event.event import Event
-from hitgraph.graph.second_pass import SecondPass, SecondPassSettings, rows_left, set_aside
+from hitgraph.graph.second_pass import (
+    Left,
+    SecondPass,
+    SecondPassSettings,
+    set_aside,
+    track_ends,
+    what_is_left,
+)
 from hitgraph.graph.windows import WindowSettings
 from hitgraph.hits import Hits
 from hitgraph.lessons.samples import Sample, select_sample
 from hitgraph.settings import parse, to_dict
 from hitgraph.stage import Context
 from hitgraph.state import State
-from hitgraph.tracks.both_passes import BothPasses, BothPassesSettings
+from hitgraph.tracks.both_passes import BothPasses, BothPassesSettings, together
 
 LABELS = torch.tensor([0, 0, 1, -1, 2, 2, 2, 1, 0, -1])
 
 
 def hits(n: int) -> Hits:
+    """Each farther from the origin than those before it."""
     rows = torch.arange(n)
     features = rows[:, None].expand(n, 4).float()
-    return Hits(features, torch.ones(n, 3), rows % 3, rows)
+    return Hits(features, rows[:, None].expand(n, 3) + 1.0, rows % 3, rows)
 
 
 class EveryPair:
@@ -58,21 +66,68 @@ def test_what_is_set_aside_are_whole_tracks(numbers: list[int], min_hits: int) -
     assert len(together) == len(long)
 
 
+def second_pass(min_hits: int, ends: int) -> SecondPass:
+    return SecondPass(EveryPair(), SecondPassSettings(min_hits=min_hits, ends=ends))
+
+
 def test_the_builder_sees_the_hits_left_and_its_edges_name_the_hits_of_the_event() -> None:
-    state = SecondPass(EveryPair(), 3)(State(hits(10)).with_labels(LABELS))
-    assert rows_left(state.hit["first_pass"]).tolist() == [2, 3, 7, 9]
+    state = second_pass(3, 0)(State(hits(10)).with_labels(LABELS))
     assert state.graph().T.tolist() == [[2, 3], [2, 7], [2, 9], [3, 7], [3, 9], [7, 9]]
     assert state.edge["first"].tolist() == [2, 2, 2, 3, 3, 7]
     assert len(state.hits) == 10
 
 
+def test_ends_of_tracks() -> None:
+    inner, outer = track_ends(torch.tensor([0, 1, 0, 1, 0, -1, 0]), hits(7).position.flip(0), 1)
+    assert inner.nonzero().flatten().tolist() == [3, 6]
+    assert outer.nonzero().flatten().tolist() == [0, 1]
+    inner, outer = track_ends(LABELS, hits(10).position, 2)
+    assert inner.nonzero().flatten().tolist() == [0, 1, 2, 4, 5, 7]
+    assert outer.nonzero().flatten().tolist() == [1, 2, 5, 6, 7, 8]
+
+
+def test_ends_are_continued_outwards_and_tracks_are_not_joined() -> None:
+    """Track 0 has the hits 0 1 2 3, track 1 the hits 4 5 6 7; 8 and 9 are on none."""
+    labels = torch.tensor([0, 0, 0, 0, 1, 1, 1, 1, -1, -1])
+    left = what_is_left(State(hits(10)).with_labels(labels), SecondPassSettings(min_hits=3, ends=1))
+    assert left.rows.tolist() == [0, 3, 4, 7, 8, 9]
+    allowed = [[3, 8], [7, 8], [8, 9], [8, 0], [9, 4]]
+    refused = [[0, 8], [8, 3], [3, 4], [0, 3], [4, 7]]
+    assert left.may_be(torch.tensor(allowed).T).all()
+    assert not left.may_be(torch.tensor(refused).T).any()
+    two = Left(labels, *track_ends(labels, hits(10).position, 2))
+    assert two.may_be(torch.tensor([[0, 1], [2, 3], [4, 5]]).T).all()
+    assert not two.may_be(torch.tensor([[1, 2], [0, 3], [3, 4]]).T).any()
+
+
 def test_both_passes_together() -> None:
     first = State(hits(10)).with_labels(LABELS)
-    second = SecondPass(EveryPair(), 3)(first)
+    second = second_pass(3, 0)(first)
     found = torch.tensor([-1, -1, 0, 1, -1, -1, -1, 0, -1, 1])
-    both = BothPasses()(second.with_labels(found)).labels
-    assert both is not None
-    assert both.tolist() == [0, 0, 2, 3, 1, 1, 1, 2, 0, 3]
+    both = BothPasses()(second.with_labels(found))
+    assert both.labels is not None
+    assert both.labels.tolist() == [0, 0, 2, 3, 1, 1, 1, 2, 0, 3]
+    assert "hit.first_pass" not in both.names
+
+
+def test_a_track_of_the_second_pass_continues_the_one_of_which_it_has_most_ends() -> None:
+    first = torch.tensor([0, 0, 0, 1, 1, 1, -1, -1, -1, -1, -1])
+    second = torch.tensor([-1, 0, 0, 0, 1, 1, 0, 1, 2, 2, -1])
+    assert together(first, second).tolist() == [0, 0, 0, 1, 1, 1, 0, 1, 2, 2, -1]
+    tie = torch.tensor([-1, -1, 0, 0, -1, -1, 0, -1, -1, -1, -1])
+    assert together(first, tie).tolist() == [0, 0, 0, 1, 1, 1, 0, -1, -1, -1, -1]
+
+
+@given(st.lists(st.tuples(st.integers(-1, 3), st.integers(-1, 3)), max_size=25))
+def test_first_tracks_stay_and_numbers_have_no_gaps(pairs: list[tuple[int, int]]) -> None:
+    first = set_aside(torch.tensor([a for a, _ in pairs], dtype=torch.int64), 1)
+    second = set_aside(torch.tensor([b for _, b in pairs], dtype=torch.int64), 1)
+    both = together(first, second)
+    assert torch.equal(both[first >= 0], first[first >= 0])
+    assert torch.equal(both < 0, (first < 0) & (second < 0))
+    assert set(both[both >= 0].tolist()) == set(range(int(both.max()) + 1 if len(both) else 0))
+    for track in range(4):
+        assert len(both[(second == track) & (first < 0)].unique()) <= 1
 
 
 def test_both_passes_of_nothing() -> None:
@@ -109,7 +164,8 @@ def test_truth_of_some_hits() -> None:
         ({"builder": {"use": "merge"}}, "builder.use: merge is no graph builder"),
         ({"builder": {"use": "network"}}, "builder.use: network is no graph builder"),
         ({"builder": {"use": "nothing"}}, "builder.use: 'nothing' is not allowed; one of"),
-        ({"min_hits": 0}, "min_hits: 0 is not allowed, at least 1"),
+        ({"min_hits": 0}, "min_hits: 0 is not allowed"),
+        ({"ends": -1}, "ends: -1 is not allowed"),
     ],
 )
 def test_what_is_no_second_pass_is_refused(mapping: Mapping[str, object], message: str) -> None:
@@ -118,9 +174,9 @@ def test_what_is_no_second_pass_is_refused(mapping: Mapping[str, object], messag
 
 
 def test_the_builder_stands_in_the_recipe() -> None:
-    mapping = {"builder": {"use": "windows", "tail": 0.01}, "min_hits": 4}
+    mapping = {"builder": {"use": "windows", "tail": 0.01}, "min_hits": 4, "ends": 1}
     settings = parse(SecondPassSettings, mapping)
-    assert settings == SecondPassSettings(WindowSettings(tail=0.01), 4)
+    assert settings == SecondPassSettings(WindowSettings(tail=0.01), 4, 1)
     assert parse(SecondPassSettings, to_dict(settings)) == settings
 
 

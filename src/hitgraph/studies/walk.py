@@ -12,7 +12,7 @@ from hitgraph.pipeline import Pipeline
 from hitgraph.recipe import START
 from hitgraph.stage import gives_of, needs_of
 from hitgraph.state import LABELS, State
-from hitgraph.tracks.both_passes import together
+from hitgraph.tracks.both_passes import all_tracks
 
 Int64 = NDArray[np.int64]
 
@@ -71,8 +71,7 @@ def _step(name: str, before: State, after: State, joins: bool) -> list[Step]:
     """One step where the state has other edges or labels than before, none otherwise."""
     first = after.hit.get("first_pass")
     if after.labels is not None and after.labels is not before.labels:
-        labels = after.labels if first is None else together(first, after.labels)
-        return [Step(name, labels=labels.cpu().numpy(), joins=joins)]
+        return [Step(name, labels=all_tracks(after).cpu().numpy(), joins=joins)]
     if after.edges is not None and after.edges is not before.edges:
         aside = None if first is None else first.cpu().numpy()
         return [Step(name, after.edges.cpu().numpy(), first_pass=aside, joins=joins)]

@@ -38,8 +38,7 @@ class BothPasses:
     """Ready to run."""
 
     def __call__(self, state: State) -> State:
-        assert state.labels is not None
-        labels = together(state.hit["first_pass"], state.labels)
+        labels = all_tracks(state)
         hit = {name: column for name, column in state.hit.items() if name != "first_pass"}
         return replace(state, hit=hit).with_labels(labels)
 
@@ -47,7 +46,31 @@ class BothPasses:
         return {}
 
 
+def all_tracks(state: State) -> Tensor:
+    """(n_hits,) int64, also the tracks that were set aside where a second pass is going on."""
+    assert state.labels is not None
+    first = state.hit.get("first_pass")
+    return state.labels if first is None else together(first, state.labels)
+
+
 def together(first: Tensor, second: Tensor) -> Tensor:
-    """(n_hits,) int64 tracks of both passes; no hit is on one of each."""
-    n_first = first.max() + 1 if len(first) else 0
-    return torch.where(first >= 0, first, torch.where(second >= 0, second + n_first, -1))
+    """(n_hits,) int64 tracks of both passes, numbered from 0 without gaps, -1 = none.
+
+    A track of the second pass that holds ends of tracks of the first continues the one of which it
+    has most (of several alike, that with the lowest number); no two tracks of the first are joined.
+    """
+    n_first = int(first.max()) + 1 if len(first) else 0
+    n_second = int(second.max()) + 1 if len(second) else 0
+    end = (first >= 0) & (second >= 0)
+    pairs, count = torch.unique(second[end] * n_first + first[end], return_counts=True)
+    group, track = pairs // max(n_first, 1), pairs % max(n_first, 1)
+    best = torch.argsort(count, stable=True, descending=True)
+    best = best[torch.argsort(group[best], stable=True)]
+    chosen = torch.ones_like(best, dtype=torch.bool)
+    chosen[1:] = group[best][1:] != group[best][:-1]
+    number = torch.full((n_second,), -1, device=first.device)
+    number[group[best][chosen]] = track[best][chosen]
+    is_new = number < 0
+    number[is_new] = n_first + torch.arange(int(is_new.sum()), device=first.device)
+    found = torch.where(second >= 0, torch.cat([number, number.new_full((1,), -1)])[second], -1)
+    return torch.where(first >= 0, first, found)
