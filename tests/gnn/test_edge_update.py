@@ -45,7 +45,7 @@ def results(update, inputs, edge_index, weights, residual):  # type: ignore[no-u
 def assert_close(one: Tensor, other: Tensor, n_terms: int = 0) -> None:
     """To rounding; sums of `n_terms` of either sign may come out far smaller than their terms."""
     largest = float(other.detach().abs().max()) if other.numel() else 0.0
-    scale = max(largest, 1.0, n_terms**0.5 / 4)
+    scale = max(largest, 1.0, n_terms**0.5)
     torch.testing.assert_close(one, other, rtol=0.0, atol=2e-5 * scale)
 
 
