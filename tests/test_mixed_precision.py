@@ -1,6 +1,7 @@
 """Every network in mixed precision: float32 logits near those of float32 throughout."""
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from hitgraph.graph.triplets import TripletFilter, TripletSettings
 from hitgraph.hits.columns import FEATURES
 from hitgraph.nn.blocks import Standardise
 from hitgraph.pairs import PAIR_FEATURES
+from hitgraph.stage import NETWORKS as EDGE_NETWORKS
 from hitgraph.tracks.join import JoinNetwork, JoinSettings
 from hitgraph.tracks.parts import JOIN_FEATURES
 
@@ -54,8 +56,13 @@ def join() -> Callable[[], Tensor]:
     return lambda: rows(network, len(JOIN_FEATURES))
 
 
+def registered(name: str) -> Callable[[], Tensor]:
+    network = EDGE_NETWORKS[name]().build(N_HIT, N_PAIR)
+    return lambda: on_graph(network)
+
+
 NETWORKS: dict[str, Callable[[], Callable[[], Tensor]]] = {
-    "interaction": interaction,
+    **{name: partial(registered, name) for name in EDGE_NETWORKS},
     "interaction, states replaced": lambda: interaction(residual=False),
     "interaction, no gate": lambda: interaction(gated=False),
     "interaction, shared weights": lambda: interaction(shared=True),

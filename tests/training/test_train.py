@@ -30,12 +30,12 @@ from hitgraph.event.event import Event
 from hitgraph.event.field import constant
 from hitgraph.event.source import list_events
 from hitgraph.event.truth import true_edges
-from hitgraph.gnn.attention import AttentionSettings
 from hitgraph.gnn.lesson import GraphLesson
 from hitgraph.graph.filter.lesson import FilterLesson
 from hitgraph.lessons.lesson import Batch
 from hitgraph.pipeline import Pipeline
 from hitgraph.settings import to_dict
+from hitgraph.stage import NETWORKS
 from hitgraph.tensors import number
 from hitgraph.tracks.parts import PartPairs
 from hitgraph.training import workshop
@@ -178,15 +178,16 @@ def test_other_recipes_train_and_run_as_well(
     assert graph.efficiency > 0.5
 
 
-def test_an_attention_network_is_trained_and_kept_like_any_other(
-    tiny_store: Path, tmp_path: Path
-) -> None:
-    network = {"use": "attention", "hidden": 8, "steps": 2}
-    recipe = tiny_recipe(gnn__network=network, filter__training__epochs=1)
+@pytest.mark.parametrize("name", list(NETWORKS))
+def test_every_network_is_trained_and_kept(name: str, tiny_store: Path, tmp_path: Path) -> None:
+    recipe = tiny_recipe(
+        gnn__network={"use": name, "hidden": 8, "steps": 2},
+        filter__training__epochs=1,
+    )
     training = train_quietly(recipe, tiny_store, tmp_path)
     pipeline = Pipeline.load(tmp_path)
     settings: Any = pipeline.recipe.step("gnn").settings
-    assert settings.network == AttentionSettings(hidden=8, steps=2)
+    assert settings.network == NETWORKS[name](hidden=8, steps=2)  # type: ignore[call-arg]
     unseen = list_events([tiny_store])[-1].read()
     result = Judged(pipeline).run(unseen)
     np.testing.assert_array_equal(result.labels, training.pipeline.run(unseen).labels)

@@ -13,16 +13,14 @@ logit of the last one is the network's. Without `residual`, x_i is replaced.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
-from hitgraph.errors import SettingsError
-from hitgraph.nn.blocks import logits_of
-from hitgraph.nn.edges import EdgeNetwork
+from hitgraph.lessons.settings import check_at_least
+from hitgraph.nn.blocks import logits_of, normalised_mlp, sum_at
+from hitgraph.nn.edges import EdgeNetwork, at_both_ends
 from hitgraph.stage import NetworkSettings
 
 
@@ -37,9 +35,7 @@ class AttentionSettings(NetworkSettings):
     paper: ClassVar[str] = "1810.06111"
 
     def __post_init__(self) -> None:
-        for key in ("hidden", "steps"):
-            if getattr(self, key) < 1:
-                raise SettingsError(f"{key}: {getattr(self, key)} is not allowed, at least 1")
+        check_at_least(self, hidden=1, steps=1)
 
     def build(self, n_hit_inputs: int, n_edge_inputs: int) -> "AttentionNetwork":
         return AttentionNetwork(self, n_hit_inputs, n_edge_inputs)
@@ -52,11 +48,11 @@ class AttentionNetwork(EdgeNetwork):
         super().__init__(n_hit_inputs, n_edge_inputs)
         self.settings = settings
         hidden, width = settings.hidden, settings.hidden + n_hit_inputs
-        self.encode = _layers([n_hit_inputs, hidden])
-        self.judge = _layers([2 * width + n_edge_inputs, hidden, hidden]).append(
+        self.encode = normalised_mlp([n_hit_inputs, hidden])
+        self.judge = normalised_mlp([2 * width + n_edge_inputs, hidden, hidden]).append(
             nn.Linear(hidden, 1)
         )
-        self.update = _layers([2 * width, hidden, hidden])
+        self.update = normalised_mlp([2 * width, hidden, hidden])
 
     def forward(self, x: Tensor, edge_index: Tensor, edge_attr: Tensor) -> Tensor:
         *_, last = self._logits(x, edge_index, edge_attr)
@@ -72,37 +68,21 @@ class AttentionNetwork(EdgeNetwork):
         logits = self._judge(hits, edge_index, edges)
         yield logits
         for _ in range(self.settings.steps):
-            if self.checkpointing and self.training:
-                hits, logits = checkpoint(
-                    self._round, hits, given, edge_index, edges, logits, use_reentrant=False
-                )
-            else:
-                hits, logits = self._round(hits, given, edge_index, edges, logits)
+            hits, logits = self.recomputed(self._round, hits, given, edge_index, edges, logits)
             yield logits
 
     def _round(
         self, hits: Tensor, given: Tensor, edge_index: Tensor, edges: Tensor, logits: Tensor
     ) -> tuple[Tensor, Tensor]:
         """New states (n_hits, width), and the logits (n_edges,) they give."""
-        source, target = edge_index[0], edge_index[1]
+        source, target = edge_index
         attention = torch.sigmoid(logits)[:, None]
-        # In mixed precision the sums are in 32 bits: many messages meet at a hit.
-        states = hits.to(torch.promote_types(hits.dtype, torch.float32))
-        messages = torch.zeros_like(states)
-        messages = messages.index_add(0, target, attention * states.index_select(0, source))
-        messages = messages.index_add(0, source, attention * states.index_select(0, target))
-        update = torch.cat([self.update(torch.cat([messages, states], dim=1)), given], dim=1)
+        incoming = sum_at(attention * hits.index_select(0, source), target, len(hits))
+        outgoing = sum_at(attention * hits.index_select(0, target), source, len(hits))
+        heard = torch.cat([incoming + outgoing, hits], dim=1)
+        update = torch.cat([self.update(heard), given], dim=1)
         hits = hits + update if self.settings.residual else update
         return hits, self._judge(hits, edge_index, edges)
 
     def _judge(self, hits: Tensor, edge_index: Tensor, edges: Tensor) -> Tensor:
-        inner, outer = (hits.index_select(0, ends) for ends in (edge_index[0], edge_index[1]))
-        return logits_of(self.judge, torch.cat([inner, outer, edges], dim=1))
-
-
-def _layers(sizes: list[int]) -> nn.Sequential:
-    """Linear layers of the given sizes, each normalised before its tanh."""
-    layers: list[nn.Module] = []
-    for n_in, n_out in pairwise(sizes):
-        layers += [nn.Linear(n_in, n_out), nn.LayerNorm(n_out), nn.Tanh()]
-    return nn.Sequential(*layers)
+        return logits_of(self.judge, at_both_ends(hits, edge_index, edges))

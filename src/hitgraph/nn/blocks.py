@@ -39,6 +39,23 @@ def mlp(sizes: list[int], activation: type[nn.Module] = nn.ReLU) -> nn.Sequentia
     return nn.Sequential(*layers[:-1])
 
 
+def normalised_mlp(sizes: list[int]) -> nn.Sequential:
+    """Linear layers of the given sizes, each normalised before its tanh."""
+    layers: list[nn.Module] = []
+    for n_in, n_out in pairwise(sizes):
+        layers += [nn.Linear(n_in, n_out), nn.LayerNorm(n_out), nn.Tanh()]
+    return nn.Sequential(*layers)
+
+
+def sum_at(messages: Tensor, place: Tensor, n_places: int) -> Tensor:
+    """Sums (n_places, width) of the messages (n, width) by their places (n,) int64.
+
+    In mixed precision they are in 32 bits: many messages meet at a hit.
+    """
+    messages = messages.to(torch.promote_types(messages.dtype, torch.float32))
+    return messages.new_zeros(n_places, messages.shape[1]).index_add(0, place, messages)
+
+
 def logits_of(layers: nn.Sequential, x: Tensor) -> Tensor:
     """(n_rows, n_in) -> (n_rows,) of an MLP with one output.
 

@@ -1,8 +1,12 @@
 """The contract of networks that score edges."""
 
 from abc import abstractmethod
+from collections.abc import Callable
+from typing import Any
 
+import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from hitgraph.kernels.choice import Backend
 from hitgraph.nn.blocks import Standardise
@@ -32,3 +36,15 @@ class EdgeNetwork(nn.Module):
         """(n, n_edges) logits that the training loss is the mean over; the last are `forward`'s."""
         logits: Tensor = self(x, edge_index, edge_attr)
         return logits[None]
+
+    def recomputed(self, one_round: Callable[..., Any], *given: Any) -> Any:
+        """What a round makes of its inputs; where asked for, again in the backward pass."""
+        if self.checkpointing and self.training:
+            return checkpoint(one_round, *given, use_reentrant=False)
+        return one_round(*given)
+
+
+def at_both_ends(hits: Tensor, edge_index: Tensor, *more: Tensor) -> Tensor:
+    """(n_edges, ...) states of the inner hit of each edge, of the outer one, and more of it."""
+    inner, outer = (hits.index_select(0, ends) for ends in edge_index)
+    return torch.cat([inner, outer, *more], dim=1)

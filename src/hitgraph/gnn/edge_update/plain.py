@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from hitgraph.gnn.edge_update.weights import Weights
+from hitgraph.nn.blocks import sum_at
 
 
 def update_edges(
@@ -24,7 +25,5 @@ def update_edges(
     if weights.gate is not None:
         gate = torch.nn.functional.linear(edges, weights.gate, weights.gate_bias)
         messages = edges * torch.sigmoid(gate)
-    # In mixed precision the sums are in 32 bits: many messages meet at a hit.
-    messages = messages.to(torch.promote_types(messages.dtype, torch.float32))
-    zeros = messages.new_zeros(len(inner), messages.shape[1])
-    return edges, zeros.index_add(0, source, messages), zeros.index_add(0, target, messages)
+    n_hits = len(inner)
+    return edges, sum_at(messages, source, n_hits), sum_at(messages, target, n_hits)

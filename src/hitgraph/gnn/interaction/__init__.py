@@ -18,13 +18,12 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
-from hitgraph.errors import SettingsError
 from hitgraph.gnn.edge_update import Weights, update_edges
 from hitgraph.gnn.interaction.cpu import score_edges
 from hitgraph.kernels.choice import Backend, for_host
 from hitgraph.kernels.tiles import MAX_WIDTH
+from hitgraph.lessons.settings import check_at_least
 from hitgraph.nn.blocks import logits_of, mlp
 from hitgraph.nn.edges import EdgeNetwork
 from hitgraph.stage import NetworkSettings
@@ -44,9 +43,7 @@ class InteractionSettings(NetworkSettings):
     paper: ClassVar[str] = "1612.00222"
 
     def __post_init__(self) -> None:
-        for key in ("hidden", "mlp_hidden", "steps"):
-            if getattr(self, key) < 1:
-                raise SettingsError(f"{key}: {getattr(self, key)} is not allowed, at least 1")
+        check_at_least(self, hidden=1, mlp_hidden=1, steps=1)
 
     def build(self, n_hit_inputs: int, n_edge_inputs: int) -> "InteractionNetwork":
         return InteractionNetwork(self, n_hit_inputs, n_edge_inputs)
@@ -97,12 +94,7 @@ class InteractionNetwork(EdgeNetwork):
         edges = self.encode_edges(self.standardise_edges(edge_attr))
         for step in range(self.settings.steps):
             one_round = self.rounds[step % len(self.rounds)]
-            if self.checkpointing and self.training:
-                hits, edges = checkpoint(
-                    one_round, hits, edges, edge_index, self.backend, use_reentrant=False
-                )
-            else:
-                hits, edges = one_round(hits, edges, edge_index, self.backend)
+            hits, edges = self.recomputed(one_round, hits, edges, edge_index, self.backend)
             yield edges
 
 
