@@ -123,6 +123,7 @@ _STAGES = {
 _NETWORKS = {
     "interaction": "hitgraph.gnn.interaction:InteractionSettings",
     "attention": "hitgraph.gnn.attention:AttentionSettings",
+    "message_passing": "hitgraph.gnn.message_passing:MessagePassingSettings",
 }
 
 T = TypeVar("T", bound=StageSettings | NetworkSettings)
