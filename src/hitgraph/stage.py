@@ -122,6 +122,7 @@ _STAGES = {
 }
 _NETWORKS = {
     "interaction": "hitgraph.gnn.interaction:InteractionSettings",
+    "recurrent": "hitgraph.gnn.recurrent:RecurrentSettings",
     "attention": "hitgraph.gnn.attention:AttentionSettings",
     "message_passing": "hitgraph.gnn.message_passing:MessagePassingSettings",
 }
