@@ -85,7 +85,7 @@ def test_groups_of_columns_are_written_out() -> None:
             {"graph__use": "knn"},
             "stages.graph.use: 'knn' is not allowed; one of windows, scored, rad",
         ),
-        ({"gnn__network__use": "gcn"}, "gnn.network.use: 'gcn' is not allowed; one of inte"),
+        ({"gnn__network__use": "gat"}, "gnn.network.use: 'gat' is not allowed; one of inte"),
         ({"tracks__score_cut": 1.5}, "tracks.score_cut: 1.5"),
         (
             {"filter__network__hidden": 0},
@@ -122,7 +122,7 @@ def test_groups_of_columns_are_written_out() -> None:
             {"filter__pair_inputs": ["d"]},
             "stages.filter.pair_inputs: 'd' is not allowed; any of cu",
         ),
-        ({"graph": RADIUS | {"hit_inputs": ["x"]}}, "graph.hit_inputs: 'x' is not allowed"),
+        ({"graph": RADIUS | {"hit_inputs": ["px"]}}, "graph.hit_inputs: 'px' is not allowed"),
         ({"gnn__sectors": 0}, "gnn.sectors: 0 is not allowed, at least 1"),
         (
             {"graph": RADIUS | {"target_efficiency": 1.1}},
@@ -152,8 +152,8 @@ def test_a_setting_out_of_range_is_named_with_file_and_value(
     ("changes", "message"),
     [
         (
-            {"gnn__hit_inputs": ["r", "x"]},
-            r"stages.gnn: needs hit.x, which nothing before it gives \(there is: edge.logit, "
+            {"gnn__hit_inputs": ["r", "px"]},
+            r"stages.gnn: needs hit.px, which nothing before it gives \(there is: edge.logit, "
             r"edges, hits\); no stage gives it",
         ),
         (

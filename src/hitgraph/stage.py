@@ -125,6 +125,7 @@ _NETWORKS = {
     "recurrent": "hitgraph.gnn.recurrent:RecurrentSettings",
     "attention": "hitgraph.gnn.attention:AttentionSettings",
     "message_passing": "hitgraph.gnn.message_passing:MessagePassingSettings",
+    "gcn": "hitgraph.gnn.gcn:GcnSettings",
 }
 
 T = TypeVar("T", bound=StageSettings | NetworkSettings)
