@@ -96,6 +96,9 @@ class NetworkSettings(ABC):
     """What an edge network is set with: a frozen dataclass, under `network` in a recipe."""
 
     paper: ClassVar[str] = ""
+    # Columns of hits that have to be its first inputs, because it turns them as a vector; no other
+    # input may know the azimuth then.
+    vector_inputs: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def build(self, n_hit_inputs: int, n_edge_inputs: int) -> EdgeNetwork:
@@ -126,6 +129,7 @@ _NETWORKS = {
     "attention": "hitgraph.gnn.attention:AttentionSettings",
     "message_passing": "hitgraph.gnn.message_passing:MessagePassingSettings",
     "gcn": "hitgraph.gnn.gcn:GcnSettings",
+    "equivariant": "hitgraph.gnn.equivariant:EquivariantSettings",
 }
 
 T = TypeVar("T", bound=StageSettings | NetworkSettings)

@@ -130,7 +130,7 @@ def test_the_order_of_hits_does_not_matter(n_hits: int) -> None:
     ("changes", "message"),
     [
         ({"hit_inputs": ()}, "hit_inputs: is empty"),
-        ({"hit_inputs": ("x",)}, "hit_inputs: 'x' is not allowed; any of r, phi"),
+        ({"hit_inputs": ("px",)}, "hit_inputs: 'px' is not allowed; any of r, phi"),
         ({"repulsion": -1.0}, "repulsion: -1.0 is not allowed, at least 0"),
         ({"min_hits": 0}, "min_hits: 0 is not allowed, at least 1"),
     ],

@@ -155,7 +155,8 @@ def test_an_event_turned_about_the_beam_has_the_same_logits(
 ) -> None:
     """With inputs that do not know the azimuth."""
     event = make_event(n_particles=10, n_noise=5, seed=2)
-    recipe = tiny_recipe(gnn__network={"use": name})
+    inputs = [*NETWORKS[name].vector_inputs, "r", "z"]
+    recipe = tiny_recipe(gnn__network={"use": name}, gnn__hit_inputs=inputs)
     pipeline = untrained(recipe, event)
     angle = 0.7
     turned = pipeline.rebuilt(detector=turned_detector(pipeline.detector, angle))

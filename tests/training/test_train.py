@@ -182,6 +182,7 @@ def test_other_recipes_train_and_run_as_well(
 def test_every_network_is_trained_and_kept(name: str, tiny_store: Path, tmp_path: Path) -> None:
     recipe = tiny_recipe(
         gnn__network={"use": name, "hidden": 8, "steps": 2},
+        gnn__hit_inputs=[*NETWORKS[name].vector_inputs, "r", "z"],
         filter__training__epochs=1,
     )
     training = train_quietly(recipe, tiny_store, tmp_path)

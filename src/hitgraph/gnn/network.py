@@ -1,6 +1,6 @@
 """The stage that all edge networks share: edges scored in their graph, those below a cut go."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import ClassVar
@@ -22,6 +22,7 @@ from hitgraph.lessons.settings import (
     check_efficiency,
 )
 from hitgraph.lessons.workshop import Workshop
+from hitgraph.nn.azimuths import AZIMUTHS
 from hitgraph.nn.edges import EdgeNetwork
 from hitgraph.pairs import PAIR_FEATURES, SHAPE_FEATURES
 from hitgraph.settings import choice
@@ -52,6 +53,7 @@ class NetworkStageSettings(StageSettings):
         for key in ("hit_inputs", "edge_inputs"):
             if not getattr(self, key):
                 raise SettingsError(f"{key}: is empty")
+        check_vector_inputs(self.network, self.hit_inputs)
         unmirrored = [
             name
             for name in self.hit_inputs
@@ -103,6 +105,21 @@ class NetworkStageSettings(StageSettings):
         )
         workshop.record({**merit, "cut": cut})
         return replace(stage, cut=cut)
+
+
+def check_vector_inputs(network: NetworkSettings, hit_inputs: Sequence[str]) -> None:
+    """Raise SettingsError where a network that turns with the event is given something else."""
+    vectors = network.vector_inputs
+    if not vectors:
+        return
+    first, others = tuple(hit_inputs[: len(vectors)]), hit_inputs[len(vectors) :]
+    fixed = [name for name in others if name in (*AZIMUTHS, *vectors)]
+    if first != vectors or fixed:
+        raise SettingsError(
+            f"hit_inputs: [{', '.join(hit_inputs)}] is not allowed: the network "
+            f"{NETWORKS.name_of(network)} needs {', '.join(vectors)} first, and then nothing that "
+            f"knows the azimuth, for example [{', '.join(vectors)}, r, z]"
+        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -30,6 +30,14 @@ def _eta(position: Tensor) -> Tensor:
     return torch.asinh(z / torch.hypot(x, y).clamp_min(1e-3))
 
 
+def _x(position: Tensor) -> Tensor:
+    return position[:, 0].clone()
+
+
+def _y(position: Tensor) -> Tensor:
+    return position[:, 1].clone()
+
+
 _COLUMNS = (
     HitColumn("r", "mm"),
     HitColumn("phi", "rad", odd=("phi",)),
@@ -45,6 +53,8 @@ _COLUMNS = (
     HitColumn("geta", "1", mirrored=False),
     HitColumn("gphi", "rad", mirrored=False),
     HitColumn("eta", "1", odd=("z",), derive=_eta),
+    HitColumn("x", "mm", derive=_x),
+    HitColumn("y", "mm", odd=("phi",), derive=_y),
 )
 HIT_COLUMNS = {column.name: column for column in _COLUMNS}
 
