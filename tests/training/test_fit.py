@@ -2,6 +2,7 @@
 
 import csv
 import errno
+import itertools
 import math
 import os
 import signal
@@ -266,3 +267,43 @@ def test_epochs_are_counted_from_one(tmp_path: Path, capsys: pytest.CaptureFixtu
     shown = capsys.readouterr().out
     assert "Epoch 2/2" in shown
     assert "Epoch 0" not in shown
+
+
+@pytest.fixture
+def second_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The CPU time goes on by a second whenever it is asked for."""
+    clock = itertools.count()
+    monkeypatch.setattr("hitgraph.training.fit.time.process_time", lambda: float(next(clock)))
+
+
+@pytest.mark.usefixtures("second_a_step")
+def test_a_budget_of_time_ends_in_the_middle_of_an_epoch(tmp_path: Path) -> None:
+    lesson = Rates(n_batches=4)
+    chosen = settings(learning_rate=0.01, warmup=0.2, gradient_clip=0.0)
+    merit = fit(network(), lesson, chosen, tmp_path, quiet=True, cpu_seconds=10.0)
+    assert len(lesson.rates) == 10
+    assert (merit["cpu_seconds"], merit["epochs"]) == (10.0, 2.5)
+    moved = [a - b for a, b in zip(lesson.rates[:-1], lesson.rates[1:], strict=True)]
+    # Each step takes the rate of the time when the one before it began.
+    up = [0.01 * share / 0.2 for share in (0.01, 0.01, 0.1)]
+    down = [0.01 * 0.5 * (1 + math.cos(math.pi * k / 8)) for k in range(6)]
+    assert moved == pytest.approx(up + down, abs=2e-5)
+
+
+@pytest.mark.usefixtures("second_a_step")
+def test_a_budget_that_ends_in_the_first_epoch_is_a_training(tmp_path: Path) -> None:
+    net = network()
+    merit = fit(net, Larger(), settings(), tmp_path, quiet=True, cpu_seconds=2.0)
+    assert merit["epochs"] == 0.5
+    assert not all(torch.equal(a, b) for a, b in zip(weights(net), weights(network()), strict=True))
+
+
+@pytest.mark.usefixtures("second_a_step")
+def test_a_resumed_training_has_the_rest_of_its_budget(tmp_path: Path) -> None:
+    lesson = Larger(at=2, what=KeyboardInterrupt())
+    with pytest.raises(KeyboardInterrupt):
+        fit(network(), lesson, settings(), tmp_path, quiet=True, cpu_seconds=12.0)
+    merit = fit(
+        network(), Larger(), settings(), tmp_path, resume=True, quiet=True, cpu_seconds=12.0
+    )
+    assert (merit["cpu_seconds"], merit["epochs"]) == (12.0, 3.0)

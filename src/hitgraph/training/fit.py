@@ -5,6 +5,7 @@ import logging
 import math
 import signal
 import threading
+import time
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,8 +32,12 @@ def fit(
     device: str = "cpu",
     resume: bool = False,
     quiet: bool = False,
+    cpu_seconds: float | None = None,
 ) -> dict[str, float]:
     """Train `network` in place and leave it with the weights of its best epoch.
+
+    `cpu_seconds` of this process, validation included, replace the number of epochs: the last one
+    ends early, and the schedule of the learning rate follows the time.
 
     Writes logs (CSV, TensorBoard) and the checkpoints best.ckpt and last.ckpt into `folder`;
     with `resume` goes on from last.ckpt, to the same result as without the interruption.
@@ -49,9 +54,12 @@ def fit(
     callbacks: list[Callback] = [checkpoints]
     if not quiet:
         callbacks.append(_Progress(leave=False))
+    budget = None if cpu_seconds is None else _Budget(cpu_seconds)
+    if budget is not None:
+        callbacks.append(budget)
     with _silent_lightning(), _interrupt_kept():
         trainer = L.Trainer(
-            max_epochs=settings.epochs,
+            max_epochs=settings.epochs if budget is None else -1,
             accelerator="cuda" if device.startswith("cuda") else "cpu",
             devices=[int(device.partition(":")[2] or 0)] if device.startswith("cuda") else 1,
             precision=settings.precision,
@@ -67,7 +75,7 @@ def fit(
             enable_model_summary=False,
             enable_progress_bar=not quiet,
         )
-        module = _Module(network, lesson, settings)
+        module = _Module(network, lesson, settings, budget)
         last = folder / "checkpoints" / "last.ckpt"
         try:
             trainer.fit(module, ckpt_path=str(last) if resume and last.is_file() else None)
@@ -84,6 +92,8 @@ def fit(
     merit = {name: float(value) for name, value in trainer.callback_metrics.items()}
     merit |= _measure(network.to(device).eval(), lesson, device)
     network.cpu()
+    if budget is not None:
+        merit |= {"cpu_seconds": budget.used, "epochs": trainer.global_step / lesson.n_batches}
     return merit
 
 
@@ -97,10 +107,45 @@ def _measure(network: nn.Module, lesson: Lesson, device: str) -> dict[str, float
     return {name: sum(each[name] for each in measured) / len(measured) for name in measured[0]}
 
 
+class _Budget(Callback):
+    """Ends a training when the CPU time of the process that it may take is used up."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds, self.used = seconds, 0.0
+        self._last = time.process_time()
+
+    @property
+    def share(self) -> float:
+        """That is used, from 0 to 1."""
+        return min(1.0, self.used / self.seconds)
+
+    def on_train_start(self, trainer: Any, pl_module: Any) -> None:  # noqa: ARG002
+        self._last = time.process_time()
+
+    def on_train_batch_end(self, trainer: Any, *_: Any) -> None:
+        now = time.process_time()
+        self.used, self._last = self.used + now - self._last, now
+        if self.used >= self.seconds:
+            trainer.should_stop = True
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"used": self.used}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.used = state_dict["used"]
+
+
 class _Module(L.LightningModule):
-    def __init__(self, network: nn.Module, lesson: Lesson, settings: TrainingSettings) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        lesson: Lesson,
+        settings: TrainingSettings,
+        budget: _Budget | None = None,
+    ) -> None:
         super().__init__()
         self.network, self.lesson, self.settings = network, lesson, settings
+        self.budget = budget
 
     def train_dataloader(self) -> DataLoader[Batch]:
         return DataLoader(_Epoch(self.lesson, self.network, self.current_epoch), batch_size=None)
@@ -125,12 +170,18 @@ class _Module(L.LightningModule):
         n_steps = settings.epochs * self.lesson.n_batches
         n_warm = max(1, round(settings.warmup * n_steps))
 
-        def factor(step: int) -> float:
+        def by_step(step: int) -> float:
             if step < n_warm:
                 return (step + 1) / n_warm
-            after = (step - n_warm) / max(1, n_steps - n_warm)  # one step in all is warm-up only
-            return 0.5 * (1 + math.cos(math.pi * min(1.0, after)))
+            return _half_cosine((step - n_warm) / max(1, n_steps - n_warm))  # 1 step: warm-up only
 
+        def by_time(budget: _Budget) -> float:
+            if budget.share < settings.warmup:
+                return max(budget.share, 0.01) / settings.warmup
+            return _half_cosine((budget.share - settings.warmup) / (1 - settings.warmup))
+
+        budget = self.budget
+        factor = by_step if budget is None else lambda _: by_time(budget)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, factor)
         return {
             "optimizer": optimiser,
@@ -138,11 +189,17 @@ class _Module(L.LightningModule):
         }
 
 
+def _half_cosine(share: float) -> float:
+    """From 1 down to 0."""
+    return 0.5 * (1 + math.cos(math.pi * min(1.0, share)))
+
+
 class _Progress(RichProgressBar):
     """Lightning's progress bar, with epochs counted from 1."""
 
     def _get_train_description(self, current_epoch: int) -> str:
-        return f"Epoch {current_epoch + 1}/{self.trainer.max_epochs}"
+        last = self.trainer.max_epochs
+        return f"Epoch {current_epoch + 1}" + (f"/{last}" if last and last > 0 else "")
 
 
 class _Epoch(IterableDataset[Batch]):

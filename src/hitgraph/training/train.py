@@ -75,6 +75,7 @@ class TrainingFolder:
     report: Report
     # tensors of stages that are not taught, by name
     taken: Mapping[str, Mapping[str, Tensor]] = field(default_factory=dict)
+    cpu_seconds: Mapping[str, float] = field(default_factory=dict)  # by stage, see train()
 
     @property
     def folder(self) -> Path:
@@ -101,6 +102,7 @@ class TrainingFolder:
             self.resume,
             self.quiet,
             self.report,
+            self.cpu_seconds.get(stage),
         )
 
 
@@ -114,11 +116,13 @@ def train(
     resume: bool = False,
     quiet: bool = False,
     report: Report = _log.info,
+    cpu_seconds: Mapping[str, float] | None = None,
 ) -> Training:
     """Train the stages of `recipe` one after another and write the pipeline to `out`.
 
     The first events train, the following ones validate, as the recipe says; others are not
     touched. The first stages that `start` has with the same names and settings are taken from it.
+    `cpu_seconds` bounds each network of the stages that it names by CPU time instead of epochs.
     Resuming a training that is complete reads back what it made. Raises InputError for events
     without truth or too few of them, SettingsError for an `out` that belongs to another training
     and for a `start` of which nothing can be taken.
@@ -128,7 +132,9 @@ def train(
     validation_names = tuple(source.name for source in validation_sources)
     detector = _detector(train_sources[0])
     taken = {} if start is None else stages_taken(start, recipe, detector)
-    place = TrainingFolder(recipe, out, str(find_device(device)), resume, quiet, report, taken)
+    place = TrainingFolder(
+        recipe, out, str(find_device(device)), resume, quiet, report, taken, cpu_seconds or {}
+    )
     begun_here = _open(place, [source.name for source in sources])
     if (out / PIPELINE_FILE).is_file():
         report("this training is complete")

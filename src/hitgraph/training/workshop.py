@@ -38,6 +38,7 @@ class StageWorkshop:
     resume: bool
     quiet: bool
     report: Report  # called with a line for people
+    cpu_seconds: float | None = None  # of each training, instead of its number of epochs
     facts: dict[str, Any] = field(default_factory=dict)  # what was recorded
 
     def record(self, facts: Mapping[str, Any]) -> None:
@@ -54,7 +55,7 @@ class StageWorkshop:
         if not self.is_fitted(part):
             assert lesson is not None
             title = f"{self.name} {part}".rstrip()
-            self.report(f"training {title}: {settings.epochs} epochs of {lesson.n_batches} steps")
+            self.report(f"training {title}: {self._length(settings)} of {lesson.n_batches} steps")
             merit = fit(
                 network,
                 lesson,
@@ -63,6 +64,7 @@ class StageWorkshop:
                 device=self.device,
                 resume=self.resume,
                 quiet=self.quiet,
+                cpu_seconds=self.cpu_seconds,
             )
             bad = [key for key, value in merit.items() if not math.isfinite(value)]
             if bad:
@@ -76,6 +78,11 @@ class StageWorkshop:
         network.load_state_dict(load_file(folder / "network.safetensors"))
         network.eval()
         return read_json(folder / "merit.json")
+
+    def _length(self, settings: TrainingSettings) -> str:
+        if self.cpu_seconds is None:
+            return f"{settings.epochs} epochs"
+        return f"{self.cpu_seconds:g} CPU seconds in epochs"
 
     def is_fitted(self, part: str = "") -> bool:
         folder = self.folder / part
