@@ -12,6 +12,7 @@ ratios of one run.
 import argparse
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -21,12 +22,11 @@ from rich.console import Console
 from rich.table import Table
 
 from hitgraph.event.event import Event
+from hitgraph.event.selection import TARGETS, selected_hits
 from hitgraph.event.source import EventSource, list_events
 from hitgraph.event.truth import (
     SKIP,
-    Selection,
     edge_labels,
-    selected_hits,
     track_steps,
     true_edges,
 )
@@ -41,8 +41,8 @@ from hitgraph.lessons.settings import TruthSettings
 from hitgraph.pairs import pair_features
 
 REPEAT = 3
-FOUR_HITS = Selection(max_abs_eta=np.inf, min_hits=4)
-FAST = Selection(max_abs_eta=np.inf, min_hits=4, min_pt=0.5)
+FOUR_HITS = replace(TARGETS, min_hits=4)
+FAST = FOUR_HITS.above(0.5)
 
 SETTINGS: dict[str, WindowSettings | ScoredSettings] = {
     "windows 0.995 / 0.01, no shape": WindowSettings(0.995, 0.01, cluster_shape=False),

@@ -1,4 +1,4 @@
-"""Write the tables of docs/stages.md anew from the code: python tools/write_tables.py
+"""Write the tables of keys and stages in docs/ anew from the code: python tools/write_tables.py
 
 A table stands between <!-- keys MODULE:CLASS --> (or <!-- stages -->, <!-- networks -->) and
 <!-- end -->.
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from hitgraph.catalogue import key_table, network_table, stage_table
 
-PAGE = Path(__file__).parents[1] / "docs" / "stages.md"
+PAGES = [Path(__file__).parents[1] / "docs" / name for name in ("stages.md", "evaluation.md")]
 BLOCK = re.compile(r"<!-- (stages|networks|keys ([\w.]+):(\w+)) -->\n.*?<!-- end -->", re.DOTALL)
 
 
@@ -30,4 +30,5 @@ def _block(match: "re.Match[str]") -> str:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(rewritten(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    for page in PAGES:
+        page.write_text(rewritten(page.read_text(encoding="utf-8")), encoding="utf-8")

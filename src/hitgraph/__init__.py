@@ -7,8 +7,8 @@ from hitgraph.offered import offer
 
 if TYPE_CHECKING:
     from hitgraph.evaluation.metrics import evaluate
+    from hitgraph.event.selection import Selection
     from hitgraph.event.source import read_event
-    from hitgraph.event.truth import Selection
     from hitgraph.pipeline import Pipeline
 
 __all__ = ["Pipeline", "Selection", "__version__", "evaluate", "read_event"]
@@ -17,7 +17,7 @@ __getattr__, __dir__ = offer(
     __name__,
     {
         "Pipeline": "hitgraph.pipeline",
-        "Selection": "hitgraph.event.truth",
+        "Selection": "hitgraph.event.selection",
         "evaluate": "hitgraph.evaluation.metrics",
         "read_event": "hitgraph.event.source",
     },

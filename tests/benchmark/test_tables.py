@@ -165,7 +165,7 @@ def test_the_plan_is_a_table() -> None:
     table = plan_table(plan(a_run()))
     assert [row[:2] for row in table.rows] == [
         ("full events", "core"),
-        ("full events, GPU target, not measured", "GPU"),
+        ("full events, GPU assumed, not measured", "GPU"),
     ]
     assert {len(row) for row in table.rows} == {len(table.header)}
 

@@ -12,9 +12,11 @@ import pytest
 from hitgraph.cli import CANNOT_START, OK, SOME_FAILED, main
 from hitgraph.evaluation import evaluate, truth_labels
 from hitgraph.event.event import Event
+from hitgraph.event.selection import Selection
 from hitgraph.event.source import read_event
 from hitgraph.event.store import write_event
 from hitgraph.event.trackml import write_submission
+from hitgraph.settings import to_dict
 
 EventMaker = Callable[..., Event]
 
@@ -52,6 +54,28 @@ def test_table_and_json(folders: Path, capsys: pytest.CaptureFixture[str]) -> No
     efficiency = tree["tracks"]["good"]["matchings"]["double majority"]["efficiency"][0]
     assert efficiency["physics"]["passed"] == efficiency["physics"]["total"] == 16
     assert tree["tracks"]["none"]["matchings"]["double majority"]["purity"]["value"] is None
+
+
+def test_which_particles_count(folders: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """--select is named in the table and in JSON, and what it cannot mean is refused at once."""
+    out = folders / "metrics.json"
+    command = ["evaluate", str(folders / "good"), "--truth", str(folders / "truth"), "--select"]
+    assert main([*command, "min_pt=1000", "primary_only", "--json", str(out)]) == OK
+    table = " ".join(capsys.readouterr().out.split())
+    assert "particles: pT > 1000 GeV, |eta| < 4, primary; " in table
+    tree = json.loads(out.read_text())
+    assert tree["selection"] == to_dict(Selection(min_pt=1000.0, primary_only=True))
+    double = tree["tracks"]["good"]["matchings"]["double majority"]
+    assert double["efficiency"][0]["physics"]["total"] == double["purity_selected"]["passed"] == 0
+    assert double["purity_others"]["passed"] == double["purity"]["passed"] == 16
+    for words, message in (
+        (["min_pt=2", "max_pt=1"], "select.max_pt: 1 GeV is not above min_pt, 2"),
+        (["pt=2"], "select.pt: unknown key"),
+        (["pdg=muon"], "select.pdg: ['muon'] is not allowed"),
+        (["hard_process_only"], "does not tell which particles are of the hard process"),
+    ):
+        assert main([*command, *words]) == CANNOT_START
+        assert message in capsys.readouterr().err
 
 
 def test_min_hits_and_events(folders: Path, capsys: pytest.CaptureFixture[str]) -> None:

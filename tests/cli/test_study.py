@@ -69,6 +69,22 @@ def test_a_study_goes_on_with_the_settings_it_began_with(
     assert "noise" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("name", ["noise", "particles", "losses", "robustness"])
+def test_a_study_of_some_particles_says_which(
+    study: Study, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    words = ("--select", "min_pt=0.7", "max_pt=5", "--force")
+    status, out = study(name, *QUICK.get(name, ()), *words)
+    assert status == OK
+    content = json.loads((out / f"{name}.json").read_text())
+    assert content["settings"]["selection"]["min_pt"] == 0.7
+    if name == "noise":
+        (values,) = content["series"].values()
+        assert list(values[0]["technical"]) == ["0.7", "1"]
+    assert study(name, *QUICK.get(name, ()), "--resume")[0] == CANNOT_START
+    assert "was begun with selection" in capsys.readouterr().err
+
+
 def test_a_study_goes_on_by_whatever_path_events_and_pipeline_are_given(
     tiny_store: Path, tiny_pipeline: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -19,7 +19,8 @@ from hitgraph.evaluation.edges import (
 )
 from hitgraph.evaluation.ratio import Ratio
 from hitgraph.event.event import Event
-from hitgraph.event.truth import Selection, true_edges
+from hitgraph.event.selection import Selection
+from hitgraph.event.truth import true_edges
 
 EventMaker = Callable[..., Event]
 

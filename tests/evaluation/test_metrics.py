@@ -16,6 +16,7 @@ from hitgraph.evaluation.matching import MATCHINGS
 from hitgraph.evaluation.metrics import Metrics, truth_weights
 from hitgraph.evaluation.ratio import Ratio
 from hitgraph.event.event import Event
+from hitgraph.event.selection import Selection
 from hitgraph.event.truth import hit_weights
 
 EventMaker = Callable[..., Event]
@@ -99,6 +100,26 @@ def test_selection_of_particles(straight_event: EventMaker) -> None:
     assert double.purity_selected == Ratio(2, 5)
 
 
+def test_tracks_are_split_by_the_selection(straight_event: EventMaker) -> None:
+    """Four particles and a noise track: two tracks of selected ones, one of another, two fakes."""
+    event = straight_event([6, 6, 6, 6], noise=4, pt=[0.9, 1.5, 0.3, 3.0])
+    labels = truth_labels(event)
+    labels[18:21], labels[21:24] = 50, -1  # half of the last one is no match
+    labels[24:] = 60
+    selection = Selection(min_pt=0.5)
+    metrics = evaluate(event, labels, selection=selection)
+    double = metrics.matchings["double majority"]
+    assert double.purity == Ratio(3, 5)
+    assert double.purity_selected == Ratio(2, 5)
+    assert double.purity_others == Ratio(1, 5)
+    assert double.fakes == Ratio(2, 5)
+    assert [one.min_pt for one in double.efficiency] == [0.5, 1.0]
+    assert [one.physics for one in double.efficiency] == [Ratio(2, 3), Ratio(1, 2)]
+    assert metrics.particle_lengths[5] == 3
+    assert metrics.scores == evaluate(event, labels).scores  # of all particles, whatever counts
+    assert combine([metrics, metrics]).selection == selection
+
+
 def test_particles_without_hits_lower_the_physics_efficiency(straight_event: EventMaker) -> None:
     event = straight_event([6, 0])
     double = evaluate(event, truth_labels(event)).matchings["double majority"]
@@ -107,19 +128,22 @@ def test_particles_without_hits_lower_the_physics_efficiency(straight_event: Eve
 
 
 def test_curves_put_particles_and_tracks_into_their_bins(straight_event: EventMaker) -> None:
-    event = straight_event([6, 6, 6], pt=[0.15, 0.6, 50.0], eta=[-1.2, 1.2, 2.7], radius=[0, 0, 30])
+    event = straight_event(
+        [6, 6, 6], pt=[0.15, 0.6, 47.0], eta=[-1.25, 1.25, 2.75], radius=[0, 0, 30]
+    )
     labels = truth_labels(event)
     labels[:6] = -1
     curves = evaluate(event, labels).matchings["double majority"].curves
     pt = curves["technical efficiency vs pt"]
-    assert {pt.edges[i]: n for i, n in enumerate(pt.total) if n} == {0.1: 1, 0.5: 1, 10.0: 1}
-    assert {pt.edges[i]: n for i, n in enumerate(pt.passed) if n} == {0.5: 1, 10.0: 1}
+    assert {pt.edges[i]: n for i, n in enumerate(pt.total) if n} == {0.14: 1, 0.56: 1, 45.0: 1}
+    assert {pt.edges[i]: n for i, n in enumerate(pt.passed) if n} == {0.56: 1, 45.0: 1}
     eta = curves["physics efficiency vs eta"]  # above 0.5 GeV: the first particle is not there
-    assert {eta.edges[i]: n for i, n in enumerate(eta.total) if n} == {1.0: 1, 2.5: 1}
+    assert {eta.edges[i]: n for i, n in enumerate(eta.total) if n} == {1.2: 1, 2.7: 1}
     radius = curves["technical efficiency vs radius"]
-    assert {radius.edges[i]: n for i, n in enumerate(radius.total) if n} == {0.0: 1, 20.0: 1}
+    assert {radius.edges[i]: n for i, n in enumerate(radius.total) if n} == {0.0: 1, 28.0: 1}
     purity = curves["purity vs eta"]
-    assert {purity.edges[i]: n for i, n in enumerate(purity.total) if n} == {1.0: 1, 2.5: 1}
+    halves = [purity.edges[i] // 0.5 * 0.5 for i, n in enumerate(purity.total) if n]
+    assert halves == [1.0, 2.5]
     length = curves["purity vs length"]
     assert {length.edges[i]: n for i, n in enumerate(length.passed) if n} == {5.5: 2}
 
@@ -146,10 +170,10 @@ def test_curves_add_up_to_the_totals(straight_event: EventMaker) -> None:
 
 
 def test_lengths_of_tracks_and_particles(straight_event: EventMaker) -> None:
-    event = straight_event([2, 4, 30], noise=1)
+    event = straight_event([2, 4, 130], noise=1)
     metrics = evaluate(event, truth_labels(event))
     assert metrics.track_lengths == metrics.particle_lengths
-    assert {i + 1: n for i, n in enumerate(metrics.track_lengths) if n} == {2: 1, 4: 1, 25: 1}
+    assert {i + 1: n for i, n in enumerate(metrics.track_lengths) if n} == {2: 1, 4: 1, 100: 1}
 
 
 def test_combining_adds_counts_and_averages_scores(straight_event: EventMaker) -> None:
@@ -171,6 +195,9 @@ def test_combining_refuses_what_does_not_belong_together(straight_event: EventMa
         combine([])
     with pytest.raises(InputError, match=r"\[3, 4\]"):
         combine([evaluate(event, truth_labels(event), m) for m in (3, 4)])
+    chosen = [Selection(), Selection(min_pt=1.0)]
+    with pytest.raises(InputError, match="different selections"):
+        combine([evaluate(event, truth_labels(event), selection=one) for one in chosen])
 
 
 def test_event_without_truth_or_particles_is_refused(straight_event: EventMaker) -> None:
@@ -322,5 +349,6 @@ def test_perfect_is_the_hardest_matching(
         for hard, easy in zip(perfect.efficiency, other.efficiency, strict=True):
             assert hard.physics.passed <= easy.physics.passed
     for matched in metrics.matchings.values():
-        assert matched.purity_selected.passed <= matched.purity.passed
+        parts = (matched.purity_selected, matched.purity_others, matched.fakes)
+        assert sum(part.passed for part in parts) == matched.purity.total
     assert metrics.matchings["double majority"].duplicates.passed == 0

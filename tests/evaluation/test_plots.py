@@ -25,7 +25,7 @@ EventMaker = Callable[..., Event]
 @pytest.fixture(scope="module")
 def columns(straight_event: EventMaker) -> dict[str, Metrics]:
     """All particles found, and all but the first, which is alone in its bins."""
-    event = straight_event([6, 8, 10, 10], noise=3, pt=[0.6, 2.5, 2.5, 2.5], eta=[-1, 1, 1, 1])
+    event = straight_event([6, 8, 10, 10], noise=3, pt=[0.6, 2.3, 2.3, 2.3], eta=[-1, 1, 1, 1])
     all_found = truth_labels(event)
     less = np.where(all_found == 0, -1, all_found)
     return {"full": evaluate(event, all_found), "part": evaluate(event, less)}
@@ -46,12 +46,12 @@ def test_efficiency_against_pt(columns: dict[str, Metrics]) -> None:
     assert (top.get_ylabel(), bottom.get_ylabel()) == ("efficiency", "particles / event")
     assert bottom.get_xlabel() == r"particle $p_\mathrm{T}$ [GeV]"
     assert bottom.get_xscale() == "log"
-    assert bottom.get_xlim() == (0.1, 20)
+    assert bottom.get_xlim() == (0.56, 2.5)  # the bins of 0.6 and 2.3 GeV are the ends
     assert legend_of(figure) == [
         f"{name}, {kind}" for name in ("full", "part") for kind in ("technical", "physics")
     ]
     full, _, part, _ = top.containers
-    low, high = np.sqrt(0.5 * 0.7), np.sqrt(2 * 3)  # middles of the two bins with particles
+    low, high = np.sqrt(0.56 * 0.63), np.sqrt(2.24 * 2.5)  # middles of the two bins with particles
     assert points(full) == {round(low, 6): 1.0, round(high, 6): 1.0}
     assert points(part) == {round(low, 6): 0.0, round(high, 6): 1.0}
 

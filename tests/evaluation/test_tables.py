@@ -8,6 +8,7 @@ from hitgraph.evaluation import evaluate, truth_labels
 from hitgraph.evaluation.ratio import Ratio
 from hitgraph.evaluation.tables import heading, percent, summary, with_error
 from hitgraph.event.event import Event
+from hitgraph.event.selection import Selection
 
 EventMaker = Callable[..., Event]
 
@@ -40,6 +41,17 @@ def test_summary_has_a_cell_for_every_column(straight_event: EventMaker) -> None
     assert double["technical efficiency, pT > 0.5 GeV"][1].startswith("0.0 +")
     assert double["purity"] == ("100.0 +0.0 -60.2 %", "-")  # 0.1587 ** (1 / 2) = 0.398
     assert [section.title.split()[0] for section in sections[1:]] == ["Double", "LHC", "Perfect"]
+
+
+def test_a_selection_is_named_where_it_is_not_the_default(straight_event: EventMaker) -> None:
+    event = straight_event([6, 7], pt=[0.3, 2.0])
+    chosen = evaluate(event, truth_labels(event), selection=Selection(min_pt=0.2, max_pt=0.4))
+    assert "; particles: pT 0.2 to 0.4 GeV, |eta| < 4; " in heading(chosen, None)
+    assert "particles:" not in heading(evaluate(event, truth_labels(event)), None)
+    names = [row.name for row in summary({"one": chosen})[1].rows]
+    assert names[:2] == [
+        f"{kind} efficiency, pT 0.2 to 0.4 GeV" for kind in ("technical", "physics")
+    ]
 
 
 def test_heading_names_events_preset_and_minimum(straight_event: EventMaker) -> None:

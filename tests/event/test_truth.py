@@ -1,4 +1,4 @@
-"""True edges, weights, selections: known answers, slow references, invariances, a real event."""
+"""True edges, weights, particles: known answers, slow references, invariances, a real event."""
 
 from dataclasses import replace
 from fractions import Fraction
@@ -15,20 +15,14 @@ from hitgraph.event.event import Event, HitTable, ParticleTable, TruthTable
 from hitgraph.event.source import read_event
 from hitgraph.event.truth import (
     FAKE,
-    SELECTED,
-    SELECTED_500,
     SKIP,
-    TARGET,
     TRUE,
-    Selection,
     edge_labels,
     hit_weights,
     particle_rows,
     require_truth,
     same_particle,
-    selected_hits,
     summarise_particles,
-    target_edges,
     track_steps,
     true_edges,
 )
@@ -370,29 +364,6 @@ def test_summary_of_particles():
     assert summary.vertex_radius[3] == pytest.approx(2.1)
     assert summary.vz[3] == 10
     assert len(summary) == 6
-
-
-def test_selections():
-    summary = summarise_particles(CROWD)
-
-    def chosen(selection):
-        return summary.particle_id[selection.mask(summary)].tolist()
-
-    assert chosen(SELECTED) == [1, 2, 4, 6]  # not the neutral one, not the one at eta 4.1
-    assert chosen(SELECTED_500) == [1, 2, 6]
-    assert chosen(SELECTED.reconstructable) == [1]
-    assert chosen(Selection(min_hits=7).reconstructable) == []
-    assert chosen(Selection(charged=False, max_abs_eta=5)) == [1, 2, 3, 4, 5, 6]
-    assert chosen(TARGET) == [1, 2]
-    assert chosen(Selection(min_pt=2.0)) == []  # strictly above
-
-
-def test_target_edges_are_those_of_target_particles():
-    edge_index = np.array([[0, 0, 5, 15, 18, 20], [1, 4, 6, 16, 19, 0]])
-    one_gev = replace(TARGET, min_pt=1.0)
-    assert target_edges(CROWD, edge_index).tolist() == [True, True, True, False, False, False]
-    assert target_edges(CROWD, edge_index, one_gev).tolist() == [True] * 2 + [False] * 4
-    assert selected_hits(CROWD, one_gev).tolist() == [True] * 5 + [False] * 16
 
 
 def test_missing_tables_are_named():

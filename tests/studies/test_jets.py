@@ -60,16 +60,19 @@ def test_anti_kt_is_what_its_definition_says(n: int, seed: int) -> None:
 def summary(pt: list[float], phi: list[float], collision: list[int]) -> ParticleSummary:
     n = len(pt)
     return ParticleSummary(
+        event="event000000001",
         particle_id=(np.array(collision) << 24) + np.arange(1, n + 1),
         pt=np.array(pt),
         eta=np.zeros(n),
         phi=np.array(phi),
         charge=np.ones(n, np.int32),
+        pdg=np.zeros(n, np.int32),
         vertex_radius=np.zeros(n),
         vz=np.zeros(n),
         n_hits=np.full(n, 9),
         primary=np.ones(n, bool),
         weight=np.ones(n),
+        hard_process=None,
     )
 
 

@@ -9,16 +9,18 @@ from typing import Any
 import numpy as np
 import pytest
 
+from hitgraph.evaluation.bins import VZ
 from hitgraph.evaluation.metrics import truth_labels
 from hitgraph.event.event import Event
+from hitgraph.event.selection import SELECTED
 from hitgraph.event.source import list_events
 from hitgraph.event.truth import summarise_particles
 from hitgraph.pipeline import Pipeline
 from hitgraph.simulate.settings import SimulationSettings
 from hitgraph.studies.conditions import CHANGES, NOMINAL, SAMPLES, TITLES, UNMODIFIED, changes
 from hitgraph.studies.quality import quality_of
-from hitgraph.studies.robustness import VZ_EDGES, plan, refined_tracks, vertex_curve
-from hitgraph.studies.robustness_output import NUMBERS, difference, reference_of
+from hitgraph.studies.robustness import plan, refined_tracks, vertex_curve
+from hitgraph.studies.robustness_output import QUALITY, difference, reference_of
 
 EventMaker = Callable[..., Event]
 
@@ -45,9 +47,14 @@ def test_prompt_particles_are_sorted_by_where_they_collide(straight_event: Event
     labels = truth_labels(event)
     labels[6:12] = -1
     curve = vertex_curve(event, summarise_particles(event), labels)
-    at_200 = VZ_EDGES.index(190.0)
-    assert curve.total == (1, 0, 0, 0, 0, 2, 0, 1)
-    assert curve.passed[at_200] == 1
+    places = VZ.edges[:-1]
+    assert {low: n for low, n in zip(places, curve.total, strict=True) if n} == {
+        10: 1,
+        190: 1,
+        200: 1,
+        990: 1,  # and beyond
+    }
+    assert curve.passed[places.index(190)] == 0
 
 
 def test_differences_of_the_same_events_have_the_scatter_of_the_differences(
@@ -61,7 +68,7 @@ def test_differences_of_the_same_events_have_the_scatter_of_the_differences(
             labels = truth_labels(event)
             labels[: 6 * (n_lost + (row == "after"))] = -1  # one particle more is lost in each
             measured[row].append({"sample": str(k), **quality_of(event, labels)})
-    score = NUMBERS["score"]
+    score = QUALITY["score"]
     paired = difference(score, measured["after"], measured["before"])
     assert paired.value == pytest.approx(-0.1)
     assert paired.error == pytest.approx(0, abs=1e-9)
@@ -100,7 +107,7 @@ def test_the_table_of_changes_of_tiny_events(tiny_store: Path, tiny_pipeline: Pa
     sources = list_events([tiny_store])[:3]
     pipeline = Pipeline.load(tiny_pipeline)
     names = ("coarse", "noise", "inefficiency", "overlay")
-    study = plan(sources, {}, {"tiny": pipeline}, {}, names)
+    study = plan(sources, {}, {"tiny": pipeline}, {}, SELECTED, names)
     measured = {point.key: point.measure() for point in study.points}
     found = [(one["row"], one["event"], one["n_hits"]) for one in measured.values()]
     hits = [n for row, _, n in found if row == UNMODIFIED]

@@ -10,6 +10,7 @@ import pytest
 from hitgraph.evaluation.matching import match_tracks
 from hitgraph.evaluation.metrics import evaluate, truth_labels
 from hitgraph.event.event import Event
+from hitgraph.event.selection import ALL_PARTICLES
 from hitgraph.event.truth import true_edges
 from hitgraph.pipeline import Pipeline
 from hitgraph.studies.losses_output import combine, result
@@ -130,7 +131,7 @@ def test_bins_share_out_all_particles_edges_and_weight(straight_event: EventMake
 def test_noise_and_shared_modules_are_counted_by_particle(two: Event) -> None:
     """All hits of a layer are on one module here: two of a particle never, noise on the first."""
     rows = np.repeat([0, 1, -1], [6, 6, 2])
-    groups = particle_groups(two, prepare(two).particles, rows)
+    groups = particle_groups(two, prepare(two).particles, rows, ALL_PARTICLES)
     assert groups["noise hits on its modules"]["2"].all()
     assert groups["modules with several of its hits"]["0"].all()
 

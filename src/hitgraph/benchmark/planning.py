@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 HOURS_A_YEAR = 8766.0
-TARGET_GPU_SECONDS = 0.05  # an event of TARGET_HITS; stands in where no GPU was measured
-TARGET_HITS = 110e3
+ASSUMED_GPU_SECONDS = 0.05  # an event of ASSUMED_HITS; stands in where no GPU was measured
+ASSUMED_HITS = 110e3
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,8 @@ def plan(run: Mapping[str, Any], assumptions: Assumptions | None = None) -> list
     The best layout of each kind counts; if others kept the machine busy meanwhile, what its CPU
     time allows counts instead of the rate that was left. Where the run measured growth, its
     exponent takes the times to the size of event assumed; else they are taken to grow with the
-    hits. Without a GPU the target stands in for it, and the task says so. Empty without throughput.
+    hits. Without a GPU the assumed time stands in for it, and the task says so. Empty without
+    throughput.
     """
     a = assumptions or Assumptions()
     exponent = 1.0
@@ -92,9 +93,9 @@ def plan(run: Mapping[str, Any], assumptions: Assumptions | None = None) -> list
             if best is not None:
                 farms.append(farm(task, unit, rate, *best, share * a.hits_per_event, exponent, a))
             elif unit == "GPU" and _best(run["parts"], "core", share) is not None:
-                target = (1 / (TARGET_GPU_SECONDS * share), TARGET_HITS * share)
-                task = f"{task}, GPU target, not measured"
-                farms.append(farm(task, unit, rate, *target, share * a.hits_per_event, 1.0, a))
+                assumed = (1 / (ASSUMED_GPU_SECONDS * share), ASSUMED_HITS * share)
+                task = f"{task}, GPU assumed, not measured"
+                farms.append(farm(task, unit, rate, *assumed, share * a.hits_per_event, 1.0, a))
     return farms
 
 

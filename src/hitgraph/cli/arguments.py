@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from hitgraph.event.field import MagneticField
+    from hitgraph.event.selection import Selection
 
 from hitgraph.cores import available_cores
 
@@ -60,6 +61,28 @@ def parse_range(text: str) -> tuple[int, int]:
     if low < 0 or high <= low:
         raise argparse.ArgumentTypeError(f"{text!r} holds no event number: B must be above A")
     return low, high
+
+
+def add_selection(parser: argparse.ArgumentParser) -> None:
+    """--select KEY=VALUE ..., which particles count; `selection_argument` reads it."""
+    parser.add_argument(
+        "--select",
+        nargs="+",
+        default=[],
+        metavar="KEY=VALUE",
+        help="which particles count, with the keys of docs/evaluation.md#which-particles-count: "
+        "min_pt=1 max_abs_eta=2.5 pdg=11,13 primary_only ...",
+    )
+
+
+def selection_argument(args: argparse.Namespace, base: "Selection | None" = None) -> "Selection":
+    """The particles of --select; what it leaves open is as in `base`, or as in every evaluation.
+
+    Raises SettingsError.
+    """
+    from hitgraph.event.selection import SELECTED, selection_of
+
+    return selection_of(args.select, SELECTED if base is None else base)
 
 
 def add_output(parser: argparse.ArgumentParser, what: str) -> None:

@@ -11,7 +11,14 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hitgraph.cli.arguments import add_events, add_json, add_verbosity, positive
+from hitgraph.cli.arguments import (
+    add_events,
+    add_json,
+    add_selection,
+    add_verbosity,
+    positive,
+    selection_argument,
+)
 
 if TYPE_CHECKING:
     from hitgraph.cli.console import Table
@@ -35,6 +42,7 @@ def add_comparison(parser: argparse.ArgumentParser) -> None:
         help="a folder with EVENT-tracks.csv or .parquet files",
     )
     add_events(parser, option="--truth")
+    add_selection(parser)
     parser.add_argument(
         "--min-hits",
         type=positive,
@@ -72,11 +80,17 @@ def compare_folders(args: argparse.Namespace) -> "Comparison":
     from hitgraph.evaluation.comparison import compare
     from hitgraph.event.source import list_events
 
+    selection = selection_argument(args)
     sources = list_events(args.truth, args.detectors, args.events)
     with progress(args.quiet) as bar:
         task = bar.add_task("evaluate", total=len(sources))
         comparison = compare(
-            args.folders, sources, args.min_hits, args.events, lambda: bar.advance(task)
+            args.folders,
+            sources,
+            args.min_hits,
+            args.events,
+            lambda: bar.advance(task),
+            selection,
         )
     for problem in comparison.problems:
         complain(f"{problem.where}: {problem.message}")

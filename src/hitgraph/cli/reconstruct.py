@@ -40,7 +40,7 @@ STAGE_COLUMNS = {
     "seconds": ("seconds", ".2f"),
     "edges": ("edges", ",.0f"),
     "efficiency": ("edge efficiency", ".4f"),
-    "target_efficiency": ("of target particles", ".4f"),
+    "target_efficiency": ("of targets", ".4f"),
     "purity": ("edge purity", ".3f"),
 }
 

@@ -19,14 +19,17 @@ from hitgraph.cli.arguments import (
     add_events,
     add_json,
     add_output,
+    add_selection,
     add_verbosity,
     add_workers,
     positive,
+    selection_argument,
     set_verbosity,
 )
 
 if TYPE_CHECKING:
     from hitgraph.cli.console import Table as ShownTable
+    from hitgraph.event.selection import Selection
     from hitgraph.event.source import EventSource
     from hitgraph.studies.output import Table
     from hitgraph.studies.plan import Plan
@@ -58,6 +61,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             metavar="P",
             help=f"shipped names or pipeline folders, side by side (default {DEFAULT_PIPELINE})",
         )
+        if name == "size":
+            study.set_defaults(select=[])
+        else:
+            add_selection(study)
         _add_own(study, name)
         add_output(study, "folder for the tables, figures and measurements")
         add_device(study)
@@ -130,10 +137,11 @@ def run(args: argparse.Namespace) -> int:
     set_verbosity(args)
     set_threads(args.threads)
     import_module("hitgraph.evaluation.style")  # first: it may lack its extra
+    selection = _selection(args)
     if args.study == "robustness":
-        plan = robustness_plan(args, _simulation_base(args))
+        plan = robustness_plan(args, _simulation_base(args), selection)
     else:
-        plan = _plan(args, _sources(args))
+        plan = _plan(args, _sources(args), selection)
     with progress(args.quiet) as bar:
         task = bar.add_task(f"study {args.study}", total=len(plan.points))
         measured = measure(
@@ -151,11 +159,18 @@ def run(args: argparse.Namespace) -> int:
             temporary.write_bytes(paths[0].read_bytes())
     out = console(args.quiet)
     for table in result.tables:
-        out.print(_shown(table, plan.settings["preset"]))
+        out.print(_shown(table, plan.settings["preset"], selection if args.select else None))
     say(f"written: {', '.join(str(path) for path in paths)}", args.quiet)
     for key, why in measured.failed.items():
         complain(f"failed {key}: {why}")
     return SOME_FAILED if measured.failed else OK
+
+
+def _selection(args: argparse.Namespace) -> "Selection":
+    """Without a word the study `losses` looks at all particles, as their losses add up to all."""
+    from hitgraph.event.selection import ALL_PARTICLES, SELECTED
+
+    return selection_argument(args, ALL_PARTICLES if args.study == "losses" else SELECTED)
 
 
 def _sources(args: argparse.Namespace) -> "list[EventSource]":
@@ -192,12 +207,12 @@ def _simulation_base(args: argparse.Namespace) -> dict[str, Any]:
     return {name: value for name, value in told.items() if value is not None}
 
 
-def _plan(args: argparse.Namespace, sources: "list[EventSource]") -> "Plan":
+def _plan(args: argparse.Namespace, sources: "list[EventSource]", selection: "Selection") -> "Plan":
     from hitgraph.studies import losses, misalignment, noise, particles, samples, size
     from hitgraph.studies.plan import common_settings, load_pipelines
 
-    settings = common_settings(args.pipeline, sources)
-    common = (sources, load_pipelines(args.pipeline, args.device), settings)
+    settings = common_settings(args.pipeline, sources, selection)
+    common = (sources, load_pipelines(args.pipeline, args.device), settings, selection)
     match args.study:
         case "noise":
             return noise.plan(*common, args.fractions or noise.FRACTIONS, args.seed)
@@ -212,16 +227,19 @@ def _plan(args: argparse.Namespace, sources: "list[EventSource]") -> "Plan":
         case "particles":
             return particles.plan(*common)
         case "size":
-            return size.plan(*common)
+            return size.plan(*common[:3])
         case _:
             return samples.plan(args.study, *common)
 
 
-def _shown(table: "Table", preset: str | None) -> "ShownTable":
+def _shown(
+    table: "Table", preset: str | None, selection: "Selection | None" = None
+) -> "ShownTable":
     from hitgraph.cli.console import Table as ShownTable
     from hitgraph.cli.console import titled
 
-    shown = ShownTable(table.columns, titled(table.title, preset))
+    title = table.title if selection is None else f"{table.title}; particles: {selection}"
+    shown = ShownTable(table.columns, titled(title, preset))
     for row in table.rows:
         shown.add(*row)
     return shown

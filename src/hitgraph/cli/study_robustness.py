@@ -5,11 +5,14 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from hitgraph.event.selection import Selection
     from hitgraph.event.source import EventSource
     from hitgraph.studies.plan import Plan
 
 
-def robustness_plan(args: argparse.Namespace, base: Mapping[str, Any]) -> "Plan":
+def robustness_plan(
+    args: argparse.Namespace, base: Mapping[str, Any], selection: "Selection"
+) -> "Plan":
     """`base` are settings of what is simulated.
 
     Raises SettingsError for a name that is no change or sample, or nothing to measure.
@@ -43,7 +46,8 @@ def robustness_plan(args: argparse.Namespace, base: Mapping[str, Any]) -> "Plan"
         sources,
         simulated,
         load_pipelines(args.pipeline, args.device),
-        common_settings(args.pipeline, every),
+        common_settings(args.pipeline, every, selection),
+        selection,
         changes,
         args.seed,
     )

@@ -15,10 +15,12 @@ from hitgraph.evaluation.fit_quality import FitQuality, combine_fits, fit_qualit
 from hitgraph.evaluation.fits import fits_path, read_fits
 from hitgraph.evaluation.metrics import MIN_TRACK_HITS, Metrics, combine, evaluate
 from hitgraph.event.event import Event, number_of
+from hitgraph.event.selection import SELECTED, Selection
 from hitgraph.event.source import EventSource, require_different_names
 from hitgraph.event.store import preset_of
 from hitgraph.event.trackml import read_tracks
 from hitgraph.records import require_same_event
+from hitgraph.settings import to_dict
 from hitgraph.text import printable
 
 SUFFIXES = ("-tracks.csv", "-tracks.csv.gz", "-tracks.parquet")
@@ -42,6 +44,7 @@ class Comparison:
     metrics: dict[str, Metrics]  # by column name; over the same events in every column
     problems: tuple[Problem, ...]
     min_track_hits: int
+    selection: Selection  # the particles whose efficiency it is
     preset: str | None  # how the events were simulated, where the truth folder tells
     fits: dict[str, FitQuality]  # by column name; of the events with fitted tracks, where any has
 
@@ -56,6 +59,7 @@ class Comparison:
             "hitgraph": __version__,
             "preset": self.preset,
             "min_track_hits": self.min_track_hits,
+            "selection": to_dict(self.selection),
             "events": list(self.events),
             "skipped": [
                 {"where": problem.where, "reason": problem.message} for problem in self.problems
@@ -74,12 +78,14 @@ def compare(
     min_track_hits: int = MIN_TRACK_HITS,
     numbers: tuple[int, int] | None = None,
     on_event: Callable[[], None] = lambda: None,
+    selection: Selection = SELECTED,
 ) -> Comparison:
     """Evaluate the tracks in every folder against the truth of every event.
 
     An event enters all columns or none: where its tracks are missing or bad in one folder, or its
     truth is, it becomes a problem and the others go on. With `numbers` (first, end), as `sources`
     were chosen, tracks of other events are passed over. `on_event` is called after each event.
+    `selection` are the particles that count.
     Raises InputError if a folder has no tracks, or no event is left.
     """
     require_different_names(sources)
@@ -91,7 +97,7 @@ def compare(
     for source in sources:
         if any(source.name in found for found in files.values()):
             try:
-                one, fitted = _evaluate_event(source, files, min_track_hits)
+                one, fitted = _evaluate_event(source, files, min_track_hits, selection)
             except HitgraphError as error:
                 problems.append(Problem(source.name, str(error)))
             else:
@@ -110,6 +116,7 @@ def compare(
         metrics={name: combine(found) for name, found in metrics.items()},
         problems=tuple(problems),
         min_track_hits=min_track_hits,
+        selection=selection,
         preset=preset_of(source.path for source in sources),
         fits={name: combine_fits(found) for name, found in fits.items() if found},
     )
@@ -187,7 +194,10 @@ def _numbered(files: TracksFiles, numbers: tuple[int, int] | None) -> TracksFile
 
 
 def _evaluate_event(
-    source: EventSource, files: Mapping[str, TracksFiles], min_track_hits: int
+    source: EventSource,
+    files: Mapping[str, TracksFiles],
+    min_track_hits: int,
+    selection: Selection,
 ) -> tuple[dict[str, Metrics], dict[str, FitQuality]]:
     missing = [name for name, found in files.items() if source.name not in found]
     if missing:
@@ -197,7 +207,7 @@ def _evaluate_event(
     for name, found in files.items():
         tracks = found[source.name]
         labels = read_labels(event, tracks)
-        metrics[name] = evaluate(event, labels, min_track_hits)
+        metrics[name] = evaluate(event, labels, min_track_hits, selection)
         fitted = fits_path(tracks.parent, source.name)
         if not fitted.is_file():
             continue
@@ -206,7 +216,7 @@ def _evaluate_event(
                 f"{fitted}: is older than {tracks.name}, so it is of other tracks: fit them again "
                 "with `hitgraph fit`, or remove it"
             )
-        fits[name] = fit_quality(event, labels, read_fits(fitted))
+        fits[name] = fit_quality(event, labels, read_fits(fitted), selection)
     return metrics, fits
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hitgraph.evaluation.matching import TrackMatches, match_tracks
-from hitgraph.evaluation.metrics import MIN_TRACK_HITS
+from hitgraph.evaluation.metrics import MIN_TRACK_HITS, STIFF, STIFFER
 from hitgraph.evaluation.style import (
     BLUE,
     GREY,
@@ -23,9 +23,9 @@ from hitgraph.evaluation.style import (
 )
 from hitgraph.event.event import Event
 from hitgraph.event.field import CURVATURE
+from hitgraph.event.selection import SELECTED, Selection
 from hitgraph.event.truth import (
     ParticleSummary,
-    Selection,
     particle_rows,
     require_truth,
     summarise_particles,
@@ -33,7 +33,6 @@ from hitgraph.event.truth import (
 
 MOST_PARTICLES = 40  # in one view
 ENOUGH_PARTICLES = 8  # in the event, before softer ones are shown too
-PT_CUTS = (1.0, 0.5, 0.1)  # GeV, tried in this order
 WINDOWS = (1.0, 0.7, 0.5, 0.35, 0.25, 0.18, 0.12, 0.09, 0.06, 0.04, 0.03)
 ETA_WINDOWS = (4.0, 2.0, *WINDOWS)  # half widths, tried in this order
 PHI_WINDOWS = (np.pi, *WINDOWS)  # rad
@@ -73,14 +72,17 @@ class View:
 
 
 def transverse_view(
-    event: Event, labels: NDArray[np.integer], min_track_hits: int = MIN_TRACK_HITS
+    event: Event,
+    labels: NDArray[np.integer],
+    min_track_hits: int = MIN_TRACK_HITS,
+    selection: Selection = SELECTED,
 ) -> View:
-    """The x-y view: stiff particles with at least five hits in a slice around eta = 0.
+    """The x-y view: stiff selected particles with at least five hits in a slice around eta = 0.
 
     The slice is the widest of ETA_WINDOWS that leaves at most MOST_PARTICLES. Matching: double
     majority. Fakes are those that bend as little as the particles shown.
     """
-    scene = _Scene.of(event, labels, min_track_hits)
+    scene = _Scene.of(event, labels, min_track_hits, selection)
     width = _widest(scene, ETA_WINDOWS, lambda eta, _: np.abs(eta))
     return scene.view(
         f"$p_\\mathrm{{T}}$ > {scene.min_pt:g} GeV, |$\\eta$| < {width:g}",
@@ -89,10 +91,13 @@ def transverse_view(
 
 
 def longitudinal_view(
-    event: Event, labels: NDArray[np.integer], min_track_hits: int = MIN_TRACK_HITS
+    event: Event,
+    labels: NDArray[np.integer],
+    min_track_hits: int = MIN_TRACK_HITS,
+    selection: Selection = SELECTED,
 ) -> View:
     """The z-r view: the same particles in a wedge around the azimuth of the stiffest one."""
-    scene = _Scene.of(event, labels, min_track_hits)
+    scene = _Scene.of(event, labels, min_track_hits, selection)
     stiff = np.flatnonzero(scene.selected)
     axis = 0.0
     if len(stiff):
@@ -110,7 +115,10 @@ def longitudinal_view(
 
 
 def display_figure(
-    event: Event, labels: NDArray[np.integer], min_track_hits: int = MIN_TRACK_HITS
+    event: Event,
+    labels: NDArray[np.integer],
+    min_track_hits: int = MIN_TRACK_HITS,
+    selection: Selection = SELECTED,
 ) -> Figure:
     """Both views of an event side by side, colours safe for colour-blind readers."""
     hits = event.hits
@@ -118,10 +126,10 @@ def display_figure(
     with styled():
         figure = new_figure(12.4, 6.2)
         left, right = figure.subplots(1, 2, width_ratios=[1, 1.1])
-        _draw(left, transverse_view(event, labels, min_track_hits), hits.x, hits.y)
+        _draw(left, transverse_view(event, labels, min_track_hits, selection), hits.x, hits.y)
         left.set(xlabel="x [mm]", ylabel="y [mm]")
         left.set_aspect("equal", adjustable="datalim")
-        _draw(right, longitudinal_view(event, labels, min_track_hits), hits.z, r)
+        _draw(right, longitudinal_view(event, labels, min_track_hits, selection), hits.z, r)
         right.set(xlabel="z [mm]", ylabel="r [mm]")
         right.set_ylim(bottom=0)
         handles, names = left.get_legend_handles_labels()
@@ -175,17 +183,19 @@ class _Scene:
     depth: NDArray[np.float64]  # (n_hits,) mm from the origin
 
     @staticmethod
-    def of(event: Event, labels: NDArray[np.integer], min_track_hits: int) -> "_Scene":
+    def of(
+        event: Event, labels: NDArray[np.integer], min_track_hits: int, selection: Selection
+    ) -> "_Scene":
         summary = summarise_particles(event)
-        for min_pt in PT_CUTS:
-            selected = Selection(min_pt=min_pt).reconstructable.mask(summary)
+        for cut in (selection.above(STIFFER), selection.above(STIFF), selection):
+            selected = cut.reconstructable(summary)
             if np.count_nonzero(selected) >= ENOUGH_PARTICLES:
                 break
         matches = match_tracks(require_truth(event).particle_id, labels)
         hits = event.hits
         depth = np.sqrt(hits.x.astype(np.float64) ** 2 + hits.y**2 + hits.z**2)
         candidate = matches.n_hits >= min_track_hits
-        return _Scene(event, summary, min_pt, selected, matches, candidate, depth)
+        return _Scene(event, summary, cut.min_pt, selected, matches, candidate, depth)
 
     def view(self, window: str, inside: Region) -> View:
         summary, matches = self.summary, self.matches

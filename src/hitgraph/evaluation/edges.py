@@ -9,14 +9,8 @@ from numpy.typing import NDArray
 from hitgraph.evaluation.metrics import truth_weights
 from hitgraph.evaluation.ratio import Ratio
 from hitgraph.event.event import Event
-from hitgraph.event.truth import (
-    TARGET,
-    Selection,
-    require_truth,
-    same_particle,
-    target_edges,
-    true_edges,
-)
+from hitgraph.event.selection import TARGETS, Selection, selected_edges
+from hitgraph.event.truth import require_truth, same_particle, true_edges
 
 SCORE_EDGES: tuple[float, ...] = tuple((1 / (1 + np.exp(-np.linspace(-12, 12, 97)))).tolist())
 """Bins of edge scores, of equal width in the logit: fine where scores crowd, near 0 and 1."""
@@ -29,7 +23,7 @@ class EdgeTruth:
     particle_id: NDArray[np.int64]  # (n_hits,)
     relative_weight: NDArray[np.float64]  # (n_hits,) TrackML weight; mean over true edges is 1
     true_keys: NDArray[np.int64]  # (n_true,) sorted keys of the true edges
-    is_target: NDArray[np.bool_]  # (n_true,) true edge of a target particle
+    is_target: NDArray[np.bool_]  # (n_true,) true edge of a target
 
     @property
     def true_hits(self) -> NDArray[np.int64]:
@@ -42,7 +36,7 @@ class EdgeMetrics:
     """Quality of one graph, or of the graphs of several events together."""
 
     efficiency: Ratio  # true edges kept
-    target_efficiency: Ratio  # true edges of target particles kept
+    target_efficiency: Ratio  # true edges of targets kept
     purity: Ratio  # edges that join hits of one particle
     purity_true: Ratio  # edges that are true edges
     true_weight: float  # weight of the edges that join hits of one particle
@@ -84,8 +78,8 @@ class EdgeMetrics:
         }
 
 
-def edge_truth(event: Event, target: Selection = TARGET) -> EdgeTruth:
-    """Prepare the truth of an event; `target` says which particles are targets.
+def edge_truth(event: Event, targets: Selection = TARGETS) -> EdgeTruth:
+    """Prepare the truth of an event; `targets` is the `truth` of a recipe.
 
     Raises InputError for an event without truth or particles.
     """
@@ -99,7 +93,7 @@ def edge_truth(event: Event, target: Selection = TARGET) -> EdgeTruth:
         particle_id=particle_id,
         relative_weight=weight / mean if mean > 0 else np.ones_like(weight),
         true_keys=keys[order],
-        is_target=target_edges(event, edges, target)[order],
+        is_target=selected_edges(event, edges, targets)[order],
     )
 
 

@@ -6,16 +6,15 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from hitgraph.evaluation.bins import ETA, PT
 from hitgraph.evaluation.fit_quality import FitQuality, half_width
 from hitgraph.evaluation.fit_tables import UNITS
 from hitgraph.evaluation.fits import PARAMETERS
-from hitgraph.evaluation.metrics import ETA_EDGES, PT_EDGES
-from hitgraph.evaluation.plots import PT_TICKS
+from hitgraph.evaluation.plots import set_x
 from hitgraph.evaluation.style import (
     COLOURS,
     GREY,
     MARKERS,
-    Axes,
     Figure,
     legend_above,
     mplhep,
@@ -63,7 +62,10 @@ def resolution_figure(columns: Mapping[str, FitQuality], variable: Literal["pt",
 
     Bins with fewer than ten tracks are left out.
     """
-    edges = np.asarray(PT_EDGES if variable == "pt" else ETA_EDGES)
+    grid = PT if variable == "pt" else ETA
+    values = [getattr(quality, variable) for quality in columns.values()]
+    counts = [np.histogram(one, grid.edges)[0].tolist() for one in values]
+    edges = np.asarray(grid.shown_counts(counts)[0])
     with styled():
         figure = new_figure(12.4, 6.6)
         panels = figure.subplots(2, COLUMNS).ravel()
@@ -72,8 +74,7 @@ def resolution_figure(columns: Mapping[str, FitQuality], variable: Literal["pt",
             axes = panels[k]
             factor, unit, _ = UNITS[name]
             for colour, quality in enumerate(columns.values()):
-                values = getattr(quality, variable)
-                bins = np.digitize(values, edges) - 1
+                bins = np.digitize(values[colour], edges) - 1
                 width = np.full(len(edges) - 1, np.nan)
                 for one in range(len(width)):
                     mine = quality.residual[bins == one, k]
@@ -91,7 +92,7 @@ def resolution_figure(columns: Mapping[str, FitQuality], variable: Literal["pt",
                     handles.append(line)
             shown = unit.replace("um", "µm")
             axes.set(ylabel=f"resolution of {SYMBOLS[name]} [{shown}]", yscale="log")
-            _set_x(axes, variable)
+            set_x(axes, variable, edges.tolist())
         panels[-1].set_axis_off()
         legend_above(figure, handles, list(columns), columns=4)
     return figure
@@ -99,12 +100,3 @@ def resolution_figure(columns: Mapping[str, FitQuality], variable: Literal["pt",
 
 def _middle(edges: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray((edges[:-1] + edges[1:]) / 2, np.float64)
-
-
-def _set_x(axes: Axes, variable: str) -> None:
-    if variable == "eta":
-        axes.set(xlabel=r"particle $\eta$", xlim=(-4, 4))
-        return
-    axes.set(xlabel=r"particle $p_\mathrm{T}$ [GeV]", xscale="log", xlim=(0.1, 20))
-    axes.set_xticks(PT_TICKS, [f"{tick:g}" for tick in PT_TICKS])
-    axes.xaxis.set_minor_formatter("")

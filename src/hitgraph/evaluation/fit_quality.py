@@ -11,11 +11,11 @@ from hitgraph.evaluation.fits import PARAMETERS, FittedTracks
 from hitgraph.evaluation.matching import match_tracks
 from hitgraph.event.event import Event
 from hitgraph.event.field import CURVATURE
-from hitgraph.event.truth import PRIMARY_RADIUS, require_particles, require_truth
+from hitgraph.event.selection import SELECTED, Selection
+from hitgraph.event.truth import require_particles, require_truth, summarise_particles
 
 Float64 = NDArray[np.float64]
 
-MIN_PT = 0.1  # GeV
 CORE = (0.158655, 0.841345)  # quantiles between which a standard deviation either way lies
 TAIL = 5.0  # a pull beyond this is in the tail
 
@@ -66,11 +66,16 @@ class FitQuality:
         }
 
 
-def fit_quality(event: Event, labels: NDArray[np.int64], fits: FittedTracks) -> FitQuality:
+def fit_quality(
+    event: Event,
+    labels: NDArray[np.int64],
+    fits: FittedTracks,
+    selection: Selection = SELECTED,
+) -> FitQuality:
     """Compare the fits of one event with the particles that their tracks match (double majority).
 
     `labels` (n_hits,) is the track of each hit with the numbers of the fits, below 0 for none.
-    Particles born within 2 mm of the beam line with pT > 0.1 GeV count. Raises InputError without
+    The charged ones among the primary particles of the selection count. Raises InputError without
     truth.
     """
     truth, particles = require_truth(event), require_particles(event)
@@ -84,8 +89,9 @@ def fit_quality(event: Event, labels: NDArray[np.int64], fits: FittedTracks) -> 
     momentum = np.stack([particles.px, particles.py, particles.pz], axis=1).astype(np.float64)[row]
     pt = np.hypot(momentum[:, 0], momentum[:, 1])
     charge = particles.q[row]
-    good = (row >= 0) & (charge != 0) & (pt > MIN_PT)
-    good &= np.hypot(vertex[:, 0], vertex[:, 1]) <= PRIMARY_RADIUS
+    summary = summarise_particles(event)
+    counts = selection.mask(summary) & summary.primary & (summary.charge != 0)
+    good = (row >= 0) & counts[row]
     vertex, momentum, charge, pt = vertex[good], momentum[good], charge[good], pt[good]
     true = true_parameters(vertex, momentum, charge, fits.field[good])
     difference = fits.parameters[good] - true

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from hitgraph.evaluation.edges import edge_metrics, edge_truth, score_histogram
 from hitgraph.event.event import Event
+from hitgraph.event.selection import Selection
 from hitgraph.observe import Observer, StageRecord
 
 if TYPE_CHECKING:
@@ -16,11 +17,14 @@ _QUALITY = ("efficiency", "target_efficiency", "purity", "weighted_purity")
 
 
 class Judge(Observer):
-    """Judges the edges of every stage that changes them; says nothing of events without truth."""
+    """Judges the edges of every stage that changes them; says nothing of events without truth.
 
-    def __init__(self, event: Event) -> None:
+    `targets` is the `truth` of the recipe.
+    """
+
+    def __init__(self, event: Event, targets: Selection) -> None:
         known = event.truth is not None and event.particles is not None
-        self.truth = edge_truth(event) if known else None
+        self.truth = edge_truth(event, targets) if known else None
         self.found: dict[str, dict[str, Any]] = {}
 
     def after(self, name: str, before: "State | None", after: "State") -> None:
@@ -50,6 +54,6 @@ class Judged:
 
     def run(self, event: Event) -> "Result":
         """As Pipeline.run, with judged stages in the result."""
-        judge = Judge(event)
+        judge = Judge(event, self.pipeline.recipe.truth)
         result = self.pipeline.run(event, observers=(judge,))
         return replace(result, stages=judge.judged(result.stages))

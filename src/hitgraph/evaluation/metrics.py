@@ -13,16 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hitgraph.errors import InputError
+from hitgraph.evaluation.bins import ETA, LENGTH, PT, RADIUS
 from hitgraph.evaluation.matching import MATCHINGS, TrackMatches, match_tracks
 from hitgraph.evaluation.ratio import BinnedRatio, Ratio, binned_ratio, ratio
 from hitgraph.evaluation.trackml_score import primary_weights, trackml_score
 from hitgraph.event.event import Event
+from hitgraph.event.selection import SELECTED, Selection
 from hitgraph.event.truth import (
-    SELECTED,
-    SELECTED_500,
-    SELECTED_1000,
     ParticleSummary,
-    Selection,
     hit_weights,
     require_truth,
     summarise_particles,
@@ -31,33 +29,16 @@ from hitgraph.event.truth import (
 MIN_TRACK_HITS = 3
 """Track candidates have at least this many hits unless a study says otherwise."""
 
-PT_EDGES: tuple[float, ...] = (
-    0.1,
-    0.2,
-    0.3,
-    0.4,
-    0.5,
-    0.7,
-    1.0,
-    1.5,
-    2.0,
-    3.0,
-    5.0,
-    10.0,
-    20.0,
-)  # GeV
-ETA_EDGES: tuple[float, ...] = tuple(np.linspace(-4.0, 4.0, 17).tolist())
-RADIUS_EDGES: tuple[float, ...] = (0.0, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0)  # mm
-LENGTH_EDGES: tuple[float, ...] = tuple(np.arange(0.5, 26.5).tolist())  # hits on a track
+STIFF, STIFFER = 0.5, 1.0  # GeV
+"""Efficiencies stand in tables for the selected particles, and for those of them above these."""
 
-SELECTIONS = (SELECTED, SELECTED_500, SELECTED_1000)
-ETA_SELECTION = SELECTED_500
-"""Particles that enter the efficiency as a function of eta and of the vertex radius."""
+GRIDS = {"pt": PT, "eta": ETA, "radius": RADIUS, "length": LENGTH}
+"""Bins of the curves, by the last word of their names."""
 
 
 @dataclass(frozen=True)
 class Efficiency:
-    """Physics and technical efficiency for particles above one pT (arXiv 2103.06995, eq. 1, 2)."""
+    """Physics and technical, of the selected particles above one pT (2103.06995, eq. 1, 2)."""
 
     min_pt: float  # GeV
     physics: Ratio  # matched among selected
@@ -81,11 +62,12 @@ class Efficiency:
 class MatchedMetrics:
     """Everything that depends on what counts as a match."""
 
-    efficiency: tuple[Efficiency, ...]  # one a selection, by rising pT
+    efficiency: tuple[Efficiency, ...]  # by rising pT, the first of all selected particles
     purity: Ratio  # tracks that match any particle, among tracks
     purity_selected: Ratio  # tracks that match a selected particle (eq. 3 of the paper)
+    purity_others: Ratio  # tracks that match another one; with the fakes they are all tracks
     duplicates: Ratio  # tracks that match an already matched particle, among tracks
-    curves: dict[str, BinnedRatio]  # see CURVES
+    curves: dict[str, BinnedRatio]  # counted in the bins of GRIDS
 
     @property
     def fakes(self) -> Ratio:
@@ -97,6 +79,7 @@ class MatchedMetrics:
             tuple(a + b for a, b in zip(self.efficiency, other.efficiency, strict=True)),
             self.purity + other.purity,
             self.purity_selected + other.purity_selected,
+            self.purity_others + other.purity_others,
             self.duplicates + other.duplicates,
             {name: self.curves[name] + other.curves[name] for name in self.curves},
         )
@@ -107,9 +90,12 @@ class MatchedMetrics:
             "efficiency": [efficiency.to_dict() for efficiency in self.efficiency],
             "purity": self.purity.to_dict(),
             "purity_selected": self.purity_selected.to_dict(),
+            "purity_others": self.purity_others.to_dict(),
             "fake_rate": self.fakes.to_dict(),
             "duplicate_rate": self.duplicates.to_dict(),
-            "curves": {name: curve.to_dict() for name, curve in self.curves.items()},
+            "curves": {
+                name: shown([curve], name)[0].to_dict() for name, curve in self.curves.items()
+            },
         }
 
 
@@ -119,12 +105,13 @@ class Metrics:
 
     events: tuple[str, ...]  # names
     min_track_hits: int
+    selection: Selection  # the particles whose efficiency it is
     n_hits: int
     n_hits_on_tracks: int
     n_tracks: int  # with at least `min_track_hits` hits
     scores: tuple[float, ...]  # TrackML score of each event, NaN where no hit has weight
     scores_primaries: tuple[float, ...]  # the same with the weights of primaries only
-    track_lengths: tuple[int, ...]  # tracks in the bins of LENGTH_EDGES, short ones included
+    track_lengths: tuple[int, ...]  # tracks in the bins of LENGTH, short ones included
     particle_lengths: tuple[int, ...]  # the same for selected particles
     matchings: dict[str, MatchedMetrics]  # by the names in MATCHINGS
 
@@ -150,6 +137,7 @@ class Metrics:
 
     def to_dict(self) -> dict[str, Any]:
         """Counts, values and intervals as plain numbers, lists and dictionaries; NaN is None."""
+        edges, lengths = LENGTH.shown_counts([self.track_lengths, self.particle_lengths])
         return {
             "events": list(self.events),
             "min_track_hits": self.min_track_hits,
@@ -159,38 +147,44 @@ class Metrics:
             "trackml_score": _score_json(self.scores),
             "trackml_score_primaries": _score_json(self.scores_primaries),
             "track_lengths": {
-                "edges": list(LENGTH_EDGES),
-                "tracks": list(self.track_lengths),
-                "particles": list(self.particle_lengths),
+                "edges": list(edges),
+                "tracks": list(lengths[0]),
+                "particles": list(lengths[1]),
             },
             "matchings": {name: matched.to_dict() for name, matched in self.matchings.items()},
         }
 
 
 def evaluate(
-    event: Event, labels: NDArray[np.integer], min_track_hits: int = MIN_TRACK_HITS
+    event: Event,
+    labels: NDArray[np.integer],
+    min_track_hits: int = MIN_TRACK_HITS,
+    selection: Selection = SELECTED,
 ) -> Metrics:
     """Compare the tracks of one event with the truth.
 
     `labels` (n_hits,) is the track of each hit, below zero for none; the numbers themselves have
     no meaning. Tracks with fewer than `min_track_hits` hits count neither as found nor as fake.
-    Raises InputError for an event without truth or particles, or labels that do not fit.
+    Efficiencies are of the particles of the `selection`, and tracks are split by it; scores are of
+    all. Raises InputError for an event without truth or particles, one that does not tell what the
+    selection asks for, or labels that do not fit.
     """
     particle_id, weights = require_truth(event).particle_id, truth_weights(event)
     particles = summarise_particles(event)
     matches = match_tracks(particle_id, labels)
     candidate = matches.n_hits >= min_track_hits
-    scene = _Scene(particles, matches, candidate, _track_eta(event, matches))
+    scene = _Scene(particles, selection, matches, candidate, _track_eta(event, matches))
     return Metrics(
         events=(event.name,),
         min_track_hits=min_track_hits,
+        selection=selection,
         n_hits=event.n_hits,
         n_hits_on_tracks=int(np.count_nonzero(matches.track >= 0)),
         n_tracks=int(np.count_nonzero(candidate)),
         scores=(trackml_score(particle_id, weights, matches),),
         scores_primaries=(trackml_score(particle_id, primary_weights(event, weights), matches),),
         track_lengths=_lengths(matches.n_hits),
-        particle_lengths=_lengths(particles.n_hits[SELECTED.mask(particles)]),
+        particle_lengths=_lengths(particles.n_hits[selection.mask(particles)]),
         matchings={name: _with_matching(scene, matches.matched(name)) for name in MATCHINGS},
     )
 
@@ -202,9 +196,12 @@ def combine(metrics: Sequence[Metrics]) -> Metrics:
     minima = {one.min_track_hits for one in metrics}
     if len(minima) > 1:
         raise InputError(f"events were evaluated with different track minima: {sorted(minima)}")
+    if len({one.selection for one in metrics}) > 1:
+        raise InputError("events were evaluated with different selections of particles")
     return Metrics(
         events=tuple(name for one in metrics for name in one.events),
         min_track_hits=metrics[0].min_track_hits,
+        selection=metrics[0].selection,
         n_hits=sum(one.n_hits for one in metrics),
         n_hits_on_tracks=sum(one.n_hits_on_tracks for one in metrics),
         n_tracks=sum(one.n_tracks for one in metrics),
@@ -216,6 +213,16 @@ def combine(metrics: Sequence[Metrics]) -> Metrics:
             name: reduce(add, [one.matchings[name] for one in metrics]) for name in MATCHINGS
         },
     )
+
+
+def shown(curves: Sequence[BinnedRatio], name: str) -> list[BinnedRatio]:
+    """Curves of one name, all in the same bins, which follow the data."""
+    return GRIDS[name.rsplit(" ", 1)[-1]].shown(curves)
+
+
+def cuts_of(selection: Selection) -> tuple[Selection, ...]:
+    """The selection, and those of its particles above higher pT that tables have beside it."""
+    return tuple(dict.fromkeys((selection, selection.above(STIFF), selection.above(STIFFER))))
 
 
 def truth_labels(event: Event) -> NDArray[np.int64]:
@@ -240,6 +247,7 @@ class _Scene:
     """One event's particles and tracks, whatever the matching."""
 
     particles: ParticleSummary
+    selection: Selection
     matches: TrackMatches
     candidate: NDArray[np.bool_]  # (n_tracks,) long enough to count
     track_eta: NDArray[np.float64]  # (n_tracks,)
@@ -249,34 +257,38 @@ def _with_matching(scene: _Scene, matched: NDArray[np.bool_]) -> MatchedMetrics:
     particles, matches, candidate = scene.particles, scene.matches, scene.candidate
     good = matched & candidate
     found = np.isin(particles.particle_id, matches.particle_id[good])
-    selected = SELECTED.mask(particles)
-    matches_selected = good & np.isin(matches.particle_id, particles.particle_id[selected])
+    selected, stiff = scene.selection, scene.selection.above(STIFF)
+    of_selected = particles.particle_id[selected.mask(particles)]
+    matches_selected = good & np.isin(matches.particle_id, of_selected)
     repeated = int(np.count_nonzero(good)) - len(np.unique(matches.particle_id[good]))
 
     def efficiency(selection: Selection) -> Efficiency:
         return Efficiency(
             selection.min_pt,
             ratio(found, selection.mask(particles)),
-            ratio(found, selection.reconstructable.mask(particles)),
+            ratio(found, selection.reconstructable(particles)),
         )
 
     curves: dict[str, BinnedRatio] = {}
     for variable, values, edges, selection in (
-        ("pt", particles.pt, PT_EDGES, SELECTED),
-        ("eta", particles.eta, ETA_EDGES, ETA_SELECTION),
-        ("radius", particles.vertex_radius, RADIUS_EDGES, ETA_SELECTION),
+        ("pt", particles.pt, PT.edges, selected),
+        ("eta", particles.eta, ETA.edges, stiff),
+        ("radius", particles.vertex_radius, RADIUS.edges, stiff),
     ):
-        for kind, among in (("physics", selection), ("technical", selection.reconstructable)):
-            name = f"{kind} efficiency vs {variable}"
-            curves[name] = binned_ratio(values, found, among.mask(particles), edges)
-    curves["purity vs eta"] = binned_ratio(scene.track_eta, good, candidate, ETA_EDGES)
+        for kind, among in (
+            ("physics", selection.mask(particles)),
+            ("technical", selection.reconstructable(particles)),
+        ):
+            curves[f"{kind} efficiency vs {variable}"] = binned_ratio(values, found, among, edges)
+    curves["purity vs eta"] = binned_ratio(scene.track_eta, good, candidate, ETA.edges)
     curves["purity vs length"] = binned_ratio(
-        matches.n_hits.astype(np.float64), good, candidate, LENGTH_EDGES
+        matches.n_hits.astype(np.float64), good, candidate, LENGTH.edges
     )
     return MatchedMetrics(
-        efficiency=tuple(efficiency(selection) for selection in SELECTIONS),
+        efficiency=tuple(efficiency(cut) for cut in cuts_of(scene.selection)),
         purity=ratio(good, candidate),
         purity_selected=ratio(matches_selected, candidate),
+        purity_others=ratio(good & ~matches_selected, candidate),
         duplicates=Ratio(repeated, int(np.count_nonzero(candidate))),
         curves=curves,
     )
@@ -293,9 +305,9 @@ def _track_eta(event: Event, matches: TrackMatches) -> NDArray[np.float64]:
 
 
 def _lengths(n_hits: NDArray[np.integer]) -> tuple[int, ...]:
-    """Counts in the bins of LENGTH_EDGES, longer ones in the last; zero hits are not counted."""
-    inside = np.minimum(n_hits[n_hits > 0], int(LENGTH_EDGES[-1]))
-    return tuple(np.histogram(inside, bins=LENGTH_EDGES)[0].tolist())
+    """Counts in the bins of LENGTH, longer ones in the last; zero hits are not counted."""
+    inside = np.minimum(n_hits[n_hits > 0], int(LENGTH.edges[-1]))
+    return tuple(np.histogram(inside, bins=LENGTH.edges)[0].tolist())
 
 
 def _sum_counts(counts: Sequence[tuple[int, ...]]) -> tuple[int, ...]:

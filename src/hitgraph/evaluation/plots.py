@@ -1,20 +1,15 @@
 """The figures of a report. Each function takes numbers and gives a matplotlib Figure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hitgraph.evaluation.bins import LENGTH
 from hitgraph.evaluation.edges import ScoreHistogram
 from hitgraph.evaluation.matching import MatchingName
-from hitgraph.evaluation.metrics import (
-    ETA_EDGES,
-    LENGTH_EDGES,
-    PT_EDGES,
-    RADIUS_EDGES,
-    Metrics,
-)
+from hitgraph.evaluation.metrics import Metrics, shown
 from hitgraph.evaluation.ratio import BinnedRatio
 from hitgraph.evaluation.run_summary import RunSummary
 from hitgraph.evaluation.style import (
@@ -40,7 +35,8 @@ AXIS_LABELS = {
     "eta": r"particle $\eta$",
     "radius": "production radius [mm]",
 }
-PT_TICKS: tuple[float, ...] = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20)  # GeV
+TICKS = tuple(round(one * 10.0**power, 6) for power in range(-2, 4) for one in (1, 2, 5))
+SYMLOG = {"value": "symlog", "linthresh": 1.0}
 SCORE_TICKS = (1e-4, 1e-2, 0.1, 0.5, 0.9, 0.99, 0.9999)
 HATCHES = ("", "//", "..")  # tell stages beyond the six colours apart
 EFFICIENCY_LABEL = "efficiency"
@@ -60,16 +56,20 @@ def efficiency_figure(
         figure = new_figure(6.4, 5.4)
         top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[2.5, 1])
         handles, labels, floor = [], [], 1.0
-        for k, (name, metrics) in enumerate(columns.items()):
-            curves = metrics.matchings[matching].curves
-            for kind, filled in (("technical", True), ("physics", False)):
-                curve = curves[f"{kind} efficiency vs {variable}"]
-                handles.append(draw_curve(top, curve, k, filled, variable != "eta"))
+        kinds = ("technical", "physics")
+        names = [f"{kind} efficiency vs {variable}" for kind in kinds]
+        curves = _curves(columns, names, matching)
+        for row, name in enumerate(columns):
+            for kind, key in zip(kinds, names, strict=True):
+                curve = curves[key][row]
+                handles.append(draw_curve(top, curve, row, kind == kinds[0], variable != "eta"))
                 labels.append(f"{name}, {kind}")
                 floor = min(floor, _floor(curve))
         _fraction_axis(top, EFFICIENCY_LABEL, floor)
-        _draw_particles(bottom, columns, variable, matching)
-        _set_x(bottom, variable)
+        n_events = len(next(iter(columns.values())).events)
+        technical, physics = (curves[key][0] for key in names)
+        _draw_particles(bottom, physics, technical, n_events, variable)
+        set_x(bottom, variable, physics.edges)
         legend_above(figure, handles, labels, columns=2)
         figure.align_ylabels([top, bottom])
     return figure
@@ -85,8 +85,9 @@ def purity_figure(
         figure = new_figure(6.4, 5.4)
         top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[2.5, 1])
         handles, floor = [], 1.0
-        for k, metrics in enumerate(columns.values()):
-            curve = metrics.matchings[matching].curves[f"purity vs {variable}"]
+        name = f"purity vs {variable}"
+        curves = _curves(columns, [name], matching)[name]
+        for k, (curve, metrics) in enumerate(zip(curves, columns.values(), strict=True)):
             handles.append(draw_curve(top, curve, k))
             floor = min(floor, _floor(curve))
             _steps(bottom, curve.total, curve.edges, len(metrics.events), COLOURS[k % 6])
@@ -94,7 +95,7 @@ def purity_figure(
         bottom.set_ylabel("tracks / event")
         bottom.set_ylim(bottom=0)
         bottom.set_xlabel(r"track $\eta$" if variable == "eta" else "hits on the track")
-        bottom.set_xlim((-4, 4) if variable == "eta" else (LENGTH_EDGES[0], LENGTH_EDGES[-1]))
+        bottom.set_xlim(curves[0].edges[0], curves[0].edges[-1])
         bottom.xaxis.set_minor_locator(MultipleLocator(1 if variable == "length" else 0.5))
         legend_above(figure, handles, list(columns), columns=3)
         figure.align_ylabels([top, bottom])
@@ -108,16 +109,17 @@ def length_figure(columns: Mapping[str, Metrics]) -> Figure:
         axes = figure.subplots()
         first = next(iter(columns.values()))
         n_events = len(first.events)
-        particles = np.asarray(first.particle_lengths) / n_events
-        filled = axes.stairs(particles, LENGTH_EDGES, fill=True, color=GREY, alpha=0.35)
+        edges, (particles, *tracks) = LENGTH.shown_counts(
+            [first.particle_lengths, *(metrics.track_lengths for metrics in columns.values())]
+        )
+        values = np.asarray(particles) / n_events
+        filled = axes.stairs(values, edges, fill=True, color=GREY, alpha=0.35)
         handles, labels = [filled], ["selected particles"]
-        for k, (name, metrics) in enumerate(columns.items()):
-            handles.append(
-                _steps(axes, metrics.track_lengths, LENGTH_EDGES, n_events, COLOURS[k % 6])
-            )
+        for k, (name, counts) in enumerate(zip(columns, tracks, strict=True)):
+            handles.append(_steps(axes, counts, edges, n_events, COLOURS[k % 6]))
             labels.append(name)
         axes.axvline(first.min_track_hits - 0.5, color=INK, linewidth=0.8, linestyle=":")
-        axes.set(xlabel="hits", ylabel="tracks / event", xlim=(LENGTH_EDGES[0], LENGTH_EDGES[-1]))
+        axes.set(xlabel="hits", ylabel="tracks / event", xlim=(edges[0], edges[-1]))
         axes.set_ylim(bottom=0)
         axes.xaxis.set_minor_locator(MultipleLocator(1))
         legend_above(figure, handles, labels, columns=3)
@@ -227,33 +229,34 @@ def draw_curve(
     )
 
 
-def _set_x(axes: Axes, variable: Variable) -> None:
+def set_x(axes: Axes, variable: Variable, edges: Sequence[float]) -> None:
+    """The axis of a particle's pT, pseudorapidity or production radius, over these bins."""
     axes.set_xlabel(AXIS_LABELS[variable])
-    if variable == "eta":
-        axes.set_xlim(ETA_EDGES[0], ETA_EDGES[-1])
-        return
-    if variable == "pt":
-        axes.set_xscale("log")
-        edges, ticks = PT_EDGES, PT_TICKS
-    else:
-        axes.set_xscale("symlog", linthresh=1.0)
-        edges, ticks = RADIUS_EDGES, RADIUS_EDGES
+    if variable != "eta":
+        axes.set_xscale(**({"value": "log"} if variable == "pt" else SYMLOG))
+        known = [tick for tick in (0.0, *TICKS) if edges[0] <= tick <= edges[-1]]
+        ticks = known if len(known) > 2 else edges
+        axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+        axes.xaxis.set_minor_formatter("")
     axes.set_xlim(edges[0], edges[-1])
-    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
-    axes.xaxis.set_minor_formatter("")
+
+
+def _curves(
+    columns: Mapping[str, Metrics], names: Sequence[str], matching: MatchingName
+) -> dict[str, list[BinnedRatio]]:
+    """By name the curve of each column, all in the same bins."""
+    each = [
+        metrics.matchings[matching].curves[name] for name in names for metrics in columns.values()
+    ]
+    found, n = shown(each, names[0]), len(columns)
+    return {name: found[k * n : (k + 1) * n] for k, name in enumerate(names)}
 
 
 def _draw_particles(
-    axes: Axes, columns: Mapping[str, Metrics], variable: Variable, matching: MatchingName
+    axes: Axes, physics: BinnedRatio, technical: BinnedRatio, n_events: int, variable: Variable
 ) -> None:
-    metrics = next(iter(columns.values()))
-    curves = metrics.matchings[matching].curves
-    for kind, label, alpha in (
-        ("physics", "selected", 0.3),
-        ("technical", "reconstructable", 0.6),
-    ):
-        curve = curves[f"{kind} efficiency vs {variable}"]
-        counts = np.asarray(curve.total) / len(metrics.events)
+    for curve, label, alpha in ((physics, "selected", 0.3), (technical, "reconstructable", 0.6)):
+        counts = np.asarray(curve.total) / n_events
         axes.stairs(counts, curve.edges, fill=True, color=GREY, alpha=alpha, label=label)
     axes.set_ylabel("particles / event")
     highest = axes.dataLim.y1

@@ -11,6 +11,7 @@ from hitgraph.evaluation.comparison import Comparison, Problem, find_tracks, rea
 from hitgraph.evaluation.display import display_figure
 from hitgraph.evaluation.fit_plots import pull_figure, resolution_figure
 from hitgraph.evaluation.fit_tables import fit_rows
+from hitgraph.evaluation.metrics import STIFF
 from hitgraph.evaluation.plots import (
     efficiency_figure,
     length_figure,
@@ -35,7 +36,7 @@ STAGE_HEADER = (
     "s / event",
     "edges",
     "edge efficiency",
-    "of target particles",
+    "of targets",
     "edge purity",
     "weighted purity",
 )
@@ -111,6 +112,7 @@ def write_report(comparison: Comparison, event: Event, path: Path) -> tuple[Prob
         summary=summary(columns),
         blocks=blocks,
         min_track_hits=comparison.min_track_hits,
+        selection=str(comparison.selection),
     )
     with atomic_write(path) as temporary:
         temporary.write_text(page, encoding="utf-8")
@@ -131,16 +133,18 @@ def _read_runs(folders: Mapping[str, Path]) -> tuple[dict[str, RunSummary], tupl
 
 
 def _efficiency(comparison: Comparison, pictures: _Pictures) -> tuple[Picture, ...]:
-    columns = comparison.metrics
+    columns, selection = comparison.metrics, comparison.selection
+    stiff = selection.above(STIFF)
     return (
         pictures.picture(
-            efficiency_figure(columns, "pt"), "Efficiency against pT, selected particles."
+            efficiency_figure(columns, "pt"),
+            f"Efficiency against pT, selected particles: {selection}.",
         ),
-        pictures.picture(efficiency_figure(columns, "eta"), "Efficiency against η, pT > 0.5 GeV."),
+        pictures.picture(efficiency_figure(columns, "eta"), f"Efficiency against η, {stiff}."),
         pictures.picture(
             efficiency_figure(columns, "radius"),
             "Efficiency against the distance from the beam line at which the particle was made, "
-            "pT > 0.5 GeV.",
+            f"{stiff}.",
         ),
         pictures.picture(
             length_figure(columns), "Hits on tracks (lines) and on selected particles (filled)."
@@ -173,7 +177,7 @@ def _fits(comparison: Comparison, pictures: _Pictures) -> list[Block]:
         Block(
             "Fitted tracks",
             "Kalman filter of ACTS, at the closest approach to the beam line. Tracks that match "
-            "(double majority) a particle with pT > 0.1 GeV born within 2 mm of the beam line. "
+            f"(double majority) a charged primary particle, {comparison.selection}. "
             "Resolution and width: half of the central 68 %.",
             tuple(replace(picture, wide=True) for picture in made),
             header=("", *fits),
@@ -190,9 +194,9 @@ def _stages(runs: Mapping[str, RunSummary], pictures: _Pictures) -> list[Block]:
             f"Stages of {name} ({printable(run.pipeline)})"
             if run.pipeline != name
             else f"Stages of {name}",
-            f"Mean over {run.n_events} events. True edges join consecutive hits of a particle; an "
-            "edge is pure when both hits belong to one particle; weighted as in "
-            "arXiv 2103.06995, equation 4.",
+            f"Mean over {run.n_events} events. True edges join consecutive hits of a particle; "
+            "targets are the particles that the truth of the recipe selects; an edge is pure when "
+            "both hits belong to one particle; weighted as in arXiv 2103.06995, equation 4.",
             header=STAGE_HEADER,
             rows=(
                 *(_stage_row(stage) for stage in run.stages),
@@ -241,6 +245,7 @@ def _displays(comparison: Comparison, event: Event, pictures: _Pictures) -> tupl
                 event,
                 read_labels(event, find_tracks(folder)[event.name]),
                 comparison.min_track_hits,
+                comparison.selection,
             ),
             f"{name}: x-y and z-r view.",
             wide=True,

@@ -5,8 +5,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from hitgraph.evaluation.matching import MATCHINGS, MatchingName
-from hitgraph.evaluation.metrics import MatchedMetrics, Metrics
+from hitgraph.evaluation.metrics import MatchedMetrics, Metrics, cuts_of
 from hitgraph.evaluation.ratio import Ratio
+from hitgraph.event.selection import SELECTED, Selection
 from hitgraph.text import printable
 
 NOTHING = "-"
@@ -56,10 +57,10 @@ def summary(columns: Mapping[str, Metrics]) -> list[Section]:
         )
     ]
     for matching in MATCHINGS:
-        cuts = [efficiency.min_pt for efficiency in first.matchings[matching].efficiency]
+        cuts = [range_of(cut) for cut in cuts_of(first.selection)]
         rows = [
             row(
-                f"{kind} efficiency, pT > {cut:g} GeV",
+                f"{kind} efficiency, {cut}",
                 lambda m, k=kind, i=i, n=matching: percent(  # type: ignore[misc]
                     getattr(m.matchings[n].efficiency[i], k)
                 ),
@@ -80,10 +81,18 @@ def heading(metrics: Metrics, preset: str | None) -> str:
     n = len(metrics.events)
     events = f"{n} events" if n > 1 else printable(metrics.events[0])
     kind = f" (preset {preset})" if preset else ""
+    chosen = "" if metrics.selection == SELECTED else f"particles: {metrics.selection}; "
     return (
-        f"{events}{kind}, {metrics.n_hits} hits; tracks of at least {metrics.min_track_hits} hits; "
-        "68 % intervals"
+        f"{events}{kind}, {metrics.n_hits} hits; {chosen}tracks of at least "
+        f"{metrics.min_track_hits} hits; 68 % intervals"
     )
+
+
+def range_of(selection: Selection) -> str:
+    """The range of pT of a selection, as rows of tables name it."""
+    if selection.max_pt is None:
+        return f"pT > {selection.min_pt:g} GeV"
+    return f"pT {selection.min_pt:g} to {selection.max_pt:g} GeV"
 
 
 def percent(ratio: Ratio) -> str:
@@ -114,6 +123,10 @@ def _purity_selected(matched: MatchedMetrics) -> Ratio:
     return matched.purity_selected
 
 
+def _purity_others(matched: MatchedMetrics) -> Ratio:
+    return matched.purity_others
+
+
 def _fakes(matched: MatchedMetrics) -> Ratio:
     return matched.fakes
 
@@ -125,6 +138,7 @@ def _duplicates(matched: MatchedMetrics) -> Ratio:
 _TRACK_ROWS: dict[str, Callable[[MatchedMetrics], Ratio]] = {
     "purity": _purity,
     "purity, selected particles only": _purity_selected,
+    "purity, other particles only": _purity_others,
     "fake rate (1 - purity)": _fakes,
     "duplicate rate": _duplicates,
 }

@@ -10,14 +10,13 @@ if TYPE_CHECKING:
     from hitgraph.event.event import CellTable, Event, HitTable, ParticleTable, TruthTable
     from hitgraph.event.field import MagneticField
     from hitgraph.event.modules import read_detectors
+    from hitgraph.event.selection import Selection, selected_hits
     from hitgraph.event.source import EventSource, list_events, read_event
     from hitgraph.event.store import write_detectors, write_event
     from hitgraph.event.trackml import read_tracks, write_submission, write_trackml
     from hitgraph.event.truth import (
-        Selection,
         hit_weights,
         particle_rows,
-        selected_hits,
         summarise_particles,
         true_edges,
     )
@@ -57,7 +56,7 @@ __getattr__, __dir__ = offer(
         "HitTable": "hitgraph.event.event",
         "MagneticField": "hitgraph.event.field",
         "ParticleTable": "hitgraph.event.event",
-        "Selection": "hitgraph.event.truth",
+        "Selection": "hitgraph.event.selection",
         "TruthTable": "hitgraph.event.event",
         "hit_weights": "hitgraph.event.truth",
         "list_events": "hitgraph.event.source",
@@ -65,7 +64,7 @@ __getattr__, __dir__ = offer(
         "read_detectors": "hitgraph.event.modules",
         "read_event": "hitgraph.event.source",
         "read_tracks": "hitgraph.event.trackml",
-        "selected_hits": "hitgraph.event.truth",
+        "selected_hits": "hitgraph.event.selection",
         "summarise_particles": "hitgraph.event.truth",
         "true_edges": "hitgraph.event.truth",
         "write_detectors": "hitgraph.event.store",

@@ -102,6 +102,7 @@ class Event:
     truth: TruthTable | None = None
     detector: Detector | None = None
     field: MagneticField | None = None  # None where the source does not tell
+    hard_collision: int | None = None  # number of the hard process (or the gun) in particle_id
 
     def __repr__(self) -> str:
         tables = ("cells", "particles", "truth", "detector", "field")

@@ -58,7 +58,12 @@ class EventSource:
             event = acts_csv.read_acts_tables(self.name, files, detector)
             return replace(event, field=known)
         event = read_tables(self.name, files, detector)
-        return replace(event, field=store.field_of_event(files["hits"], known))
+        made = store.note_of_event(files["hits"])
+        return replace(
+            event,
+            field=store.field_made(made, known, files["hits"]),
+            hard_collision=store.hard_collision_made(made, files["hits"]),
+        )
 
 
 def list_events(

@@ -24,6 +24,8 @@ from hitgraph.files import atomic_write
 FILE_NAME = re.compile(r"(?s)(?P<event>.+)\.(?P<table>hits|cells|particles|truth)\.parquet")
 DETECTORS_NAME = "detectors.parquet"
 INFO_NAME = "dataset.json"
+HARD_KEY = "hard_collision"
+FIRST_COLLISION = 1  # of a simulated event: the hard process or the gun, where there is one
 FIELD_BEFORE = 2.0  # Tesla along z, in which events were simulated that name no field
 # of what hitgraph reads in there; anything else may stand beside
 INFO_TYPES: dict[str, tuple[type, str]] = {
@@ -44,9 +46,12 @@ def write_event(event: Event, folder: str | Path, made: dict[str, Any] | None = 
     """Write the tables that the event has to `folder`; the hits last, so that an event whose
     hits are there is complete. Tables of an earlier event of that name which this one does not
     have are removed. `made`, how the event was made, goes into the files as well, and the name of
-    the event's field. Raises HitgraphError if the folder cannot be written."""
+    the event's field and the number of its hard process. Raises HitgraphError if the folder cannot
+    be written."""
     if event.field is not None:
         made = (made or {}) | {"field": event.field.name}
+    if event.hard_collision is not None:
+        made = (made or {}) | {HARD_KEY: event.hard_collision}
     for name in reversed(TABLES):
         path = Path(folder) / file_name(event.name, name)
         table = getattr(event, name)
@@ -123,13 +128,26 @@ def _made(folder: Path) -> dict[str, Any]:
     return {}
 
 
-def field_of_event(hits: Place, known: MagneticField | None) -> MagneticField | None:
-    """The field that an event's file of hits tells, or the dataset.json beside it; else `known`,
-    that of its detector."""
+def note_of_event(hits: Place) -> dict[str, Any]:
+    """How an event was made: what its file of hits keeps, else the dataset.json beside it."""
     made = made_of(hits)
     if not made and hits.member is None:
         made = _dataset_file(hits.folder) or {}
-    return field_made(made, known, hits)
+    return made
+
+
+def hard_collision_made(made: dict[str, Any], where: object) -> int | None:
+    """The number of the hard process, or of the gun, that a note on how events were made tells."""
+    if HARD_KEY in made:
+        number = made[HARD_KEY]
+        if isinstance(number, int) and number > 0:
+            return number
+        raise InputError(f"{where}: {HARD_KEY} is {number!r} where a number from 1 is expected")
+    settings = made.get("settings")
+    if not isinstance(settings, dict):
+        return None
+    has_one = settings.get("hard", "none") != "none" or settings.get("gun") is not None
+    return FIRST_COLLISION if has_one else None
 
 
 def field_made(

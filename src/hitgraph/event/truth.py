@@ -1,10 +1,9 @@
-"""What really happened: true edges, hit weights, and which particles count.
+"""What really happened: true edges, hit weights, and what each particle is like.
 
 The definitions are those of docs/physics.md. Everything here needs an event with truth.
 """
 
-import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -27,7 +26,7 @@ PT_CORNERS, PT_WEIGHTS = (0.05, 0.5, 3.0), (0.2, 0.2, 1.0)  # GeV
 
 PRIMARY_RADIUS = 2.0  # mm; secondaries are born farther from the beam line
 PRIMARY_Z = 165.0  # mm; three standard deviations of TrackML's beam spot along the beam
-RECONSTRUCTABLE_HITS = 5
+COLLISION_BITS = 24  # of particle_id, below the number of the collision, in simulated events
 
 
 def require_truth(event: Event) -> TruthTable:
@@ -302,16 +301,19 @@ def _order_profiles() -> NDArray[np.float64]:
 class ParticleSummary:
     """What decides whether a particle counts; arrays (n_particles,), rows of the particle table."""
 
+    event: str  # its name
     particle_id: NDArray[np.int64]
     pt: NDArray[np.float64]  # GeV, at production
     eta: NDArray[np.float64]
     phi: NDArray[np.float64]  # rad, of the momentum at production
     charge: NDArray[np.int32]  # elementary charges
+    pdg: NDArray[np.int32]  # PDG code; 0 where the file has none
     vertex_radius: NDArray[np.float64]  # mm, from the beam line
     vz: NDArray[np.float64]  # mm
     n_hits: NDArray[np.int64]  # counted on the hits of this event
     primary: NDArray[np.bool_]  # born within PRIMARY_RADIUS of the beam line
     weight: NDArray[np.float64]  # sum of its hits' weights in the truth table
+    hard_process: NDArray[np.bool_] | None  # or of the gun; None where the event does not tell
 
     def __len__(self) -> int:
         return len(self.particle_id)
@@ -326,12 +328,15 @@ def summarise_particles(event: Event) -> ParticleSummary:
     with np.errstate(divide="ignore", invalid="ignore"):
         eta = np.arcsinh(pz / pt)  # +-inf along the beam line
     radius = np.hypot(table.vx.astype(np.float64), table.vy)
+    hard = event.hard_collision
     return ParticleSummary(
+        event=event.name,
         particle_id=table.particle_id,
         pt=pt,
         eta=eta,
         phi=np.arctan2(py, px),
         charge=table.q,
+        pdg=table.particle_type,
         vertex_radius=radius,
         vz=table.vz.astype(np.float64),
         n_hits=np.bincount(rows[members], minlength=len(table)).astype(np.int64),
@@ -339,53 +344,5 @@ def summarise_particles(event: Event) -> ParticleSummary:
         weight=np.bincount(
             rows[members], weights=truth.weight[members], minlength=len(table)
         ).astype(np.float64),
+        hard_process=None if hard is None else table.particle_id >> COLLISION_BITS == hard,
     )
-
-
-@dataclass(frozen=True)
-class Selection:
-    """Which particles count."""
-
-    min_pt: float = 0.0  # GeV, strictly above
-    max_abs_eta: float = 4.0  # strictly below
-    min_hits: int = 0  # on this event, at least
-    charged: bool = True
-    primary_only: bool = False
-
-    def mask(self, summary: ParticleSummary) -> NDArray[np.bool_]:
-        """(n_particles,) whether each particle passes."""
-        keep = (summary.pt > self.min_pt) & (np.abs(summary.eta) < self.max_abs_eta)
-        keep &= summary.n_hits >= self.min_hits
-        if self.charged:
-            keep &= summary.charge != 0
-        if self.primary_only:
-            keep &= summary.primary
-        return keep
-
-    @property
-    def reconstructable(self) -> "Selection":
-        """The same, of particles that left at least five hits."""
-        return replace(self, min_hits=max(self.min_hits, RECONSTRUCTABLE_HITS))
-
-
-SELECTED = Selection(min_pt=0.1)  # the selected particles of arXiv 2103.06995
-SELECTED_500 = Selection(min_pt=0.5)
-SELECTED_1000 = Selection(min_pt=1.0)
-TARGET = Selection(max_abs_eta=math.inf, min_hits=3, primary_only=True)  # set min_pt as needed
-
-
-def selected_hits(event: Event, selection: Selection) -> NDArray[np.bool_]:
-    """(n_hits,) whether the particle of each hit passes the selection. False for noise."""
-    rows = particle_rows(event)
-    passes = np.append(selection.mask(summarise_particles(event)), False)  # row -1 is noise
-    chosen: NDArray[np.bool_] = passes[rows]
-    return chosen
-
-
-def target_edges(
-    event: Event, edge_index: NDArray[np.integer], selection: Selection = TARGET
-) -> NDArray[np.bool_]:
-    """(n_edges,) whether an edge joins two hits of one particle that passes the selection."""
-    wanted: NDArray[np.bool_] = selected_hits(event, selection)[edge_index[0]]
-    wanted &= same_particle(require_truth(event).particle_id, edge_index)
-    return wanted

@@ -111,7 +111,7 @@ class CondensationSettings(StageSettings):
     def learn(
         self, context: Context, material: Material, workshop: Workshop
     ) -> "CondensationStage":
-        """The network, then the cuts with the highest TrackML score on validation events."""
+        """The network, then the cuts with the highest TrackML score of targets in validation."""
         network = build_network(self.build, self.network)
         network.learn_inputs(material.train[0]().sample.hits.take(self.hit_inputs))
         lesson = CondensationLesson(self, workshop.seed, material.train, material.validation)
@@ -126,7 +126,8 @@ class CondensationSettings(StageSettings):
             example = read()
             judged = choices[BETA_CUTS[0], RADII[0]].judge(example.state)
             for cuts, stage in choices.items():
-                scores[cuts].append(workshop.score(example, stage.labels(judged)))
+                labels = stage.labels(judged)
+                scores[cuts].append(workshop.score(example, labels, example.sample.target))
         means = {cuts: mean_of_known(found) or 0.0 for cuts, found in scores.items()}
         best = max(means, key=lambda cuts: means[cuts])
         workshop.record({**merit, "beta_cut": best[0], "radius": best[1]})

@@ -12,15 +12,14 @@ from torch import Tensor
 
 from hitgraph.event.detector import Detector
 from hitgraph.event.event import Event
+from hitgraph.event.selection import selected_hits
 from hitgraph.event.truth import (
     FAKE,
     SKIP,
-    Selection,
     edge_labels,
     of_primaries,
     production_radius,
     require_truth,
-    selected_hits,
     track_steps,
     true_edges,
 )
@@ -40,7 +39,7 @@ class Sample:
     hits: Hits
     particle_id: Tensor  # (n_hits,) int64, 0 = noise
     step: Tensor  # (n_hits,) int32, place along the particle, see event.truth.track_steps
-    target: Tensor  # (n_hits,) bool, its particle is one that training aims at
+    target: Tensor  # (n_hits,) bool, its particle is one that the recipe's `truth` selects
     weight: Tensor  # (n_hits,) float32, TrackML weight divided by its mean over target hits
     true_edges: Tensor  # (2, n_true) int64, neighbours on target particles, inner to outer
     born: Tensor  # (n_hits,) float32 mm, distance of its particle's birth from the beam line
@@ -61,13 +60,7 @@ def make_sample(
     Raises InputError when the event has no truth.
     """
     table = require_truth(event)
-    selection = Selection(
-        min_pt=truth.min_pt,
-        max_abs_eta=np.inf,
-        min_hits=truth.min_hits,
-        primary_only=truth.primary_only,
-    )
-    target = selected_hits(event, selection)
+    target = selected_hits(event, truth)
     edges = true_edges(event)
     weight = table.weight / max(float(table.weight[target].mean()) if target.any() else 1.0, 1e-12)
     hits = hits_from_event(event, detector, clusters, columns=columns)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from hitgraph.errors import SettingsError
+from hitgraph.event.selection import TARGETS, Selection
 
 
 @dataclass(frozen=True)
@@ -30,17 +31,19 @@ class TrainingSettings:
 
 
 @dataclass(frozen=True)
-class TruthSettings:
-    """Which edges count as true. True edges of other particles are neutral: no loss on them."""
+class TruthSettings(Selection):
+    """The targets of a training, and which of their edges count as true.
 
-    min_pt: float = 0.0  # GeV; targets have a larger one
-    min_hits: int = 3  # targets have at least as many
-    primary_only: bool = False  # targets are born within 2 mm of the beam line
+    True edges of other particles are neutral: no loss on them.
+    """
+
+    min_pt: float = TARGETS.min_pt  # GeV; targets have a larger one
+    max_abs_eta: float | None = TARGETS.max_abs_eta  # below
+    min_hits: int = TARGETS.min_hits  # targets have at least as many
     skip_edges: Literal["true", "neutral", "fake"] = "true"  # one particle, but not neighbours
 
     def __post_init__(self) -> None:
-        if self.min_pt < 0:
-            raise SettingsError(f"min_pt: {self.min_pt} GeV is not allowed, at least 0")
+        super().__post_init__()
         if self.min_hits < 2:
             raise SettingsError(f"min_hits: {self.min_hits} is not allowed, at least 2")
 

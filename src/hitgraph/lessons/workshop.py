@@ -47,9 +47,9 @@ class Workshop(Protocol):
     def cached(self, name: str, make: Callable[[], Mapping[str, Tensor]]) -> Callable[..., Any]:
         """A function that reads what `make` gives, which is called once and kept on the disk."""
 
-    def score(self, example: Example, labels: Tensor, primaries: bool = False) -> float:
-        """TrackML score of the tracks labels (n_hits,) of an event, or that of primaries; NaN
-        without weights."""
+    def score(self, example: Example, labels: Tensor, among: Tensor | None = None) -> float:
+        """TrackML score of the tracks labels (n_hits,) of an event, of all hits or `among`
+        (n_hits,) those marked; NaN without weights. Cuts are tuned among `sample.target`."""
 
     def majority(self, sample: Sample, labels: Tensor) -> Tensor:
         """(n_tracks,) int64 particle of most hits of each track; labels without gaps from 0."""

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hitgraph.errors import HitgraphError
+from hitgraph.event.truth import COLLISION_BITS
 from hitgraph.simulate.settings import (
     COLLISION_ENERGY,
     HARD_PROCESSES,
@@ -25,7 +26,7 @@ MAX_BIRTH_RADIUS = 1028.0  # mm
 MAX_BIRTH_Z = 3000.0  # mm
 
 # particle_id = collision * COLLISION_STRIDE + number of the particle in it, both from 1.
-COLLISION_STRIDE = 1 << 24
+COLLISION_STRIDE = 1 << COLLISION_BITS
 
 MAX_SEED = 900_000_000  # the largest that Pythia takes
 DIFFRACTIVE_PROTON = 9902210  # PDG code of a proton's diffractive system

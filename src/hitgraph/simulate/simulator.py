@@ -7,6 +7,7 @@ import numpy as np
 
 from hitgraph.errors import MissingExtraError
 from hitgraph.event.event import Event
+from hitgraph.event.store import hard_collision_made
 from hitgraph.simulate.digitise import digitise, response_of
 from hitgraph.simulate.fatras import Crossings, Fatras, build_detector, concatenate, cosine
 from hitgraph.simulate.generator import make_source
@@ -76,7 +77,8 @@ class Simulator:
         if self.settings.merge:
             crossings, clusters = merge_touching(self.detector, crossings, clusters, self._response)
         event = make_event(event_name(number), self.detector, particles, crossings, clusters)
-        return replace(event, field=self.settings.field)
+        hard = hard_collision_made({"settings": self.settings.to_dict()}, event.name)
+        return replace(event, field=self.settings.field, hard_collision=hard)
 
 
 def _merge(signal: Crossings, noise: Crossings, rng: np.random.Generator) -> Crossings:

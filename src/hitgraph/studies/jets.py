@@ -11,14 +11,15 @@ from numba import njit
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from hitgraph.event.truth import SELECTED, ParticleSummary
+from hitgraph.event.selection import SELECTED
+from hitgraph.event.truth import COLLISION_BITS, ParticleSummary
 
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
 
 RADIUS = 0.4
 MIN_JET_PT = 10.0  # GeV, of the charged particles together
-_TRACKML_VERTEX, _OUR_COLLISION = 52, 24  # bits of particle_id below the number of the collision
+_TRACKML_VERTEX = 52  # bits of particle_id below the number of the collision
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +55,8 @@ def surroundings(particles: ParticleSummary) -> Surroundings:
 def collisions(particle_id: Int64) -> Int64:
     """(n_particles,) number of the collision that a particle comes from, by its particle_id.
 
-    TrackML keeps it in the upper 12 bits, simulated events of this package from bit 24 on.
+    TrackML keeps it in the upper 12 bits, simulated events of this package from bit
+    COLLISION_BITS on.
     """
     return particle_id >> collision_bits(particle_id)
 
@@ -62,7 +64,7 @@ def collisions(particle_id: Int64) -> Int64:
 def collision_bits(particle_id: Int64) -> int:
     """How many bits of particle_id stand below the number of the collision."""
     large = len(particle_id) > 0 and particle_id.max() >= 1 << _TRACKML_VERTEX
-    return _TRACKML_VERTEX if large else _OUR_COLLISION
+    return _TRACKML_VERTEX if large else COLLISION_BITS
 
 
 def anti_kt(

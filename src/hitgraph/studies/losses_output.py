@@ -199,8 +199,9 @@ def bin_figure(mean: Waterfall) -> "Figure":
         figure = new_figure(12.4, 7.6)
         handles: dict[str, Any] = {}
         for axes, variable in zip(figure.subplots(2, 3).flat, BINS, strict=True):
-            groups = mean["groups"][variable]
+            groups = {k: one for k, one in mean["groups"][variable].items() if one["particles"]}
             left = np.array([[s["weight"] for s in one["stages"]] for one in groups.values()])
+            left = left.reshape(len(groups), len(stages))
             weight = np.maximum([one["weight"] for one in groups.values()], 1e-12)
             bottom = np.zeros(len(groups))
             for k in range(1, len(stages)):

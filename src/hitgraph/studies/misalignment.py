@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from hitgraph.event.event import Event
+from hitgraph.event.selection import Selection
 from hitgraph.event.source import EventSource
 from hitgraph.pipeline import Pipeline
 from hitgraph.studies.changes import (
@@ -28,6 +29,7 @@ def misalignment_plan(
     sources: Sequence[EventSource],
     pipelines: Mapping[str, Pipeline],
     settings: Mapping[str, Any],
+    selection: Selection,
     shifts: Sequence[float] = SHIFTS,
     layers: Sequence[int] = LAYERS,
 ) -> Plan:
@@ -44,7 +46,7 @@ def misalignment_plan(
         for shift in shifts
     ]
     known = {**settings, "shifts": list(shifts), "layers": list(layers)}
-    points = scan_points(sources, pipelines, changes)
+    points = scan_points(sources, pipelines, changes, selection)
     axis = Axis("shift in x [mm]")
     return scan_plan(points, known, lambda scan: scan_result("misalignment", scan, axis))
 
@@ -53,6 +55,7 @@ def rotation_plan(
     sources: Sequence[EventSource],
     pipelines: Mapping[str, Pipeline],
     settings: Mapping[str, Any],
+    selection: Selection,
     angles: Sequence[float] = ANGLES,
 ) -> Plan:
     """The hits are turned about the beam line by each of `angles` (degrees).
@@ -64,7 +67,7 @@ def rotation_plan(
         for known, variant in ((False, "table not turned"), (True, "table turned"))
         for angle in angles
     ]
-    points = scan_points(sources, pipelines, changes)
+    points = scan_points(sources, pipelines, changes, selection)
     axis = Axis("rotation [degrees]")
     return scan_plan(
         points,

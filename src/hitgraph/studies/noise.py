@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from hitgraph.event.event import Event
+from hitgraph.event.selection import Selection
 from hitgraph.event.source import EventSource
 from hitgraph.event.store import read_dataset_info
 from hitgraph.pipeline import Pipeline
@@ -27,6 +28,7 @@ def plan(
     sources: Sequence[EventSource],
     pipelines: Mapping[str, Pipeline],
     settings: Mapping[str, Any],
+    selection: Selection,
     fractions: Sequence[float] = FRACTIONS,
     seed: int = 1,
 ) -> Plan:
@@ -39,7 +41,7 @@ def plan(
     points = [
         point
         for source in sources
-        for point in scan_points([source], pipelines, _changes(source, fractions, seed))
+        for point in scan_points([source], pipelines, _changes(source, fractions, seed), selection)
     ]
     known = {**settings, "noise": list(fractions), "seed": seed}
     return scan_plan(points, known, lambda scan: scan_result("noise", scan, AXIS, relative=True))

@@ -5,8 +5,11 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from hitgraph.evaluation.metrics import STIFF
+from hitgraph.evaluation.tables import range_of
 from hitgraph.event.event import Event
-from hitgraph.event.truth import SELECTED_500, ParticleSummary
+from hitgraph.event.selection import Selection
+from hitgraph.event.truth import ParticleSummary
 
 Int64 = NDArray[np.int64]
 Bool = NDArray[np.bool_]
@@ -27,11 +30,12 @@ SELECTION, ALL = "selection", "all"
 
 
 def particle_groups(
-    event: Event, particles: ParticleSummary, row: Int64
+    event: Event, particles: ParticleSummary, row: Int64, selection: Selection
 ) -> dict[str, dict[str, Bool]]:
     """Masks (n_particles,) by variable and bin; `row` (n_hits,) particle of each hit, -1 noise.
 
-    The group "selection" has all particles, those with at least 4 hits, and those above 0.5 GeV.
+    The group "selection" has all particles of the selection, those of them with at least 4 hits,
+    and those above 0.5 GeV. Bins hold particles of the selection only.
     """
     noise, shared = _module_counts(event, row, len(particles))
     values = (
@@ -42,16 +46,17 @@ def particle_groups(
         noise,
         shared,
     )
+    selected, stiff = selection.mask(particles), selection.above(STIFF)
     groups = {
         SELECTION: {
-            ALL: np.ones(len(particles), bool),
-            f"at least {MIN_SCORED_HITS} hits": particles.n_hits >= MIN_SCORED_HITS,
-            f"pT > {SELECTED_500.min_pt:g} GeV": SELECTED_500.mask(particles),
+            ALL: selected,
+            f"at least {MIN_SCORED_HITS} hits": selected & (particles.n_hits >= MIN_SCORED_HITS),
+            range_of(stiff): stiff.mask(particles),
         }
     }
     for (name, ends), value in zip(BINS.items(), values, strict=True):
         groups[name] = {
-            _label(low, high, name in COUNTS): (value >= low) & (value < high)
+            _label(low, high, name in COUNTS): selected & (value >= low) & (value < high)
             for low, high in pairwise(ends)
         }
     return groups

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hitgraph.evaluation.metrics import ETA_EDGES, PT_EDGES, RADIUS_EDGES
+from hitgraph.evaluation.bins import ETA, PT, RADIUS, Grid, linear, logarithmic
+from hitgraph.evaluation.metrics import STIFF
 from hitgraph.evaluation.ratio import BinnedRatio, Ratio, binned_ratio
-from hitgraph.evaluation.tables import percent
+from hitgraph.evaluation.tables import percent, range_of
 from hitgraph.event.event import Event
+from hitgraph.event.selection import SELECTED, Selection
 from hitgraph.event.source import EventSource
-from hitgraph.event.truth import SELECTED, SELECTED_500, summarise_particles
+from hitgraph.event.truth import summarise_particles
 from hitgraph.pipeline import Pipeline
 from hitgraph.studies.jets import surroundings
 from hitgraph.studies.output import Result, Table
@@ -34,46 +36,51 @@ class Variable:
     """What the efficiency is shown against."""
 
     label: str  # with unit
-    edges: tuple[float, ...]
+    grid: Grid
     scale: str = "linear"  # of the figure's axis
 
 
 VARIABLES = {
-    "pt": Variable("pT [GeV]", PT_EDGES, "log"),
-    "eta": Variable("eta", ETA_EDGES),
-    "radius": Variable("production radius [mm]", RADIUS_EDGES, "symlog"),
-    "jet_pt": Variable("charged jet pT [GeV]", (10, 15, 20, 30, 50, 75, 100, 150, 250), "log"),
-    "jet_distance": Variable("Delta R to the jet axis", (0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4)),
-    "nearest": Variable(
-        "Delta R to the nearest particle", (0.001, 0.003, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2), "log"
-    ),
+    "pt": Variable("pT [GeV]", PT, "log"),
+    "eta": Variable("eta", ETA),
+    "radius": Variable("production radius [mm]", RADIUS, "symlog"),
+    "jet_pt": Variable("charged jet pT [GeV]", PT, "log"),
+    "jet_distance": Variable("Delta R to the jet axis", linear(1.0, (0.01, 0.02, 0.05, 0.1))),
+    "nearest": Variable("Delta R to the nearest particle", logarithmic(-4, 1), "log"),
 }
 
 
 def plan(
-    sources: Sequence[EventSource], pipelines: Mapping[str, Pipeline], settings: Mapping[str, Any]
+    sources: Sequence[EventSource],
+    pipelines: Mapping[str, Pipeline],
+    settings: Mapping[str, Any],
+    selection: Selection,
 ) -> Plan:
     """One point an event and pipeline."""
     points = [
-        Point(f"{name}-{source.name}", partial(_measure, source, name, pipeline))
+        Point(f"{name}-{source.name}", partial(_measure, source, name, pipeline, selection))
         for source in sources
         for name, pipeline in pipelines.items()
     ]
-    return Plan(points, settings, _summarise)
+    return Plan(points, settings, partial(_summarise, selection=selection))
 
 
-def _measure(source: EventSource, name: str, pipeline: Pipeline) -> dict[str, Any]:
+def _measure(
+    source: EventSource, name: str, pipeline: Pipeline, selection: Selection
+) -> dict[str, Any]:
     event = read(source, pipeline.recipe.clusters)
     labels = pipeline.run(event).labels
-    curves = efficiency_curves(event, labels)
+    curves = efficiency_curves(event, labels, selection)
     return {"pipeline": name, "curves": {key: one.to_dict() for key, one in curves.items()}}
 
 
-def efficiency_curves(event: Event, labels: NDArray[np.integer]) -> dict[str, BinnedRatio]:
+def efficiency_curves(
+    event: Event, labels: NDArray[np.integer], selection: Selection = SELECTED
+) -> dict[str, BinnedRatio]:
     """Technical efficiency of one event against each of VARIABLES; labels (n_hits,).
 
-    Against pT of all selected particles, else of those above 0.5 GeV; particles in no jet are
-    left out where jets are asked for. The outermost bins hold what lies beyond them.
+    Against pT of all particles of the selection, else of those above 0.5 GeV; particles in no jet
+    are left out where jets are asked for. In the fine bins of their grids.
     """
     particles = summarise_particles(event)
     found = found_particles(event, particles, labels)
@@ -88,24 +95,29 @@ def efficiency_curves(event: Event, labels: NDArray[np.integer]) -> dict[str, Bi
     }
     curves = {}
     for key, value in values.items():
-        selection = SELECTED if key == "pt" else SELECTED_500
-        among = selection.reconstructable.mask(particles) & ~np.isnan(value)
-        curves[key] = binned_ratio(value, found, among, VARIABLES[key].edges)
+        among = _among(key, selection).reconstructable(particles) & ~np.isnan(value)
+        curves[key] = binned_ratio(value, found, among, VARIABLES[key].grid.edges)
     return curves
 
 
-def _summarise(points: Points) -> Result:
+def _among(key: str, selection: Selection) -> Selection:
+    return selection if key == "pt" else selection.above(STIFF)
+
+
+def _summarise(points: Points, selection: Selection) -> Result:
     series: dict[str, dict[str, list[BinnedRatio]]] = {}
     for point in points.values():
         for key, one in point["curves"].items():
             curve = BinnedRatio(**{name: tuple(values) for name, values in one.items()})
             series.setdefault(point["pipeline"], {}).setdefault(key, []).append(curve)
-    curves = {
-        name: {key: add_bins(events) for key, events in found.items()}
-        for name, found in series.items()
-    }
+    curves: dict[str, dict[str, BinnedRatio]] = {name: {} for name in series}
+    for key, variable in VARIABLES.items():
+        summed = [add_bins(found[key]) for found in series.values()]
+        for name, curve in zip(series, variable.grid.shown(summed), strict=True):
+            curves[name][key] = curve
     tables = tuple(
-        _table(key, {name: one[key] for name, one in curves.items()}) for key in VARIABLES
+        _table(key, {name: one[key] for name, one in curves.items()}, _among(key, selection))
+        for key in VARIABLES
     )
     numbers = {
         name: {key: curve.to_dict() for key, curve in found.items()}
@@ -114,21 +126,20 @@ def _summarise(points: Points) -> Result:
     return Result(tables, {"particles": particles_figure(curves)}, {"pipelines": numbers})
 
 
-def _table(key: str, curves: Mapping[str, BinnedRatio]) -> Table:
+def _table(key: str, curves: Mapping[str, BinnedRatio], among: Selection) -> Table:
     first = next(iter(curves.values()))
     variable = VARIABLES[key]
     rows = [
         (
-            f"{variable.edges[k]:g} to {variable.edges[k + 1]:g}",
+            f"{first.edges[k]:g} to {first.edges[k + 1]:g}",
             str(first.total[k]),
             *(percent(Ratio(curve.passed[k], curve.total[k])) for curve in curves.values()),
         )
         for k in range(len(first.total))
         if first.total[k]
     ]
-    among = "0.1" if key == "pt" else "0.5"
     return Table(
-        f"Technical efficiency, pT > {among} GeV, against {variable.label}",
+        f"Technical efficiency, {range_of(among)}, against {variable.label}",
         (variable.label, "particles", *curves),
         tuple(rows),
     )
@@ -152,7 +163,8 @@ def particles_figure(curves: Mapping[str, Mapping[str, BinnedRatio]]) -> "Figure
             axes.set_xscale(
                 variable.scale, **({"linthresh": 1} if variable.scale == "symlog" else {})
             )
-            axes.set_xlim(variable.edges[0], variable.edges[-1])
+            edges = found[key].edges
+            axes.set_xlim(edges[0], edges[-1])
             axes.set(xlabel=variable.label, ylabel="technical efficiency")
             axes.set_ylim(top=1.02)
         legend_above(figure, list(handles.values()), list(handles), columns=3)

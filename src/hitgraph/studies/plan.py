@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from hitgraph.evaluation.comparison import name_columns
+from hitgraph.event.selection import Selection
 from hitgraph.event.source import EventSource
 from hitgraph.event.store import preset_of
 from hitgraph.fingerprint import fingerprint_of_folder
 from hitgraph.pipeline import Pipeline
 from hitgraph.pipeline_files import find_pipeline
+from hitgraph.settings import to_dict
 from hitgraph.studies.output import Result
 from hitgraph.studies.points import Point
 
@@ -32,8 +34,11 @@ def load_pipelines(names: Sequence[str], device: str) -> dict[str, Pipeline]:
     return {short: Pipeline.load(str(path), device) for short, path in columns.items()}
 
 
-def common_settings(names: Sequence[str], sources: Sequence[EventSource]) -> dict[str, Any]:
-    """What every study depends on: the events, and the pipelines with a digest of their weights.
+def common_settings(
+    names: Sequence[str], sources: Sequence[EventSource], selection: Selection
+) -> dict[str, Any]:
+    """What every study depends on: the events, the particles that count, and the pipelines with a
+    digest of their weights.
 
     The same events and pipelines are the same by whatever path they are given.
     """
@@ -43,5 +48,6 @@ def common_settings(names: Sequence[str], sources: Sequence[EventSource]) -> dic
             short: fingerprint_of_folder(find_pipeline(path)) for short, path in columns.items()
         },
         "events": [str(source.path.resolve()) for source in sources],
+        "selection": to_dict(selection),
         "preset": preset_of(source.path for source in sources),
     }

@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hitgraph.evaluation.matching import MatchingName, match_tracks
-from hitgraph.evaluation.metrics import MIN_TRACK_HITS, evaluate
+from hitgraph.evaluation.metrics import MIN_TRACK_HITS, evaluate, shown
 from hitgraph.evaluation.ratio import BinnedRatio, Ratio
 from hitgraph.event.event import Event
+from hitgraph.event.selection import SELECTED, Selection
 from hitgraph.event.truth import NOISE, ParticleSummary, require_truth
 
 MATCHING: MatchingName = "double majority"
@@ -46,13 +47,15 @@ class Quality:
             "score_primaries_error": _number(self.score_primaries_error),
             "technical": {cut: ratio.to_dict() for cut, ratio in self.technical.items()},
             "purity": self.purity.to_dict(),
-            "by_pt": self.by_pt.to_dict(),
+            "by_pt": shown([self.by_pt], PT_CURVE)[0].to_dict(),
         }
 
 
-def quality_of(event: Event, labels: NDArray[np.integer]) -> dict[str, Any]:
+def quality_of(
+    event: Event, labels: NDArray[np.integer], selection: Selection = SELECTED
+) -> dict[str, Any]:
     """The counts of one event; labels (n_hits,), below zero for no track."""
-    metrics = evaluate(event, labels)
+    metrics = evaluate(event, labels, selection=selection)
     matched = metrics.matchings[MATCHING]
     return {
         "event": event.name,

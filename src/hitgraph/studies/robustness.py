@@ -11,16 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hitgraph.evaluation.bins import RADIUS, VZ
+from hitgraph.evaluation.metrics import STIFF, STIFFER
 from hitgraph.evaluation.ratio import BinnedRatio, binned_ratio
 from hitgraph.event.event import Event
+from hitgraph.event.selection import SELECTED, Selection
 from hitgraph.event.source import EventSource
-from hitgraph.event.truth import (
-    SELECTED,
-    SELECTED_500,
-    SELECTED_1000,
-    ParticleSummary,
-    summarise_particles,
-)
+from hitgraph.event.truth import ParticleSummary, summarise_particles
 from hitgraph.pipeline import Pipeline
 from hitgraph.recipe import START
 from hitgraph.state import State
@@ -33,9 +30,6 @@ from hitgraph.studies.quality import found_particles, quality_of
 from hitgraph.studies.scan import Change, read, unchanged
 from hitgraph.studies.walk import refiners
 
-VZ_EDGES = (0.0, 50.0, 100.0, 140.0, 170.0, 190.0, 210.0, 250.0, 300.0)  # mm; 200 has a bin
-DECAY_EDGES = (2.0, 10.0, 20.0, 50.0, 100.0, 200.0, 300.0, 500.0)  # mm
-
 VERTEX_ROWS = (UNMODIFIED, NOMINAL, "beam-z-100mm", "beam-wide")
 DECAY_ROWS = (UNMODIFIED, NOMINAL)
 DENSITY_ROWS = (UNMODIFIED, NOMINAL, OVERLAY, "pileup-20", "pileup-400")
@@ -46,6 +40,7 @@ def plan(
     simulated: Mapping[str, Sequence[EventSource]],
     pipelines: Mapping[str, Pipeline],
     settings: Mapping[str, Any],
+    selection: Selection,
     names: tuple[str, ...] = CHANGES,
     seed: int = 1,
 ) -> Plan:
@@ -56,20 +51,23 @@ def plan(
     points: list[Point] = []
     for k, source in enumerate(sources):
         partner = sources[k + 1] if k % 2 == 0 and k + 1 < len(sources) else None
-        points += _points([source], pipelines, changes(names, source, partner, seed))
+        points += _points([source], pipelines, changes(names, source, partner, seed), selection)
     for name, there in simulated.items():
-        points += _points(there, pipelines, [Change(0.0, unchanged, name)])
+        points += _points(there, pipelines, [Change(0.0, unchanged, name)], selection)
     known = {**settings, "changes": list(names), "samples": list(simulated), "seed": seed}
-    return Plan(points, known, robustness_output.result)
+    return Plan(points, known, partial(robustness_output.result, selection=selection))
 
 
 def _points(
-    sources: Sequence[EventSource], pipelines: Mapping[str, Pipeline], made: Sequence[Change]
+    sources: Sequence[EventSource],
+    pipelines: Mapping[str, Pipeline],
+    made: Sequence[Change],
+    selection: Selection,
 ) -> list[Point]:
     return [
         Point(
             f"{change.variant}-{name}-{source.name}",
-            partial(_measure, source, name, pipeline, change),
+            partial(_measure, source, name, pipeline, change, selection),
         )
         for source in sources
         for name, pipeline in pipelines.items()
@@ -77,7 +75,9 @@ def _points(
     ]
 
 
-def _measure(source: EventSource, name: str, pipeline: Pipeline, change: Change) -> dict[str, Any]:
+def _measure(
+    source: EventSource, name: str, pipeline: Pipeline, change: Change, selection: Selection
+) -> dict[str, Any]:
     changed, event = change.apply(pipeline, read(source, pipeline.recipe.clusters))
     row = change.variant
     refined = refiners(changed) if row in DENSITY_ROWS else []
@@ -86,40 +86,45 @@ def _measure(source: EventSource, name: str, pipeline: Pipeline, change: Change)
     run = changed.run(event, keep=[*before, *before.values()])
     particles = summarise_particles(event)
     place = {"pipeline": name, "row": row, "sample": str(source.path)}
-    measured = place | quality_of(event, run.labels)
+    measured = place | quality_of(event, run.labels, selection)
     if row in VERTEX_ROWS:
-        measured["vertices"] = vertex_curve(event, particles, run.labels).to_dict()
+        measured["vertices"] = vertex_curve(event, particles, run.labels, selection).to_dict()
     if row in DECAY_ROWS:
-        curves = decay_curves(event, particles, run.labels)
+        curves = decay_curves(event, particles, run.labels, selection)
         measured["decays"] = {key: curve.to_dict() for key, curve in curves.items()}
     measured["refiners"] = {
-        stage: refined_tracks(event, particles, _labels(run.kept[first]), _labels(run.kept[stage]))
+        stage: refined_tracks(
+            event, particles, _labels(run.kept[first]), _labels(run.kept[stage]), selection
+        )
         for stage, first in before.items()
     }
     return measured
 
 
 def vertex_curve(
-    event: Event, particles: ParticleSummary, labels: NDArray[np.integer]
+    event: Event,
+    particles: ParticleSummary,
+    labels: NDArray[np.integer],
+    selection: Selection = SELECTED,
 ) -> BinnedRatio:
-    """Technical efficiency of prompt particles above 0.5 GeV against |vz|; labels (n_hits,).
-
-    The last bin holds what lies beyond it.
-    """
+    """Technical efficiency of primary particles above 0.5 GeV against |vz|; labels (n_hits,)."""
     found = found_particles(event, particles, labels)
-    among = SELECTED_500.reconstructable.mask(particles) & particles.primary
-    return binned_ratio(np.abs(particles.vz), found, among, VZ_EDGES)
+    among = selection.above(STIFF).reconstructable(particles) & particles.primary
+    return binned_ratio(np.abs(particles.vz), found, among, VZ.edges)
 
 
 def decay_curves(
-    event: Event, particles: ParticleSummary, labels: NDArray[np.integer]
+    event: Event,
+    particles: ParticleSummary,
+    labels: NDArray[np.integer],
+    selection: Selection = SELECTED,
 ) -> dict[str, BinnedRatio]:
     """Technical efficiency of the daughters of each of DECAYS against the radius of the decay."""
     found = found_particles(event, particles, labels)
-    among = SELECTED.reconstructable.mask(particles)
+    among = selection.reconstructable(particles)
     return {
         decay.name: binned_ratio(
-            particles.vertex_radius, found, among & daughters(event, decay), DECAY_EDGES
+            particles.vertex_radius, found, among & daughters(event, decay), RADIUS.edges
         )
         for decay in DECAYS
     }
@@ -130,13 +135,14 @@ def refined_tracks(
     particles: ParticleSummary,
     before: NDArray[np.integer],
     after: NDArray[np.integer],
+    selection: Selection = SELECTED,
 ) -> dict[str, int]:
     """What a stage that changes tracks does to the particles above 1 GeV; labels (n_hits,).
 
     Reconstructable ones; how many tracks match before and after, and how many the stage gained
     and lost.
     """
-    among = SELECTED_1000.reconstructable.mask(particles)
+    among = selection.above(STIFFER).reconstructable(particles)
     first, second = (
         found_particles(event, particles, labels) & among for labels in (before, after)
     )

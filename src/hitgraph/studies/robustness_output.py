@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hitgraph.evaluation.bins import RADIUS, VZ, Grid
+from hitgraph.evaluation.metrics import STIFF, STIFFER
 from hitgraph.evaluation.ratio import BinnedRatio, Ratio
-from hitgraph.evaluation.tables import NOTHING, percent, with_error
+from hitgraph.evaluation.tables import NOTHING, percent, range_of, with_error
+from hitgraph.event.selection import Selection
 from hitgraph.studies.conditions import NOMINAL, SAMPLES, TITLES, UNMODIFIED
 from hitgraph.studies.output import Result, Table
 from hitgraph.studies.plan import Points
@@ -17,7 +20,6 @@ from hitgraph.studies.quality import Quality, add_bins, mean_and_error, together
 if TYPE_CHECKING:
     from hitgraph.evaluation.style import Figure
 
-CUTS = ("0.1", "0.5", "1")  # GeV, of the technical efficiency
 Measured = Mapping[str, Any]  # what was measured of one event
 Rows = dict[str, list[Measured]]  # by row, one an event
 
@@ -68,8 +70,7 @@ def _efficiency(cut: str) -> Number:
     )
 
 
-NUMBERS = {
-    **{f"technical > {cut} GeV": _efficiency(cut) for cut in CUTS},
+QUALITY = {
     "purity": Number("purity", lambda one: one.purity, lambda one: one["purity"]),
     "score": Number("score", lambda one: (one.score, one.score_error), lambda one: one["score"]),
     "score, primaries": Number(
@@ -78,6 +79,12 @@ NUMBERS = {
         lambda one: one["score_primaries"],
     ),
 }
+
+
+def numbers_of(rows: Rows) -> dict[str, Number]:
+    """The columns: efficiencies above each pT that was measured, then QUALITY."""
+    cuts = next(iter(rows.values()))[0]["technical"]
+    return {f"technical > {cut} GeV": _efficiency(cut) for cut in cuts} | QUALITY
 
 
 def difference(
@@ -101,7 +108,7 @@ def difference(
     return Difference(value - before, apart)
 
 
-def result(points: Points) -> Result:
+def result(points: Points, selection: Selection) -> Result:
     """Tables of all rows, their differences, vertices, decays and refiners, and a figure."""
     pipelines: dict[str, Rows] = {}
     for point in points.values():
@@ -110,10 +117,11 @@ def result(points: Points) -> Result:
     differences = {name: _differences(rows) for name, rows in pipelines.items()}
     tables: list[Table] = []
     for name, rows in pipelines.items():
-        tables += [_values(name, rows), _changes(name, differences[name])]
-    tables += _curves(pipelines, "vertices", _vertices)
-    tables += _curves(pipelines, "decays", lambda one: one["decays"])
-    tables += _refiners(pipelines)
+        tables += [_values(name, rows), _changes(name, numbers_of(rows), differences[name])]
+    prompt = f"primary particles, {range_of(selection.above(STIFF))}, |vz| [mm]"
+    tables += _curves(pipelines, "vertices", lambda one: {prompt: one["vertices"]}, VZ)
+    tables += _curves(pipelines, "decays", lambda one: one["decays"], RADIUS)
+    tables += _refiners(pipelines, range_of(selection.above(STIFFER)))
     numbers = {
         name: {
             row: {
@@ -149,25 +157,31 @@ def _differences(rows: Rows) -> dict[str, dict[str, Difference]]:
         reference = reference_of(row, rows)
         if reference in rows:
             found[row] = {
-                key: difference(number, events, rows[reference]) for key, number in NUMBERS.items()
+                key: difference(number, events, rows[reference])
+                for key, number in numbers_of(rows).items()
             }
     return found
 
 
 def _values(name: str, rows: Rows) -> Table:
-    columns = ("", "events", "hits", *(number.title for number in NUMBERS.values()))
+    shown = numbers_of(rows)
+    columns = ("", "events", "hits", *(number.title for number in shown.values()))
     lines = []
     for row, events in rows.items():
         quality = together(events)
-        numbers = (number.text(quality) for number in NUMBERS.values())
+        numbers = (number.text(quality) for number in shown.values())
         lines.append((TITLES[row], str(len(events)), f"{quality.mean_hits:,.0f}", *numbers))
     return Table(f"{name}: technical efficiency, purity, score", columns, tuple(lines))
 
 
-def _changes(name: str, differences: Mapping[str, Mapping[str, Difference]]) -> Table:
-    columns = ("", *(number.title for number in NUMBERS.values()))
+def _changes(
+    name: str,
+    shown: Mapping[str, Number],
+    differences: Mapping[str, Mapping[str, Difference]],
+) -> Table:
+    columns = ("", *(number.title for number in shown.values()))
     lines = tuple(
-        (TITLES[row], *(_points_text(numbers[key]) for key in NUMBERS))
+        (TITLES[row], *(_points_text(numbers[key]) for key in shown))
         for row, numbers in differences.items()
     )
     return Table(f"{name}: difference from the unmodified events, in points (0.01)", columns, lines)
@@ -180,31 +194,30 @@ def _points_text(one: Difference) -> str:
     return value if math.isnan(one.error) else f"{value} ± {100 * one.error:.2f}"
 
 
-def _vertices(one: Measured) -> dict[str, Any]:
-    return {"prompt particles > 0.5 GeV, |vz| [mm]": one["vertices"]}
-
-
 def _curves(
     pipelines: Mapping[str, Rows],
     key: str,
     curves_of: Callable[[Measured], Mapping[str, Any]],
+    grid: Grid,
 ) -> list[Table]:
     """A table a row and curve that were measured: bins down, pipelines across."""
     tables = []
     first = next(iter(pipelines.values()))
     for row in [row for row, events in first.items() if key in events[0]]:
         for title in curves_of(first[row][0]):
-            curves = {
-                name: _added([curves_of(one)[title] for one in rows[row]])
-                for name, rows in pipelines.items()
-                if row in rows
-            }
+            there = {name: rows[row] for name, rows in pipelines.items() if row in rows}
+            added = [_added([curves_of(one)[title] for one in rows]) for rows in there.values()]
+            curves = dict(zip(there, grid.shown(added), strict=True))
             tables.append(_curve_table(f"{TITLES[row]}: {title}", curves))
     return tables
 
 
 def _added(curves: Sequence[Mapping[str, Any]]) -> BinnedRatio:
     return add_bins([BinnedRatio(**{k: tuple(v) for k, v in one.items()}) for one in curves])
+
+
+def _shown(curves: Sequence[Mapping[str, Any]], grid: Grid) -> dict[str, Any]:
+    return grid.shown([_added(curves)])[0].to_dict()
 
 
 def _curve_table(title: str, curves: Mapping[str, BinnedRatio]) -> Table:
@@ -221,7 +234,7 @@ def _curve_table(title: str, curves: Mapping[str, BinnedRatio]) -> Table:
     return Table(f"{title}, technical efficiency", ("mm", "particles", *curves), tuple(lines))
 
 
-def _refiners(pipelines: Mapping[str, Rows]) -> list[Table]:
+def _refiners(pipelines: Mapping[str, Rows], among: str) -> list[Table]:
     lines = []
     for name, rows in pipelines.items():
         for row, events in rows.items():
@@ -243,7 +256,7 @@ def _refiners(pipelines: Mapping[str, Rows]) -> list[Table]:
                     )
                 )
     columns = ("stage", "before", "after", "gained", "lost", "difference in points")
-    title = "Stages that change tracks: technical efficiency > 1 GeV before and after"
+    title = f"Stages that change tracks: technical efficiency, {among}, before and after"
     return [Table(title, columns, tuple(lines))]
 
 
@@ -251,10 +264,10 @@ def _sums(events: Sequence[Measured]) -> dict[str, Any]:
     """Curves and counts of the refiners of several events together; JSON-able."""
     found: dict[str, Any] = {}
     if "vertices" in events[0]:
-        found["vertices"] = _added([one["vertices"] for one in events]).to_dict()
+        found["vertices"] = _shown([one["vertices"] for one in events], VZ)
     if "decays" in events[0]:
         found["decays"] = {
-            key: _added([one["decays"][key] for one in events]).to_dict()
+            key: _shown([one["decays"][key] for one in events], RADIUS)
             for key in events[0]["decays"]
         }
     found["refiners"] = {
@@ -265,17 +278,20 @@ def _sums(events: Sequence[Measured]) -> dict[str, Any]:
 
 
 def figure(differences: Mapping[str, Mapping[str, Mapping[str, Difference]]]) -> "Figure":
-    """Differences of the efficiency above 0.5 GeV and of the score, a line a row."""
+    """Differences of the efficiency of stiff particles and of the score, a line a row."""
     from hitgraph.evaluation.style import COLOURS, INK, MARKERS, legend_above, new_figure, styled
 
     rows = list(dict.fromkeys(row for found in differences.values() for row in found))
+    every = (numbers for found in differences.values() for numbers in found.values())
+    keys = [key for key in next(every, {}) if key not in QUALITY]
+    stiff = keys[:2][-1] if keys else "technical efficiency"
     with styled():
         drawing = new_figure(9.6, 1.8 + 0.32 * len(rows))
         panels = drawing.subplots(1, 2, sharey=True)
         handles = []
         for k, found in enumerate(differences.values()):
             place = np.array([rows.index(row) for row in found]) + 0.15 * k
-            for axes, key in zip(panels, ("technical > 0.5 GeV", "score"), strict=True):
+            for axes, key in zip(panels, (stiff, "score"), strict=True):
                 values = np.array([100 * found[row][key].value for row in found])
                 errors = np.nan_to_num([100 * found[row][key].error for row in found])
                 drawn = axes.errorbar(
@@ -287,7 +303,7 @@ def figure(differences: Mapping[str, Mapping[str, Mapping[str, Difference]]]) ->
                     marker=MARKERS[k % 6],
                 )
             handles.append(drawn)
-        for axes, label in zip(panels, ("efficiency > 0.5 GeV", "score"), strict=True):
+        for axes, label in zip(panels, (stiff, "score"), strict=True):
             axes.axvline(0.0, color=INK, linewidth=0.8, linestyle=":")
             axes.set_xlabel(f"difference of the {label} [points]")
         panels[0].set_yticks(range(len(rows)), [TITLES[row] for row in rows], minor=False)

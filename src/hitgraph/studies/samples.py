@@ -9,6 +9,7 @@ from typing import Any
 
 from hitgraph.errors import HitgraphError, InputError
 from hitgraph.event.field import CENTRE, solenoid
+from hitgraph.event.selection import Selection
 from hitgraph.event.source import EventSource, list_events
 from hitgraph.event.store import field_made, read_dataset_info
 from hitgraph.pipeline import Pipeline
@@ -32,6 +33,7 @@ def plan(
     sources: Sequence[EventSource],
     pipelines: Mapping[str, Pipeline],
     settings: Mapping[str, Any],
+    selection: Selection,
 ) -> Plan:
     """One value of the axis a folder of events, from its dataset.json.
 
@@ -42,7 +44,7 @@ def plan(
     for folder in dict.fromkeys(source.path.parent for source in sources):
         values[str(folder)] = value = setting_of(folder, study)
         there = [source for source in sources if source.path.parent == folder]
-        points += scan_points(there, pipelines, [Change(value, unchanged)])
+        points += scan_points(there, pipelines, [Change(value, unchanged)], selection)
     known = {**settings, study: values}
     return scan_plan(points, known, lambda scan: scan_result(study, scan, AXES[study]))
 

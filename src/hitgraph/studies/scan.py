@@ -6,6 +6,7 @@ from functools import lru_cache, partial
 from typing import Any
 
 from hitgraph.event.event import Event
+from hitgraph.event.selection import Selection
 from hitgraph.event.source import EventSource
 from hitgraph.pipeline import Pipeline
 from hitgraph.studies.output import Result
@@ -27,7 +28,10 @@ class Change:
 
 
 def scan_points(
-    sources: Sequence[EventSource], pipelines: Mapping[str, Pipeline], changes: Sequence[Change]
+    sources: Sequence[EventSource],
+    pipelines: Mapping[str, Pipeline],
+    changes: Sequence[Change],
+    selection: Selection,
 ) -> list[Point]:
     """One point an event, pipeline and change."""
     return [
@@ -35,7 +39,7 @@ def scan_points(
             "-".join(
                 part for part in (name, source.name, change.variant, f"{change.value:g}") if part
             ),
-            partial(measure, source, name, pipeline, change),
+            partial(measure, source, name, pipeline, change, selection),
         )
         for source in sources
         for name, pipeline in pipelines.items()
@@ -43,11 +47,13 @@ def scan_points(
     ]
 
 
-def measure(source: EventSource, name: str, pipeline: Pipeline, change: Change) -> dict[str, Any]:
+def measure(
+    source: EventSource, name: str, pipeline: Pipeline, change: Change, selection: Selection
+) -> dict[str, Any]:
     """Quality of the tracks of the changed event."""
     changed, event = change.apply(pipeline, read(source, pipeline.recipe.clusters))
     place = {"pipeline": name, "variant": change.variant, "value": change.value}
-    return place | quality_of(event, changed.run(event).labels)
+    return place | quality_of(event, changed.run(event).labels, selection)
 
 
 @lru_cache(maxsize=1)

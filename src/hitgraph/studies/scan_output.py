@@ -6,17 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hitgraph.evaluation.metrics import PT_EDGES
+from hitgraph.evaluation.metrics import shown
 from hitgraph.evaluation.ratio import BinnedRatio, Ratio
 from hitgraph.evaluation.tables import percent, with_error
 from hitgraph.studies.output import Result, Table
-from hitgraph.studies.quality import Quality
+from hitgraph.studies.quality import PT_CURVE, Quality
 from hitgraph.studies.scan import Scan
 
 if TYPE_CHECKING:
     from hitgraph.evaluation.style import Axes, Figure
-
-CUTS = ("0.1", "0.5", "1")  # GeV, of the technical efficiency
 
 
 @dataclass(frozen=True)
@@ -51,9 +49,10 @@ def _numbers(scan: Scan) -> dict[str, Any]:
 
 
 def _table(title: str, values: Mapping[float, Quality], axis: Axis) -> Table:
+    cuts = _cuts(values)
     columns = (
         *(axis.heading or axis.name, "hits", "noise"),
-        *(f"technical eff. > {cut} GeV" for cut in CUTS),
+        *(f"technical eff. > {cut} GeV" for cut in cuts),
         *("purity", "score", "score, primaries"),
     )
     rows = tuple(
@@ -61,7 +60,7 @@ def _table(title: str, values: Mapping[float, Quality], axis: Axis) -> Table:
             axis.text(value, one),
             f"{one.mean_hits:,.0f}",
             f"{100 * one.noise:.1f} %",
-            *(percent(one.technical[cut]) for cut in CUTS),
+            *(percent(one.technical[cut]) for cut in cuts),
             percent(one.purity),
             with_error(one.score, one.score_error),
             with_error(one.score_primaries, one.score_primaries_error),
@@ -71,18 +70,25 @@ def _table(title: str, values: Mapping[float, Quality], axis: Axis) -> Table:
     return Table(title, columns, rows)
 
 
+def _cuts(values: Mapping[float, Quality]) -> list[str]:
+    """The lowest pT (GeV) that efficiencies are given for, rising."""
+    return list(next(iter(values.values())).technical)
+
+
 def scan_figure(scan: Scan, axis: Axis) -> "Figure":
-    """Technical efficiency above 0.1 and 0.5 GeV, purity, and score (of all particles)."""
+    """Technical efficiency, of stiff particles too, purity, and score (of all particles)."""
     from hitgraph.evaluation.style import legend_above, new_figure, styled
 
     with styled():
         figure = new_figure(12.4, 4.6)
         left, middle, right = figure.subplots(1, 3)
         handles = []
+        cuts = _cuts(next(iter(scan.values())))[:2]
         for k, values in enumerate(scan.values()):
             x = np.array([axis.place(value, one) for value, one in values.items()])
             every = list(values.values())
-            for cut, filled in (("0.1", True), ("0.5", False)):
+            for cut in cuts:
+                filled = cut == cuts[0]
                 drawn = _ratios(left, x, [one.technical[cut] for one in every], k, filled)
                 if filled:
                     handles.append(drawn)
@@ -91,7 +97,8 @@ def scan_figure(scan: Scan, axis: Axis) -> "Figure":
             _points(
                 right, x, np.array([one.score for one in every]), np.array([error] * 2), k, True
             )
-        left.set_ylabel("technical efficiency, filled: above 0.1, open: 0.5 GeV")
+        above = ", open: ".join(cuts)
+        left.set_ylabel(f"technical efficiency, filled: above {above} GeV")
         middle.set_ylabel("purity")
         right.set_ylabel("score")
         for axes in (left, middle, right):
@@ -108,12 +115,13 @@ def relative_figure(values: Mapping[float, Quality], axis: Axis) -> "Figure":
     with styled():
         figure = new_figure(6.4, 4.8)
         axes = figure.subplots()
-        edges = np.array(PT_EDGES)
+        curves = shown([one.by_pt for one in values.values()], PT_CURVE)
+        edges = np.array(curves[0].edges)
         x = np.sqrt(edges[1:] * edges[:-1])
         (first, reference), *others = values.items()
         handles, labels = [], []
         for k, (value, one) in enumerate(others):
-            relative, error = _relative(one.by_pt, reference.by_pt)
+            relative, error = _relative(curves[k + 1], curves[0])
             known = np.isfinite(relative)
             drawn = _points(axes, x[known], relative[known], np.stack([error[known]] * 2), k, True)
             handles.append(drawn)

@@ -18,12 +18,11 @@ from numpy.typing import NDArray
 
 from hitgraph.evaluation.edges import EdgeTruth, edge_truth, kept_true_edges
 from hitgraph.evaluation.matching import TrackMatches, match_tracks
-from hitgraph.evaluation.metrics import MIN_TRACK_HITS, truth_weights
+from hitgraph.evaluation.metrics import MIN_TRACK_HITS, STIFF, truth_weights
 from hitgraph.evaluation.trackml_score import scored_hits
 from hitgraph.event.event import Event
+from hitgraph.event.selection import ALL_PARTICLES, SELECTED, Selection
 from hitgraph.event.truth import (
-    SELECTED,
-    SELECTED_500,
     ParticleSummary,
     particle_rows,
     require_truth,
@@ -57,9 +56,10 @@ class Scene:
     truth: EdgeTruth
     edge_row: Int64  # (n_true,) row of the particle of each true edge
     groups: dict[str, dict[str, Bool]]  # (n_particles,) masks by variable and bin
+    cuts: tuple[Selection, ...]  # whose efficiency is looked at
 
 
-def prepare(event: Event) -> Scene:
+def prepare(event: Event, selection: Selection = ALL_PARTICLES) -> Scene:
     """Raises InputError for an event without truth or particles."""
     particles, truth, rows = summarise_particles(event), edge_truth(event), particle_rows(event)
     weight = truth_weights(event).astype(np.float64)
@@ -70,16 +70,19 @@ def prepare(event: Event) -> Scene:
         weight=weight / max(weight.sum(), 1e-30),
         truth=truth,
         edge_row=rows[truth.true_hits],
-        groups=particle_groups(event, particles, rows),
+        groups=particle_groups(event, particles, rows, selection),
+        cuts=(selection.above(SELECTED.min_pt), selection.above(STIFF)),
     )
 
 
-def waterfall(event: Event, steps: Sequence[Step]) -> dict[str, Any]:
-    """What is left after each stage, of all particles and in bins; JSON-able counts and weights.
+def waterfall(
+    event: Event, steps: Sequence[Step], selection: Selection = ALL_PARTICLES
+) -> dict[str, Any]:
+    """What is left after each stage, of the selection and in bins; JSON-able counts and weights.
 
     `steps` as `hitgraph.studies.walk.walk` gives them; the last one has tracks.
     """
-    scene = prepare(event)
+    scene = prepare(event, selection)
     joins = any(step.joins for step in steps)
     measured = [_measure(scene, Step("truth", edges=true_edges(event), joins=joins))]
     labels = None
@@ -159,8 +162,7 @@ def _summed(
     """The particles of one bin: how many, and what each stage leaves of them."""
     weight = _by_particle(scene, scene.row >= 0)
     technical = {
-        f"{selection.min_pt:g}": mask & selection.reconstructable.mask(scene.particles)
-        for selection in (SELECTED, SELECTED_500)
+        f"{cut.min_pt:g}": mask & cut.reconstructable(scene.particles) for cut in scene.cuts
     }
     true = np.bincount(scene.edge_row, minlength=len(mask))
     return {

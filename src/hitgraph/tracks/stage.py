@@ -46,7 +46,7 @@ class TrackSettings(StageSettings):
         return TrackStage(context, with_score_cut(self, cut))
 
     def learn(self, context: Context, material: Material, workshop: Workshop) -> "TrackStage":
-        """The score cut, its own or one of CUTS, with the highest TrackML score in validation."""
+        """The score cut, its own or one of CUTS, with which targets score highest in validation."""
         workshop.report("choosing the score cut of the track builder")
         choices = {}
         for cut in sorted({self.score_cut, *CUTS}):
@@ -82,7 +82,8 @@ def with_score_cut(settings: TrackSettings, cut: float) -> TrackSettings:
 def best_of(
     choices: Mapping[float, Stage], own: float, material: Material, workshop: Workshop
 ) -> tuple[float, dict[str, float]]:
-    """The cut whose stage has the highest mean TrackML score in validation, and both as facts.
+    """The cut whose stage has the highest mean TrackML score of targets in validation, and both as
+    facts.
 
     The recipe's `own` where no event has a score.
     """
@@ -91,10 +92,10 @@ def best_of(
         example = read()
         for cut, stage in choices.items():
             labels = all_tracks(stage(example.state))
-            scores[cut].append(workshop.score(example, labels))
+            scores[cut].append(workshop.score(example, labels, example.sample.target))
     means = {cut: mean_of_known(found) for cut, found in scores.items()}
     known = {cut: mean for cut, mean in means.items() if mean is not None}
     if not known:
         return own, {"score_cut": own}
     best = max(known, key=lambda cut: known[cut])
-    return best, {"score_cut": best, "trackml_score": known[best]}
+    return best, {"score_cut": best, "target_score": known[best]}

@@ -262,9 +262,9 @@ class _Trainer:
                 n_true += sample.true_edges.shape[1]
                 n_found += int(is_true_edge(sample, state.edges).sum())
             if LABELS in gives and state.labels is not None:
-                for kind, found in scores.items():
-                    primaries = kind == "trackml_score_primaries"
-                    found.append(workshop.score(example, state.labels, primaries))
+                scores["trackml_score"].append(workshop.score(example, state.labels))
+                primaries = workshop.score(example, state.labels, sample.primary)
+                scores["trackml_score_primaries"].append(primaries)
         if EDGES in gives:
             facts |= {"edges": n_edges / n, "efficiency": n_found / max(n_true, 1)}
         for kind, found in scores.items():
@@ -353,7 +353,6 @@ def _require_true_edges(place: TrainingFolder, kind: str, names: Sequence[str]) 
     if not any(load_file(path)["true_edges"].shape[1] for path in paths):
         truth = place.recipe.truth
         raise InputError(
-            f"the {len(names)} {kind} events have no true edge of a target particle (truth.min_pt "
-            f"{truth.min_pt} GeV, min_hits {truth.min_hits}, primary_only {truth.primary_only}): "
-            "take other events, or lower these"
+            f"the {len(names)} {kind} events have no true edge of a target particle (truth: "
+            f"{truth}): take other events, or a wider truth"
         )

@@ -97,11 +97,11 @@ class StageWorkshop:
                 save_tensors(make(), path)
         return partial(load_file, path)
 
-    def score(self, example: Example, labels: Tensor, primaries: bool = False) -> float:
+    def score(self, example: Example, labels: Tensor, among: Tensor | None = None) -> float:
         sample = example.sample
         particle_id, weight = sample.particle_id.numpy(), sample.weight
         matches = match_tracks(particle_id, labels.numpy())
-        weight = torch.where(sample.primary, weight, 0.0) if primaries else weight
+        weight = weight if among is None else torch.where(among, weight, 0.0)
         return trackml_score(particle_id, weight.numpy(), matches)
 
     def majority(self, sample: Sample, labels: Tensor) -> Tensor:

@@ -1,0 +1,61 @@
+"""What a stage learns with: cuts are tuned on targets."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from hitgraph.event.event import Event
+from hitgraph.lessons.material import Example, Material
+from hitgraph.lessons.samples import make_sample
+from hitgraph.lessons.settings import TruthSettings
+from hitgraph.state import State
+from hitgraph.tracks.stage import best_of
+from hitgraph.training.workshop import StageWorkshop
+
+
+@pytest.mark.parametrize(
+    ("truth", "best", "score"),
+    [
+        ({}, 0.1, 2 / 3),  # two of three particles
+        ({"min_pt": 1.0}, 0.9, 1.0),  # the only one that counts
+    ],
+)
+def test_the_best_cut_is_that_of_the_targets(
+    make_event: Callable[..., Event],
+    tmp_path: Path,
+    truth: dict[str, Any],
+    best: float,
+    score: float,
+) -> None:
+    """One cut finds the two soft particles, the other the stiff one."""
+    event = make_event(n_particles=3, n_noise=2, seed=4)
+    assert event.truth is not None
+    assert event.particles is not None
+    assert event.detector is not None
+    table = event.particles
+    scale = np.float32([0.2, 0.3, 2.0]) / np.hypot(table.px, table.py)
+    real = event.truth.particle_id > 0
+    event = replace(
+        event,
+        particles=replace(table, px=table.px * scale, py=table.py * scale),
+        truth=replace(event.truth, weight=real.astype(np.float32)),
+    )
+    settings = TruthSettings(**truth)
+    sample = make_sample(event, event.detector, True, settings)
+    soft, other, stiff = (sample.particle_id == int(one) for one in table.particle_id)
+    nothing = torch.full_like(sample.particle_id, -1)
+    found = {
+        0.1: nothing.masked_fill(soft, 0).masked_fill(other, 1),
+        0.9: nothing.masked_fill(stiff, 0),
+    }
+    stages = {cut: lambda state, it=labels: state.with_labels(it) for cut, labels in found.items()}
+    material = Material((), (lambda: Example(sample, State(sample.hits)),))
+    workshop = StageWorkshop("tracks", tmp_path, 1, settings, "cpu", False, True, print)
+    chosen, facts = best_of(stages, 0.5, material, workshop)  # type: ignore[arg-type]
+    assert chosen == facts["score_cut"] == best
+    assert facts["target_score"] == pytest.approx(score)
