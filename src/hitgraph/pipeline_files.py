@@ -5,9 +5,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
 
-import safetensors
 import yaml
-from safetensors.torch import load_file, save
 from torch import Tensor
 
 from hitgraph._version import __version__
@@ -19,6 +17,7 @@ from hitgraph.event.store import write_detectors
 from hitgraph.files import atomic_write
 from hitgraph.recipe import Recipe
 from hitgraph.settings import parse, read_yaml, to_dict
+from hitgraph.tensor_files import read_tensors, write_tensors
 
 FORMAT = 2  # of the pipeline folder
 TENSORS_FILE = "weights.safetensors"  # weights, tables and cuts of every stage
@@ -60,12 +59,11 @@ def write_folder(folder: Path, content: Content) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     write_detectors(content.detector, folder / "detectors.parquet")
     tensors = {
-        f"{stage}.{name}": tensor.detach().cpu().contiguous()
+        f"{stage}.{name}": tensor
         for stage, own in content.tensors.items()
         for name, tensor in own.items()
     }
-    with atomic_write(folder / TENSORS_FILE) as temporary:
-        temporary.write_bytes(save(tensors))
+    write_tensors(tensors, folder / TENSORS_FILE)
     head = {"format": FORMAT, "hitgraph": __version__, "recipe": to_dict(content.recipe)}
     if content.domain is not None:
         head["domain"] = to_dict(content.domain)
@@ -97,12 +95,8 @@ def read_folder(folder: Path) -> Content:
 
 def _read_tensors(path: Path, recipe: Recipe) -> dict[str, dict[str, Tensor]]:
     """The tensors of each stage by name."""
-    try:
-        found = load_file(path)
-    except (OSError, safetensors.SafetensorError) as error:
-        raise InputError(f"{path}: cannot be read as safetensors ({error})") from error
     tensors: dict[str, dict[str, Tensor]] = {step.name: {} for step in recipe.stages}
-    for key, value in found.items():
+    for key, value in read_tensors(path).items():
         stage, _, name = key.partition(".")
         if stage not in tensors:
             raise InputError(

@@ -14,6 +14,8 @@ from hitgraph.yaml_files import read_yaml as read_yaml
 
 T = TypeVar("T")
 
+LARGEST_WHOLE = 2**32 - 1  # a seed
+SMALLEST, LARGEST = 1e-30, 1e30  # of any other number, far inside of single precision
 USE = "use"  # the key that names what is used
 _brief = reprlib.Repr()
 _brief.maxstring = _brief.maxother = 200
@@ -104,12 +106,31 @@ def _value(hint: Any, metadata: Mapping[str, Any], value: object, key: str) -> A
     try:
         # Through JSON: strict about types, yet a YAML list may fill a tuple.
         adapter = pydantic.TypeAdapter(hint, config=pydantic.ConfigDict(allow_inf_nan=False))
-        return adapter.validate_json(json.dumps(value), strict=True)
+        found = adapter.validate_json(json.dumps(value), strict=True)
     except (pydantic.ValidationError, TypeError, ValueError) as error:
         expected = getattr(hint, "__name__", str(hint))
         if isinstance(error, pydantic.ValidationError):
             expected = error.errors()[0]["msg"]
         raise SettingsError(f"{key}: {_shown(value)} is not allowed ({expected})") from None
+    _require_usable(found, key)
+    return found
+
+
+def _require_usable(value: object, key: str) -> None:
+    """Raise SettingsError for a number that single precision or 32 bits cannot hold."""
+    if isinstance(value, tuple | list):
+        for one in value:
+            _require_usable(one, key)
+    elif isinstance(value, int) and abs(value) > LARGEST_WHOLE:
+        raise SettingsError(
+            f"{key}: {_shown(value)} is not allowed, whole numbers reach from {-LARGEST_WHOLE} to "
+            f"{LARGEST_WHOLE}"
+        )
+    elif isinstance(value, float) and value and not SMALLEST <= abs(value) <= LARGEST:
+        raise SettingsError(
+            f"{key}: {value} is not allowed, 0 or between {SMALLEST:g} and {LARGEST:g}, with "
+            "either sign"
+        )
 
 
 def _join(where: str, key: object) -> str:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from hitgraph.errors import InputError, SettingsError
+from hitgraph.text import listed
 
 N = TypeVar("N", bound=nn.Module)
 
@@ -31,7 +32,7 @@ def take(
     `low` and `high` bound its values. Raises InputError otherwise.
     """
     if name not in tensors:
-        raise InputError(f"{name}: is missing; there is: {', '.join(sorted(tensors)) or 'nothing'}")
+        raise InputError(f"{name}: is missing; there is: {listed(tensors)}")
     tensor = tensors[name]
     wanted = "(" + ", ".join("any" if n is None else str(n) for n in shape) + ")"
     fits = tensor.ndim == len(shape) and all(
@@ -70,7 +71,7 @@ def refuse_others(tensors: Mapping[str, Tensor], known: Sequence[str]) -> None:
     """Raise InputError where there is a tensor that the stage does not know."""
     for name in tensors:
         if name not in known:
-            raise InputError(f"{name}: unknown tensor; known: {', '.join(known) or 'none'}")
+            raise InputError(f"{name}: unknown tensor; known: {listed(known)}")
 
 
 def build_network(build: Callable[[], N], *settings: Any) -> N:

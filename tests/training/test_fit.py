@@ -5,6 +5,7 @@ import errno
 import itertools
 import math
 import os
+import shutil
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from hitgraph.errors import HitgraphError
+from hitgraph.errors import HitgraphError, InputError
 from hitgraph.gnn.interaction import InteractionNetwork, InteractionSettings
 from hitgraph.graph.filter.lesson import auc, weighted_loss
 from hitgraph.lessons.seeds import generator
@@ -165,6 +166,32 @@ def test_resuming_what_is_complete_changes_nothing(
     merit = fit(again, Larger(), settings(), tmp_path, resume=True, quiet=True)
     assert_same(weights(again), weights(taught[0]))
     assert merit["val_loss"] == taught[1]["val_loss"]
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        *[("last.ckpt", how) for how in ("cut", "flipped", "empty")],
+        *[("best.ckpt", how) for how in ("cut", "flipped", "empty", "missing")],
+    ],
+)
+def test_a_damaged_checkpoint_is_one_message(
+    tmp_path: Path, taught: tuple[InteractionNetwork, dict, Path], name: str, damage: str
+) -> None:
+    """Also a flipped bit in the middle, in numbers that torch would read without a word."""
+    shutil.copytree(taught[2] / "checkpoints", tmp_path / "checkpoints")
+    path = tmp_path / "checkpoints" / name
+    content = bytearray(path.read_bytes())
+    if damage == "missing":
+        path.unlink()
+    elif damage == "flipped":
+        at = content.index(weights(taught[0])[-1].numpy().tobytes())
+        content[at] ^= 1
+        path.write_bytes(content)
+    else:
+        path.write_bytes(content[: len(content) // 2 if damage == "cut" else 0])
+    with pytest.raises(InputError, match=rf"{name}: is damaged .*: remove the folder .*--resume"):
+        fit(network(), Larger(), settings(), tmp_path, resume=True, quiet=True)
 
 
 class StopsAtOnce(Larger):

@@ -40,12 +40,12 @@ from hitgraph.lessons.samples import (
     make_sample,
     save_sample,
     save_state,
-    save_tensors,
 )
 from hitgraph.lessons.seeds import generator
 from hitgraph.pairs import GEOMETRY_FEATURES, pair_features
 from hitgraph.recipe import Recipe
 from hitgraph.state import State
+from hitgraph.tensor_files import write_tensors
 
 
 @dataclass(frozen=True)
@@ -349,7 +349,7 @@ def graph(tmp_path: Path) -> Path:
     """200 hits at random azimuths, numbered by their one feature; 400 edges at random."""
     random = torch.Generator().manual_seed(0)
     edges = torch.randint(200, (2, 400), generator=random)
-    save_tensors(
+    write_tensors(
         {
             "x": torch.arange(200.0)[:, None],
             "phi": (torch.rand(200, generator=random) * 2 - 1) * math.pi,

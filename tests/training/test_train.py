@@ -286,6 +286,40 @@ def test_interrupted_between_the_stages_nothing_is_done_twice_or_left_out(
     assert_same_pipeline(tmp_path, tiny_pipeline)
 
 
+KEPT = [
+    "training/samples/{}.safetensors",
+    "training/tracks/states/{}.safetensors",
+    "training/gnn/cached/train-0.safetensors",
+    "training/gnn/stage.safetensors",
+    "training/gnn/network.safetensors",
+    "training/gnn/merit.json",
+    "training/filter/done.json",
+]
+
+
+@pytest.mark.parametrize("damage", ["cut", "flipped", "empty"])
+@pytest.mark.parametrize("name", KEPT)
+def test_a_damaged_file_of_a_training_is_one_message_and_made_anew_where_it_is_removed(
+    tiny_store: Path, tiny_pipeline: Path, tmp_path: Path, name: str, damage: str
+) -> None:
+    """As interrupted in its last stage but one, whose network is trained."""
+    shutil.copytree(tiny_pipeline, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "pipeline.yaml").unlink()
+    for stage in ("tracks",) if "gnn/stage" in name else ("tracks", "gnn"):
+        (tmp_path / "training" / stage / "done.json").unlink()
+    path = tmp_path / name.format(list_events([tiny_store])[0].name)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0xA0  # no ASCII any more, which JSON would need
+    wanted = {"cut": content[: len(content) // 2], "flipped": content, "empty": b""}
+    path.write_bytes(wanted[damage])
+    with pytest.raises(InputError, match=rf"{path}: (is|cannot).*: remove it (and go on with|or)"):
+        train_quietly(tiny_recipe(), tiny_store, tmp_path, resume=True)
+    path.unlink()
+    train_quietly(tiny_recipe(), tiny_store, tmp_path, resume=True)
+    for saved in SAVED:
+        assert (tmp_path / saved).read_bytes() == (tiny_pipeline / saved).read_bytes()
+
+
 def _no_training(*_args: object, **_options: object) -> None:
     raise AssertionError("this network was trained already")
 

@@ -1,15 +1,15 @@
 """What training reads: hits with their truth, and graphs with labels, cached as safetensors."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file, save
 from torch import Tensor
 
+from hitgraph.errors import InputError
 from hitgraph.event.detector import Detector
 from hitgraph.event.event import Event
 from hitgraph.event.selection import selected_hits
@@ -23,11 +23,11 @@ from hitgraph.event.truth import (
     track_steps,
     true_edges,
 )
-from hitgraph.files import atomic_write
 from hitgraph.hits import FEATURES, Hits, hits_from_event
 from hitgraph.hits.jitter import jitter_clusters
 from hitgraph.lessons.settings import TruthSettings
 from hitgraph.state import State
+from hitgraph.tensor_files import read_tensors, write_tensors
 
 _OF_HITS = ("particle_id", "step", "target", "weight", "born", "primary")  # (n_hits,) of a Sample
 
@@ -122,8 +122,13 @@ def trackml_weights(sample: Sample, edge_index: Tensor, y: Tensor) -> Tensor:
     return torch.where(y > 0, mean, torch.ones_like(mean))
 
 
+_HITS = ("features", "position", "layer", "module")
+_TRUTH = ("particle_id", "step", "target", "weight", "true_edges", "born", "primary")
+_SAMPLE = {*_HITS, *_TRUTH}  # tensors of a file; hits may have "straightening" besides
+
+
 def save_sample(sample: Sample, path: Path) -> None:
-    save_tensors(
+    write_tensors(
         {
             "features": sample.hits.features,
             "position": sample.hits.position,
@@ -143,9 +148,13 @@ def _given(name: str, tensor: Tensor | None) -> dict[str, Tensor]:
 
 def load_sample(path: Path, columns: Sequence[str] = ()) -> Sample:
     """The sample in a file; `columns` as of `make_sample`."""
-    tensors = load_file(path)
-    names = ("features", "position", "layer", "module")
-    features, position, layer, module = (tensors.pop(name) for name in names)
+    tensors = read_kept(path)
+    if tensors.keys() - {"straightening"} != _SAMPLE:
+        raise InputError(
+            f"{path}: is no sample of this version of hitgraph, it holds {', '.join(tensors)}: "
+            "remove it and go on with --resume"
+        )
+    features, position, layer, module = (tensors.pop(name) for name in _HITS)
     own = FEATURES[: features.shape[1] - len(columns)]
     straightening = tensors.pop("straightening", None)
     hits = Hits(features, position, layer, module, straightening, (*own, *columns))
@@ -161,12 +170,12 @@ def save_state(state: State, path: Path) -> None:
         tensors["edges"] = state.edges.int()
     if state.labels is not None:
         tensors["labels"] = state.labels
-    save_tensors(tensors, path)
+    write_tensors(tensors, path)
 
 
 def load_state(hits: Hits, path: Path) -> State:
     """The state of which `save_state` kept what stages had added to these hits."""
-    tensors = load_file(path)
+    tensors = read_kept(path)
     edges = tensors.get("edges")
 
     def columns(kind: str) -> dict[str, Tensor]:
@@ -182,7 +191,9 @@ def load_state(hits: Hits, path: Path) -> State:
     )
 
 
-def save_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
-    """Write tensors as safetensors, whole or not at all."""
-    with atomic_write(path) as temporary:
-        temporary.write_bytes(save({name: value.contiguous() for name, value in tensors.items()}))
+def read_kept(path: Path) -> dict[str, Tensor]:
+    """The tensors of a file that a training has kept. Raises InputError where it is damaged."""
+    try:
+        return read_tensors(path)
+    except InputError as error:
+        raise InputError(f"{error}: remove it and go on with --resume") from error

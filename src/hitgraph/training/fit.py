@@ -4,9 +4,12 @@ import contextlib
 import logging
 import math
 import signal
+import struct
 import threading
 import time
 import warnings
+import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +21,7 @@ from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset
 
+from hitgraph.errors import InputError
 from hitgraph.files import cannot_write
 from hitgraph.lessons.lesson import Batch, Lesson
 from hitgraph.lessons.settings import TrainingSettings
@@ -42,7 +46,8 @@ def fit(
     Writes logs (CSV, TensorBoard) and the checkpoints best.ckpt and last.ckpt into `folder`;
     with `resume` goes on from last.ckpt, to the same result as without the interruption.
     Returns the last training loss and the figures of merit of the weights it leaves. Raises
-    KeyboardInterrupt on Ctrl-C, HitgraphError when `folder` cannot be written.
+    KeyboardInterrupt on Ctrl-C, HitgraphError when `folder` cannot be written, InputError when a
+    checkpoint to go on from is damaged.
     """
     checkpoints = ModelCheckpoint(
         dirpath=folder / "checkpoints",
@@ -76,9 +81,9 @@ def fit(
             enable_progress_bar=not quiet,
         )
         module = _Module(network, lesson, settings, budget)
-        last = folder / "checkpoints" / "last.ckpt"
+        last = _checkpoint(folder / "checkpoints") if resume else None
         try:
-            trainer.fit(module, ckpt_path=str(last) if resume and last.is_file() else None)
+            trainer.fit(module, ckpt_path=last)
         except (SystemExit, RuntimeError) as error:  # how Lightning ends after Ctrl-C
             if isinstance(error.__context__, KeyboardInterrupt):
                 raise KeyboardInterrupt from error
@@ -95,6 +100,40 @@ def fit(
     if budget is not None:
         merit |= {"cpu_seconds": budget.used, "epochs": trainer.global_step / lesson.n_batches}
     return merit
+
+
+def _checkpoint(folder: Path) -> str | None:
+    """Where to go on from, None where no epoch was finished. Raises InputError where it is damaged.
+
+    A checkpoint is a zip file, of whose check sums torch takes no notice.
+    """
+    last, best = folder / "last.ckpt", folder / "best.ckpt"
+    if not last.is_file():
+        return None
+    for path in (last, best):
+        try:
+            with zipfile.ZipFile(path) as archive:
+                bad = archive.testzip()
+        except _DAMAGED as error:
+            bad = str(error)
+        if bad is not None:
+            raise InputError(
+                f"{path}: is damaged ({bad}): remove the folder {folder} and go on with --resume; "
+                "this network then begins anew"
+            )
+    return str(last)
+
+
+# What zipfile raises: RuntimeError where a flipped bit says that it is encrypted.
+_DAMAGED = (
+    OSError,
+    EOFError,
+    ValueError,
+    RuntimeError,
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+)
 
 
 @torch.no_grad()

@@ -16,7 +16,6 @@ from typing import Any
 import lightning as L
 import torch
 import yaml
-from safetensors.torch import load_file
 from torch import Tensor
 
 from hitgraph.devices import find_device
@@ -34,9 +33,9 @@ from hitgraph.lessons.samples import (
     load_sample,
     load_state,
     make_sample,
+    read_kept,
     save_sample,
     save_state,
-    save_tensors,
 )
 from hitgraph.lessons.seeds import generator
 from hitgraph.pipeline import Pipeline, check_detector
@@ -45,6 +44,7 @@ from hitgraph.recipe import Recipe, Step
 from hitgraph.settings import parse, to_dict
 from hitgraph.stage import Context, Stage, gives_of
 from hitgraph.state import EDGES, LABELS, State
+from hitgraph.tensor_files import write_tensors
 from hitgraph.training.start import stages_taken
 from hitgraph.training.workshop import Report, StageWorkshop, in_words
 
@@ -193,8 +193,8 @@ class _Trainer:
         """Teach one stage, unless that is done; returns its figures of merit."""
         place, folder = self.place, self.place.folder / step.name
         done = place.recall(step.name)
-        if done is not None:
-            self.stages[step.name] = step.settings.load(self.context, load_file(folder / _TENSORS))
+        if done is not None and (folder / _TENSORS).is_file():
+            self.stages[step.name] = step.settings.load(self.context, read_kept(folder / _TENSORS))
             return done
         workshop = place.workshop(step.name)
         if step.name in place.taken:
@@ -202,9 +202,9 @@ class _Trainer:
             tensors = place.taken[step.name]
         else:
             tensors = self._learn(step, workshop)
-        save_tensors(tensors, folder / _TENSORS)
+        write_tensors(tensors, folder / _TENSORS)
         # As the pipeline will have it, which reads it from a file.
-        self.stages[step.name] = step.settings.load(self.context, load_file(folder / _TENSORS))
+        self.stages[step.name] = step.settings.load(self.context, read_kept(folder / _TENSORS))
         for name in (*self.train_names, *self.validation_names):
             self._state(name, len(self.stages))
         facts = {**workshop.facts, **self._judged(step, workshop)}
@@ -218,8 +218,7 @@ class _Trainer:
         material = Material(
             *(self._reads(names) for names in (self.train_names, self.validation_names))
         )
-        stage = step.settings.learn(self.context, material, workshop)
-        return {name: tensor.detach() for name, tensor in stage.tensors().items()}
+        return step.settings.learn(self.context, material, workshop).tensors()
 
     def finished(self, name: str) -> State:
         """What the stages that are taught leave of an event."""
@@ -350,7 +349,7 @@ def _prepare_sample(
 def _require_true_edges(place: TrainingFolder, kind: str, names: Sequence[str]) -> None:
     """Refuse events that cannot teach anything, before any network is trained on them."""
     paths = (place.sample(name) for name in names)
-    if not any(load_file(path)["true_edges"].shape[1] for path in paths):
+    if not any(read_kept(path)["true_edges"].shape[1] for path in paths):
         truth = place.recipe.truth
         raise InputError(
             f"the {len(names)} {kind} events have no true edge of a target particle (truth: "

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from hitgraph.errors import HitgraphError
@@ -19,8 +18,9 @@ from hitgraph.evaluation.trackml_score import trackml_score
 from hitgraph.files import atomic_write, read_json
 from hitgraph.lessons.lesson import Lesson
 from hitgraph.lessons.material import Example
-from hitgraph.lessons.samples import Sample, save_tensors
+from hitgraph.lessons.samples import Sample, read_kept
 from hitgraph.lessons.settings import TrainingSettings, TruthSettings
+from hitgraph.tensor_files import write_tensors
 from hitgraph.training.fit import fit
 
 Report = Callable[[str], None]
@@ -72,10 +72,10 @@ class StageWorkshop:
                     f"training {title}: {', '.join(bad)} became infinite or NaN: "
                     f"lower stages.{self.name}.training.learning_rate"
                 )
-            save_tensors(network.state_dict(), folder / "network.safetensors")
+            write_tensors(network.state_dict(), folder / "network.safetensors")
             with atomic_write(folder / "merit.json") as temporary:
                 temporary.write_text(json.dumps(merit))
-        network.load_state_dict(load_file(folder / "network.safetensors"))
+        network.load_state_dict(read_kept(folder / "network.safetensors"))
         network.eval()
         return read_json(folder / "merit.json")
 
@@ -94,8 +94,8 @@ class StageWorkshop:
         path = self.folder / "cached" / f"{name}.safetensors"
         if not path.is_file():
             with torch.inference_mode():
-                save_tensors(make(), path)
-        return partial(load_file, path)
+                write_tensors(make(), path)
+        return partial(read_kept, path)
 
     def score(self, example: Example, labels: Tensor, among: Tensor | None = None) -> float:
         sample = example.sample
