@@ -26,6 +26,7 @@ from fuzzing.kinds import KINDS, make_kind
 from hitgraph.errors import HitgraphError
 
 MEMORY = 6 << 30  # bytes of data; a small table needs a thousandth
+IN_MEMORY = Path("/dev/shm")  # where a try's files are written, if it is there: a disk takes longer
 
 
 def one_try(kind: Kind, folder: Path, rng: Rng) -> str:
@@ -55,6 +56,8 @@ def one_try(kind: Kind, folder: Path, rng: Rng) -> str:
 def work(args: argparse.Namespace) -> int:
     """The tries from --first on, each noted in --progress before it starts."""
     logging.getLogger("hitgraph").propagate = False
+    if IN_MEMORY.is_dir():
+        tempfile.tempdir = str(IN_MEMORY)
     made = {name: make_kind(name) for name in args.kinds}
     resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
     outcomes: Counter[str] = Counter()
