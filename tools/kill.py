@@ -30,6 +30,7 @@ from hitgraph.records import read_summary
 
 KILLS_A_RUN = 4  # at most, until it may finish
 SIGNALS = (signal.SIGTERM, signal.SIGKILL)
+COMMANDS = ("convert", "reconstruct", "simulate", "study", "train")
 # How a command may end: by itself, by either signal, or as it ends on SIGTERM.
 # Interrupted while it starts or ends, Python ends itself by SIGINT, which a shell sees as 130 too.
 ENDS = (OK, INTERRUPTED, -signal.SIGINT, -signal.SIGTERM, -signal.SIGKILL)
@@ -110,7 +111,7 @@ def differences(job: Job, out: Path, reference: Path, events: Sequence[str]) -> 
             path.relative_to(place): path.read_bytes()
             for pattern in job.results
             for path in place.glob(pattern)
-            if not path.name.startswith(".")
+            if path.is_file() and not path.name.startswith(".")
         }
         for place in (reference, out)
     )
@@ -156,6 +157,10 @@ def _jobs(args: argparse.Namespace) -> list[Job]:
         gun = ["--particle-gun", "5", "--events", "3", "--seed", "1", "--workers", "1"]
         return ["simulate", str(out), *gun, *quiet]
 
+    def study(out: Path) -> list[str]:
+        line = ["study", "rotation", events, "--pipeline", args.pipeline, "--out", str(out)]
+        return [*line, "--angles", "0", "90", "--device", "cpu", "--threads", "1", *quiet]
+
     def train(out: Path) -> list[str]:
         line = ["train", args.recipe, "--data", events, "--out", str(out)]
         return [*line, "--device", "cpu", "--threads", "1", *quiet]
@@ -164,6 +169,7 @@ def _jobs(args: argparse.Namespace) -> list[Job]:
         "convert": Job("convert", convert, ("*",)),
         "reconstruct": Job("reconstruct", reconstruct, ("*-tracks.*",)),
         "simulate": Job("simulate", simulate, ("*",)),
+        "study": Job("study", study, ("*", "points/*")),
         "train": Job("train", train, ("pipeline.yaml", "weights.safetensors", "*.parquet")),
     }
     return [jobs[name] for name in args.commands]
@@ -180,8 +186,8 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--commands",
         nargs="+",
-        choices=("convert", "reconstruct", "simulate", "train"),
-        default=["convert", "reconstruct", "simulate", "train"],
+        choices=COMMANDS,
+        default=list(COMMANDS),
     )
     parser.add_argument("--kills", type=int, default=20, help="of each command (default 20)")
     parser.add_argument("--seed", type=int, default=0, help="of the moments (default 0)")

@@ -23,7 +23,7 @@ def test_no_event_is_lost_or_doubled(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    words = options(tiny_store, tiny_pipeline, tmp_path, "convert", "reconstruct")
+    words = options(tiny_store, tiny_pipeline, tmp_path, "convert", "reconstruct", "study")
     assert kill.main([*words, "--kills", "2"]) == 0, capsys.readouterr().err
 
 
