@@ -1,10 +1,13 @@
 # Everything a new user needs; only Python (3.11 to 3.13), git and make have to be there.
 PYTHON ?= python3
 VENV ?= .venv
+LOWEST ?= .venv-lowest
+# The floor, 2.10, is in PyPI for CUDA only, several GB: take it with LOWEST_TORCH=2.10.0
+LOWEST_TORCH ?= 2.13.0
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
-.PHONY: demo test docs clean
+.PHONY: demo test lowest docs clean
 
 demo: $(VENV)/.demo  ## reconstruct the bundled event, print the tables, write demo/report.html
 	$(BIN)/hitgraph demo --out demo
@@ -16,6 +19,9 @@ test: $(VENV)/.test  ## install what the tests need and run them
 	$(BIN)/lint-imports
 	$(BIN)/mkdocs build --quiet
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --durations 15
+
+lowest: $(LOWEST)/.done  ## install the lowest versions that are allowed, with all extras, and try them
+	OMP_NUM_THREADS=1 $(LOWEST)/bin/python tools/smoke.py build/lowest
 
 docs: $(VENV)/.test  ## build the documentation as a site, build/site/index.html
 	$(BIN)/mkdocs build --quiet
@@ -31,8 +37,14 @@ $(VENV)/.test: pyproject.toml constraints.txt | $(BIN)/python
 	$(PIP) --editable '.[dev,dist,plot,sim,train]'
 	touch $@
 
+$(LOWEST)/.done: pyproject.toml constraints-lowest.txt $(shell find src -name '*.py')
+	test -x $(LOWEST)/bin/python || $(PYTHON) -m venv $(LOWEST)
+	$(LOWEST)/bin/python -m pip install --quiet --constraint constraints-lowest.txt \
+	  torch==$(LOWEST_TORCH) '.[dist,plot,sim,train]'
+	touch $@
+
 # the theme advertises its successor at each build
 export NO_MKDOCS_2_WARNING = 1
 
 clean:
-	rm -rf $(VENV) demo build dist
+	rm -rf $(VENV) $(LOWEST) demo build dist

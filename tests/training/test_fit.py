@@ -194,6 +194,36 @@ def test_a_damaged_checkpoint_is_one_message(
         fit(network(), Larger(), settings(), tmp_path, resume=True, quiet=True)
 
 
+class Planted:
+    """Leaves a folder behind when it is unpickled."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, (str(self.folder),)
+
+
+@pytest.mark.parametrize("kind", ["planted", "no checkpoint", "of another network"])
+@pytest.mark.parametrize("name", ["last", "best"])
+def test_a_checkpoint_is_never_run_and_a_bad_one_is_named(
+    tmp_path: Path, name: str, kind: str, taught: tuple[InteractionNetwork, dict, Path]
+) -> None:
+    shutil.copytree(taught[2], tmp_path / "fit")
+    path = tmp_path / "fit" / "checkpoints" / f"{name}.ckpt"
+    content = torch.load(path, weights_only=True)
+    if kind == "planted":
+        torch.save(content | {"state_dict": Planted(tmp_path / "trap")}, path)
+    elif kind == "no checkpoint":
+        torch.save([1, 2], path)
+    else:
+        state = {key: value[:1] for key, value in content["state_dict"].items()}
+        torch.save(content | {"state_dict": state}, path)
+    with pytest.raises(InputError, match=rf"{name}\.ckpt: is no checkpoint of this network"):
+        fit(network(), Larger(), settings(), tmp_path / "fit", resume=True, quiet=True)
+    assert not (tmp_path / "trap").exists()
+
+
 class StopsAtOnce(Larger):
     def batches(self, network: nn.Module, epoch: int) -> Iterator[Batch]:  # noqa: ARG002
         raise self.what or KeyboardInterrupt

@@ -55,6 +55,7 @@ def say(text: str, quiet: bool = False, style: str = "") -> None:
 def progress(quiet: bool = False) -> Progress:
     """A progress bar on standard error, if that is a terminal, with elapsed and remaining time."""
     terminal = Console(stderr=True, highlight=False)
+    terminal.quiet = quiet or not terminal.is_terminal  # older rich ends it with an empty line
     return Progress(
         TextColumn("{task.description}", markup=False),
         BarColumn(),
@@ -62,7 +63,7 @@ def progress(quiet: bool = False) -> Progress:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
         console=terminal,
-        disable=quiet or not terminal.is_terminal,
+        disable=terminal.quiet,
     )
 
 

@@ -47,7 +47,7 @@ def fit(
     with `resume` goes on from last.ckpt, to the same result as without the interruption.
     Returns the last training loss and the figures of merit of the weights it leaves. Raises
     KeyboardInterrupt on Ctrl-C, HitgraphError when `folder` cannot be written, InputError when a
-    checkpoint to go on from is damaged.
+    checkpoint to go on from is damaged, of another network, or more than tensors and numbers.
     """
     checkpoints = ModelCheckpoint(
         dirpath=folder / "checkpoints",
@@ -83,17 +83,25 @@ def fit(
         module = _Module(network, lesson, settings, budget)
         last = _checkpoint(folder / "checkpoints") if resume else None
         try:
-            trainer.fit(module, ckpt_path=last)
-        except (SystemExit, RuntimeError) as error:  # how Lightning ends after Ctrl-C
-            if isinstance(error.__context__, KeyboardInterrupt):
+            # A checkpoint may be planted: nothing in it is run.
+            trainer.fit(module, ckpt_path=last, weights_only=True)
+        except (SystemExit, Exception) as error:
+            ended = isinstance(error, SystemExit | RuntimeError)  # as Lightning does after Ctrl-C
+            if ended and isinstance(error.__context__, KeyboardInterrupt):
                 raise KeyboardInterrupt from error
+            if isinstance(error, OSError):
+                raise cannot_write(folder, error) from error
+            if last is not None and not module.begun:
+                raise _unusable(last, error) from error
             raise
-        except OSError as error:
-            raise cannot_write(folder, error) from error
         if trainer.interrupted:
             raise KeyboardInterrupt
-    best = torch.load(folder / "checkpoints" / "best.ckpt", map_location="cpu", weights_only=True)
-    module.load_state_dict(best["state_dict"])
+    best = folder / "checkpoints" / "best.ckpt"
+    try:
+        state = torch.load(best, map_location="cpu", weights_only=True)["state_dict"]
+        module.load_state_dict(state)
+    except Exception as error:
+        raise _unusable(best, error) from error
     merit = {name: float(value) for name, value in trainer.callback_metrics.items()}
     merit |= _measure(network.to(device).eval(), lesson, device)
     network.cpu()
@@ -134,6 +142,13 @@ _DAMAGED = (
     zlib.error,
     struct.error,
 )
+
+
+def _unusable(checkpoint: Path, error: BaseException) -> InputError:
+    return InputError(
+        f"{checkpoint}: is no checkpoint of this network ({type(error).__name__}): remove its "
+        "folder, and the network is trained anew"
+    )
 
 
 @torch.no_grad()
@@ -185,6 +200,10 @@ class _Module(L.LightningModule):
         super().__init__()
         self.network, self.lesson, self.settings = network, lesson, settings
         self.budget = budget
+        self.begun = False
+
+    def on_train_start(self) -> None:
+        self.begun = True
 
     def train_dataloader(self) -> DataLoader[Batch]:
         return DataLoader(_Epoch(self.lesson, self.network, self.current_epoch), batch_size=None)

@@ -1,0 +1,55 @@
+"""Does an installation with all extras work? Every module, and events from Pythia to a report.
+
+    python tools/smoke.py FOLDER
+
+A pipeline is taught on events that a Dask cluster of one process simulates, and a shipped one finds
+the tracks of the bundled event. FOLDER is removed first, if it is there. That these versions work
+together is all that is asked, not how good the tracks are.
+"""
+
+import importlib
+import pkgutil
+import shutil
+import sys
+from pathlib import Path
+from time import perf_counter
+
+from distributed import LocalCluster
+
+import hitgraph
+from hitgraph.cli import main
+from hitgraph.cli.console import say
+
+
+def import_everything() -> None:
+    for module in pkgutil.walk_packages(hitgraph.__path__, "hitgraph."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+
+
+def run_commands(folder: Path) -> None:
+    events, pipeline, tracks = (str(folder / name) for name in ("events", "pipeline", "tracks"))
+    bundled, on_bundled = str(Path(hitgraph.__file__).parent / "demo_event"), str(folder / "demo")
+    with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster:
+        sample = ["--events", "4", "--pileup", "2", "--seed", "1", "--preset", "plain"]
+        hitgraph_("simulate", events, *sample, "--dask", cluster.scheduler_address)
+    hitgraph_("train", "tiny", "--data", events, "--out", pipeline)
+    hitgraph_("reconstruct", events, "--pipeline", pipeline, "--out", tracks)
+    hitgraph_("fit", events, "--tracks", tracks)
+    hitgraph_("evaluate", tracks, "--truth", events)
+    hitgraph_("reconstruct", bundled, "--out", on_bundled)
+    hitgraph_("report", on_bundled, "--truth", bundled, "--out", str(folder / "report.html"))
+
+
+def hitgraph_(*words: str) -> None:
+    """Run a command, which has to end well."""
+    begun = perf_counter()
+    if (status := main([*words, "--quiet"])) != 0:
+        sys.exit(f"hitgraph {' '.join(words)}: exit status {status}")
+    say(f"{perf_counter() - begun:5.0f} s  hitgraph {' '.join(words)}")
+
+
+if __name__ == "__main__":
+    shutil.rmtree(sys.argv[1], ignore_errors=True)
+    import_everything()
+    run_commands(Path(sys.argv[1]))
