@@ -79,6 +79,12 @@ def build_network(build: Callable[[], N], *settings: Any) -> N:
 
     `settings` are the dataclasses its sizes stand in. Raises SettingsError naming the limit.
     """
+    check_network(build, *settings)
+    return build()
+
+
+def check_network(build: Callable[[], nn.Module], *settings: Any) -> None:
+    """Raise SettingsError naming the limit where `build_network` would; nothing large is made."""
     _check_sizes(settings)
     with torch.device("meta"):
         n_parameters = sum(one.numel() for one in build().parameters())
@@ -89,7 +95,6 @@ def build_network(build: Callable[[], N], *settings: Any) -> N:
             f"{limit(MAX_PARAMETERS):,}: raise it with the environment variable {key} "
             f"(default {most:,})"
         )
-    return build()
 
 
 def load_network(

@@ -485,3 +485,22 @@ def test_a_refused_start_does_not_bind_the_folder(tiny_store: Path, tmp_path: Pa
         train_quietly(tiny_recipe(truth={"min_pt": 1e6}), tiny_store, tmp_path)
     train_quietly(tiny_recipe(), tiny_store, tmp_path)
     assert (tmp_path / "pipeline.yaml").is_file()
+
+
+@pytest.mark.parametrize(
+    ("network", "message"),
+    [
+        ({"hidden": 10**6}, r"stages\.gnn\.network: hidden: 1000000 is not allowed, at most 16384"),
+        (
+            {"hidden": 16_000, "mlp_hidden": 16_000},
+            r"stages\.gnn\.network: a network of [\d,]+ parameters",
+        ),
+    ],
+)
+def test_a_network_that_is_too_large_is_refused_before_anything_is_made(
+    tiny_store: Path, tmp_path: Path, network: dict[str, Any], message: str
+) -> None:
+    recipe = tiny_recipe(gnn__network={"use": "interaction", **network})
+    with pytest.raises(SettingsError, match=message):
+        train_quietly(recipe, tiny_store, tmp_path / "out")
+    assert not (tmp_path / "out").exists()

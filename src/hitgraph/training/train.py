@@ -45,6 +45,7 @@ from hitgraph.settings import parse, to_dict
 from hitgraph.stage import Context, Stage, gives_of
 from hitgraph.state import EDGES, LABELS, State
 from hitgraph.tensor_files import write_tensors
+from hitgraph.tensors import check_network
 from hitgraph.training.start import stages_taken
 from hitgraph.training.workshop import Report, StageWorkshop, in_words
 
@@ -127,6 +128,7 @@ def train(
     without truth or too few of them, SettingsError for an `out` that belongs to another training
     and for a `start` of which nothing can be taken.
     """
+    _check_networks(recipe)
     train_sources, validation_sources = _split(recipe, sources)
     train_names = tuple(source.name for source in train_sources)
     validation_names = tuple(source.name for source in validation_sources)
@@ -274,6 +276,17 @@ class _Trainer:
 
 def _seed(seed: int, name: str) -> int:
     return int(generator(seed, "stage", name).initial_seed() % 2**32)
+
+
+def _check_networks(recipe: Recipe) -> None:
+    """Refuse a network that is too large before any stage is taught."""
+    for step in recipe.stages:
+        settings: Any = step.settings
+        if hasattr(settings, "network"):
+            try:
+                check_network(settings.build, settings.network)
+            except SettingsError as error:
+                raise SettingsError(f"stages.{step.name}.network: {error}") from None
 
 
 def _split(
