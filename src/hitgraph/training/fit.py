@@ -92,7 +92,7 @@ def fit(
             if isinstance(error, OSError):
                 raise cannot_write(folder, error) from error
             if last is not None and not module.begun:
-                raise _unusable(last, error) from error
+                raise _unusable(Path(last), error) from error
             raise
         if trainer.interrupted:
             raise KeyboardInterrupt
