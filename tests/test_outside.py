@@ -1,6 +1,7 @@
 """A package from outside: its stages are used from a recipe without an edit in hitgraph."""
 
 import importlib
+import re
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ import torch
 import yaml
 
 from hitgraph import stage
-from hitgraph.cli import OK, main
+from hitgraph.cli import CANNOT_START, OK, main
 from hitgraph.errors import InputError, SettingsError
 from hitgraph.event.source import list_events
 from hitgraph.pipeline import Pipeline
@@ -124,6 +125,56 @@ def test_an_entry_point_that_is_none_is_named(tmp_path: Path, entry: str, messag
     install(tmp_path / "site", "strange", {"odd": entry}, tmp_path)
     with pytest.raises(SettingsError, match=message):
         stage.STAGES["odd"]
+
+
+BEGIN = """
+from dataclasses import dataclass
+from hitgraph.stage import StageSettings
+from hitgraph.tracks.stage import TrackSettings
+"""
+METHODS = """
+    def load(self, context, tensors): ...
+    def learn(self, context, material, workshop): ...
+"""
+FROZEN = "@dataclass(frozen=True)\n"
+NAMES = """
+    needs = frozenset({"hits"})
+    gives = frozenset({"edges"})
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        (f"class Odd(StageSettings):{NAMES}{METHODS}", r"is no frozen dataclass: put @dataclass\("),
+        (f"@dataclass\nclass Odd(StageSettings):{NAMES}{METHODS}", "is no frozen dataclass"),
+        (
+            f"{FROZEN}class Odd(StageSettings):{NAMES}",
+            "lacks the method learn, load",
+        ),
+        (
+            f"{FROZEN}class Odd(StageSettings):{METHODS}",
+            "lacks needs, a frozenset",
+        ),
+        (
+            f"{FROZEN}class Odd(StageSettings):\n    k: int{NAMES}{METHODS}",
+            "give the key k a default",
+        ),
+        (
+            "class Odd(TrackSettings):\n    score_cut: float = 0.5",
+            "cannot be loaded: TypeError: Odd needs the key min_hits, with a default",
+        ),
+    ],
+)
+@pytest.mark.usefixtures("_path")
+def test_settings_that_lack_something_are_told_what(
+    tmp_path: Path, code: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "strange.py").write_text(BEGIN + code + "\n")
+    install(tmp_path / "site", "strange", {"odd": "strange:Odd"}, tmp_path)
+    assert main(["stages"]) == CANNOT_START
+    error = capsys.readouterr().err
+    assert re.search(rf"hitgraph stages: the entry point odd = strange:Odd .*{message}", error)
 
 
 @pytest.mark.usefixtures("_path")

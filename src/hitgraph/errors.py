@@ -29,6 +29,10 @@ class SettingsError(HitgraphError):
     """A recipe or command-line setting is wrong: names the key, the value and what is allowed."""
 
 
+class ContractError(HitgraphError):
+    """A stage, perhaps of another package, is not what docs/extending.md asks of it."""
+
+
 class MissingExtraError(HitgraphError):
     """An optional extra is needed: names the extra and the command that installs it."""
 

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from hitgraph.devices import find_device, find_precision
 from hitgraph.domain import Domain
-from hitgraph.errors import InputError, SettingsError
+from hitgraph.errors import ContractError, InputError, SettingsError
 from hitgraph.event.detector import Detector
 from hitgraph.event.event import Event
 from hitgraph.event.positions import check_positions
@@ -29,11 +29,11 @@ from hitgraph.pipeline_files import (
     read_folder,
     write_folder,
 )
-from hitgraph.recipe import START, Recipe
-from hitgraph.stage import Context, Stage, gives_of
+from hitgraph.recipe import START, Recipe, Step
+from hitgraph.stage import Context, Stage, class_of, gives_of
 from hitgraph.state import State
 
-__all__ = ["Pipeline", "Result", "Timer", "check_detector", "warn_of_other_field"]
+__all__ = ["Pipeline", "Result", "Timer", "check_detector", "promised", "warn_of_other_field"]
 
 _log = logging.getLogger(__name__)
 
@@ -183,7 +183,7 @@ class Pipeline:
     def _steps(self, event: Event) -> Iterator[tuple[str, Callable[[Any], State]]]:
         yield START, lambda _: self.start(event)
         for step in self.recipe.stages:
-            yield step.name, _promised(step.name, self.stages[step.name], gives_of(step.settings))
+            yield step.name, promised(step, self.stages[step.name])
 
     def _wanted(self, keep: str | Sequence[str]) -> frozenset[str]:
         names = (START, *self.stages)
@@ -198,14 +198,18 @@ class Pipeline:
         return frozenset(wanted)
 
 
-def _promised(name: str, stage: Stage, gives: frozenset[str]) -> Callable[[State], State]:
-    """The stage, held to what its settings say that it gives."""
+def promised(step: Step, stage: Stage) -> Callable[[State], State]:
+    """The stage, held to what its settings say that it gives: raises ContractError."""
+    gives = gives_of(step.settings)
 
     def run(state: State) -> State:
         after = stage(state)
+        where = f"stage {step.name} ({class_of(step.settings)})"
+        if not isinstance(after, State):
+            raise ContractError(f"{where}: __call__ returned {type(after).__name__}, not a State")
         missing = sorted(gives - after.names)
         if missing:
-            raise ValueError(f"stage {name} gives {', '.join(missing)}, but has not")
+            raise ContractError(f"{where}: gives {', '.join(missing)}, but has not")
         return after
 
     return run

@@ -9,10 +9,10 @@ import importlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, fields
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
-from typing import TYPE_CHECKING, ClassVar, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
 import torch
 from torch import Tensor
@@ -163,8 +163,7 @@ class Registry(Mapping[str, type[T]], Generic[T]):
 
     def name_of(self, settings: object) -> str:
         """The name of the class of some settings. Raises SettingsError where it has none."""
-        cls = type(settings)
-        path = f"{cls.__module__}:{cls.__qualname__}"
+        cls, path = type(settings), class_of(settings)
         for name, own in self.own.items():
             if own == path:
                 return name
@@ -190,6 +189,8 @@ class Registry(Mapping[str, type[T]], Generic[T]):
                 f"the entry point {name} = {entry.value} of {GROUP} is no subclass of "
                 "StageSettings or NetworkSettings (hitgraph.stage)"
             )
+        if fault := _fault(found):
+            raise SettingsError(f"the entry point {name} = {entry.value} of {GROUP}: {fault}")
         return found if issubclass(found, self.base) else None
 
 
@@ -209,6 +210,28 @@ def _entry_points() -> dict[str, EntryPoint]:
                 f"by {before.value if before is not entry else 'hitgraph itself'}"
             )
     return found
+
+
+def _fault(settings: type[Any]) -> str:
+    """What a settings class of another package lacks, empty where nothing."""
+    how = getattr(settings, "__dataclass_params__", None)
+    if how is None or not how.frozen:
+        return "is no frozen dataclass: put @dataclass(frozen=True) above it"
+    if settings.__abstractmethods__:
+        return f"lacks the method {', '.join(sorted(settings.__abstractmethods__))}"
+    bare = [one.name for one in fields(settings) if one.default is one.default_factory is MISSING]
+    if bare:
+        return f"give the key {bare[0]} a default: every key needs one"
+    if issubclass(settings, StageSettings):
+        for name in ("needs", "gives"):
+            if not hasattr(settings, name):
+                return f"lacks {name}, a frozenset of names of the state (hitgraph.state)"
+    return ""
+
+
+def class_of(settings: object) -> str:
+    """Where the class of some settings stands, as an entry point has it."""
+    return f"{type(settings).__module__}:{type(settings).__qualname__}"
 
 
 def kind_of(settings: type[StageSettings] | StageSettings) -> str:

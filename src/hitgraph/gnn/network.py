@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from hitgraph.errors import SettingsError
+from hitgraph.errors import ContractError, SettingsError
 from hitgraph.gnn.inputs import edge_inputs
 from hitgraph.gnn.interaction import InteractionSettings
 from hitgraph.hits.columns import HIT_COLUMNS
@@ -26,7 +26,7 @@ from hitgraph.nn.azimuths import AZIMUTHS
 from hitgraph.nn.edges import EdgeNetwork
 from hitgraph.pairs import PAIR_FEATURES, SHAPE_FEATURES
 from hitgraph.settings import choice
-from hitgraph.stage import NETWORKS, Context, NetworkSettings, StageSettings
+from hitgraph.stage import NETWORKS, Context, NetworkSettings, StageSettings, class_of
 from hitgraph.state import CLUSTERS, EDGES, HITS, LOGIT, State
 from hitgraph.tensors import SHARE, build_network, learnt_tensors, load_learnt
 
@@ -83,6 +83,7 @@ class NetworkStageSettings(StageSettings):
         from hitgraph.gnn.lesson import GraphLesson, load_graph
 
         network = build_network(self.build, self.network)
+        check_network(self.network, network)
         stage = NetworkStage(context, self, network, 0.0)
 
         train, validation = (
@@ -96,6 +97,8 @@ class NetworkStageSettings(StageSettings):
         assert batch.edge_attr is not None
         network.learn_inputs(batch.x, batch.edge_attr)
         network.checkpointing = self.training.checkpointing
+        with torch.inference_mode():
+            check_logits(self.network, network(batch.x, batch.edge_index, batch.edge_attr), batch.y)
         lesson = GraphLesson(self, workshop.seed, train, validation)
         merit = workshop.fit(network, lesson, self.training)
         cut = cut_at_efficiency(
@@ -119,6 +122,24 @@ def check_vector_inputs(network: NetworkSettings, hit_inputs: Sequence[str]) -> 
             f"hit_inputs: [{', '.join(hit_inputs)}] is not allowed: the network "
             f"{NETWORKS.name_of(network)} needs {', '.join(vectors)} first, and then nothing that "
             f"knows the azimuth, for example [{', '.join(vectors)}, r, z]"
+        )
+
+
+def check_network(settings: NetworkSettings, network: object) -> None:
+    """Raise ContractError where `build` made anything else than an edge network."""
+    if not isinstance(network, EdgeNetwork):
+        raise ContractError(
+            f"network ({class_of(settings)}): build returned {type(network).__name__}, a subclass "
+            "of EdgeNetwork (hitgraph.nn.edges) is expected"
+        )
+
+
+def check_logits(settings: NetworkSettings, logits: Tensor, y: Tensor) -> None:
+    """Raise ContractError where the network does not give one logit for each edge."""
+    if logits.shape != y.shape:
+        raise ContractError(
+            f"network ({class_of(settings)}): forward gives logits of shape {tuple(logits.shape)}, "
+            f"expected {tuple(y.shape)}, one an edge"
         )
 
 

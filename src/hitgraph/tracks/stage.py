@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
+import torch
 from torch import Tensor
 
-from hitgraph.errors import SettingsError
+from hitgraph.errors import ContractError, SettingsError
 from hitgraph.hits import Hits
 from hitgraph.kernels.choice import Backend
 from hitgraph.lessons.losses import mean_of_known
@@ -30,6 +31,12 @@ class TrackSettings(StageSettings):
 
     needs: ClassVar[frozenset[str]] = frozenset({HITS, EDGES, LOGIT})
     gives: ClassVar[frozenset[str]] = frozenset({LABELS})
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        for key in ("score_cut", "min_hits"):
+            if not hasattr(cls, key):
+                raise TypeError(f"{cls.__name__} needs the key {key}, with a default")
 
     @abstractmethod
     def build(
@@ -67,6 +74,9 @@ class TrackStage:
     def __call__(self, state: State) -> State:
         scores = state.scores()
         labels = self.settings.build(state.hits, state.graph(), scores, self.context.backend)
+        n_hits = len(state.hits)
+        if not isinstance(labels, Tensor) or labels.dtype != torch.int64 or len(labels) != n_hits:
+            raise ContractError(f"build: labels have to be an int64 tensor of shape ({n_hits},)")
         return state.with_labels(labels)
 
     def tensors(self) -> dict[str, Tensor]:

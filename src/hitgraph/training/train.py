@@ -38,7 +38,7 @@ from hitgraph.lessons.samples import (
     save_state,
 )
 from hitgraph.lessons.seeds import generator
-from hitgraph.pipeline import Pipeline, check_detector
+from hitgraph.pipeline import Pipeline, check_detector, promised
 from hitgraph.pipeline_files import PIPELINE_FILE
 from hitgraph.recipe import Recipe, Step
 from hitgraph.settings import parse, to_dict
@@ -46,6 +46,7 @@ from hitgraph.stage import Context, Stage, gives_of
 from hitgraph.state import EDGES, LABELS, State
 from hitgraph.tensor_files import write_tensors
 from hitgraph.tensors import check_network
+from hitgraph.training.contract import check_state, contract_of, tensors_of
 from hitgraph.training.start import stages_taken
 from hitgraph.training.workshop import Report, StageWorkshop, in_words
 
@@ -220,7 +221,8 @@ class _Trainer:
         material = Material(
             *(self._reads(names) for names in (self.train_names, self.validation_names))
         )
-        return step.settings.learn(self.context, material, workshop).tensors()
+        with contract_of(step):
+            return tensors_of(step.settings.learn(self.context, material, workshop))
 
     def finished(self, name: str) -> State:
         """What the stages that are taught leave of an event."""
@@ -244,10 +246,14 @@ class _Trainer:
         last = list(self.stages)[n_stages - 1]
         path = self.place.state(last, name)
         if not path.is_file():
+            step = self.place.recipe.step(last)
             before = self._example(name, n_stages - 1).state
             self.place.report(f"{last} of {name}")
             with torch.inference_mode():
-                save_state(self.stages[last](before), path)
+                after = promised(step, self.stages[last])(before)
+                with contract_of(step):
+                    check_state(before, after)
+                save_state(after, path)
         return path
 
     def _judged(self, step: Step, workshop: StageWorkshop) -> dict[str, float]:
