@@ -32,7 +32,8 @@ def run(args: argparse.Namespace) -> int:
         if name not in [entry.name for entry in found]:
             raise SettingsError(
                 f"{name}: no such stage or network; one of "
-                f"{', '.join(entry.name for entry in found)}"
+                f"{', '.join(entry.name for entry in found)} (those of another package are there "
+                "once it is installed in this environment)"
             )
     chosen = [entry for entry in found if not args.names or entry.name in args.names]
     say("\n\n".join(as_text(entry) for entry in chosen))
