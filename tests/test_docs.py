@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 import pytest
+import torch
 
 from hitgraph.catalogue import keys_of, section_of
 from hitgraph.recipe import Recipe
@@ -87,3 +88,17 @@ def test_what_the_api_page_names_is_there_and_says_what_it_is(name: str) -> None
         if inspect.isclass(found) or inspect.isfunction(found):
             assert inspect.getdoc(found), f"{name}.{public} has no docstring"
     assert set(getattr(module, "__all__", ())) <= set(dir(module))
+
+
+def test_the_code_of_the_page_for_other_packages_makes_stages() -> None:
+    """Its blocks, one after the other, are a module whose settings hold the contract."""
+    text = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    made: dict[str, Any] = {"__name__": "page"}
+    exec("\n".join(blocks), made)
+    assert not made["NeighbouringLayersSettings"].__abstractmethods__
+    network = made["EdgeMlpSettings"]().build(2, 3)
+    edges = torch.tensor([[0, 1], [1, 2]])
+    assert network(torch.zeros(3, 2), edges, torch.zeros(2, 3)).shape == (2,)
+    labels = made["PairsSettings"]().build(torch.zeros(3), edges, torch.tensor([0.6, 0.9]))
+    assert labels.tolist() == [-1, 0, 0]  # the better edge takes the hit that both want
