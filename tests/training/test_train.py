@@ -369,7 +369,7 @@ def test_a_folder_with_a_training_is_not_written_over(
 ) -> None:
     with pytest.raises(SettingsError, match="a training was begun here: go on with --resume"):
         train_quietly(tiny_recipe(), tiny_store, tiny_pipeline)
-    with pytest.raises(SettingsError, match=r"another recipe or other events.*recipe\.yaml"):
+    with pytest.raises(SettingsError, match=r"another recipe, other events.*recipe\.yaml"):
         train_quietly(tiny_recipe(seed=4), tiny_store, tiny_pipeline, resume=True)
     for name in SAVED:
         shutil.copy(tiny_pipeline / name, tmp_path / name)
@@ -383,7 +383,7 @@ def test_resuming_with_other_events_is_refused(
 ) -> None:
     events = [make_event(n_particles=5, seed=100 + k) for k in range(6)]
     store = write_store(tmp_path / "store", events)
-    with pytest.raises(SettingsError, match="another recipe or other events"):
+    with pytest.raises(SettingsError, match="another recipe, other events"):
         train_quietly(tiny_recipe(), store, tiny_pipeline, resume=True)
 
 
@@ -434,7 +434,7 @@ def test_after_a_refusal_for_want_of_truth_the_folder_is_still_free(
 
 def test_events_without_a_target_particle_are_refused(tiny_store: Path, tmp_path: Path) -> None:
     recipe = tiny_recipe(truth__min_pt=100.0)
-    with pytest.raises(InputError, match=r"3 training events have no true edge.*min_pt 100.0 GeV"):
+    with pytest.raises(InputError, match=r"3 training events have no true edge.*pT > 100 GeV"):
         train_quietly(recipe, tiny_store, tmp_path)
 
 
