@@ -21,7 +21,7 @@ from hitgraph.event.selection import (
     selection_of,
 )
 from hitgraph.event.source import list_events, read_event
-from hitgraph.event.store import write_event
+from hitgraph.event.store import write_dataset_info, write_event
 from hitgraph.event.trackml import write_trackml
 from hitgraph.event.truth import ParticleSummary, summarise_particles
 from hitgraph.lessons.settings import TruthSettings
@@ -255,11 +255,13 @@ def test_the_store_tells_the_hard_process(
     assert read_event(tmp_path / "again" / event.name).hard_collision == collision
 
 
-def test_csv_does_not_tell_the_hard_process(tiny_event: Event, tmp_path: Path) -> None:
+def test_csv_alone_does_not_tell_the_hard_process(tiny_event: Event, tmp_path: Path) -> None:
     write_trackml(replace(tiny_event, hard_collision=1), tmp_path)
     event = read_event(tmp_path / tiny_event.name)
     with pytest.raises(InputError, match="does not tell which particles are of the hard process"):
         selected_hits(event, Selection(hard_process_only=True))
+    write_dataset_info(tmp_path, made("ttbar"))  # as `hitgraph convert` leaves beside them
+    assert read_event(tmp_path / tiny_event.name).hard_collision == 1
 
 
 def test_particles_of_the_hard_process_are_those_of_its_collision(tiny_event: Event) -> None:
