@@ -97,7 +97,7 @@ class NetworkStageSettings(StageSettings):
         assert batch.edge_attr is not None
         network.learn_inputs(batch.x, batch.edge_attr)
         network.checkpointing = self.training.checkpointing
-        with torch.inference_mode():
+        with torch.no_grad():
             check_logits(self.network, network(batch.x, batch.edge_index, batch.edge_attr), batch.y)
         lesson = GraphLesson(self, workshop.seed, train, validation)
         merit = workshop.fit(network, lesson, self.training)
