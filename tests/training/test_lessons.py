@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from hitgraph.event.detector import Detector
 from hitgraph.event.event import Event
 from hitgraph.gnn.lesson import GraphLesson, cut, load_graph, reflect, sector_of
-from hitgraph.graph.filter.lesson import HARD_SCORE, N_SCORED, FilterLesson
+from hitgraph.graph.filter.lesson import HARD_SCORE, FilterLesson
 from hitgraph.graph.radius.embedding import EmbeddingNetwork, EmbeddingSettings
 from hitgraph.graph.radius.lesson import (
     MARGIN,
@@ -41,7 +41,6 @@ from hitgraph.lessons.samples import (
     save_sample,
     save_state,
 )
-from hitgraph.lessons.seeds import generator
 from hitgraph.pairs import GEOMETRY_FEATURES, pair_features
 from hitgraph.recipe import Recipe
 from hitgraph.state import State
@@ -68,6 +67,13 @@ class Material:
         settings: Any = recipe.step("filter").settings
         both = self.reads, self.reads
         return FilterLesson(settings, self.detector, recipe.truth, recipe.seed, *both)
+
+    def event_of(self, batch: Batch) -> int:
+        """The number of the event in which the true edges of a batch join hits of a particle."""
+        ends = batch.edge_index[:, batch.y > 0]
+        particles = [read().sample.particle_id for read in self.reads]
+        (number,) = (k for k, one in enumerate(particles) if torch.equal(*one[ends]))
+        return number
 
     def embedding_lesson(self, recipe: Recipe) -> EmbeddingLesson:
         settings: Any = recipe.step("graph").settings
@@ -135,10 +141,12 @@ def test_an_epoch_of_the_filter_shows_all_true_edges_and_as_many_hard_and_easy_f
     network = Fixed()
     batches = list(lesson.batches(network, epoch=0))
     assert len(batches) == lesson.n_batches == 8
-    order = torch.randperm(2, generator=_filter_random(0)).tolist()
-    for place, number in enumerate(order):
+    seen = []
+    for place in (0, 4):
+        batch = joined(batches[place : place + 4])
+        number = material.event_of(batch)
+        seen.append(number)
         sample = load_sample(material.samples[number])
-        batch = joined(batches[4 * place : 4 * place + 4])
         truth = {pair for pair in _all_same(sample) if pair in _candidates(material, number)}
         assert pairs_of(batch, batch.y > 0) == truth
         assert int((batch.y > 0).sum()) == len(truth)
@@ -151,32 +159,31 @@ def test_an_epoch_of_the_filter_shows_all_true_edges_and_as_many_hard_and_easy_f
         assert 0 < n_hard <= len(truth)
         assert n_easy == len(truth)  # there are many more
         assert bool((batch.weight == 1).all())
+    assert sorted(seen) == [0, 1]
 
 
-def test_hard_fakes_are_those_that_score_above_the_bound(material: Material) -> None:
-    """Of the fakes that were looked at, every hard one is shown, as long as there is room."""
-    lesson = material.filter_lesson(tiny_recipe(data__train_events=1))
-    sample = load_sample(material.samples[0])
-    edges = material.read(0).state.graph()
+@pytest.mark.parametrize("bound", [HARD_SCORE, 0.8])
+def test_hard_fakes_are_those_that_score_above_the_bound(
+    material: Material, monkeypatch: pytest.MonkeyPatch, bound: float
+) -> None:
+    """Where all fakes are looked at, every hard one is shown, as long as there is room."""
+    monkeypatch.setattr("hitgraph.graph.filter.lesson.N_SCORED", 1000)
+    monkeypatch.setattr("hitgraph.graph.filter.lesson.HARD_SCORE", bound)
+    lesson = material.filter_lesson(tiny_recipe())
+    batch = joined(list(lesson.batches(Fixed(), 0))[:4])
+    number = material.event_of(batch)
+    sample, edges = load_sample(material.samples[number]), material.read(number).state.graph()
     y, _ = edge_truth(sample, edges, lesson.truth)
     features = pair_features(sample.hits, edges, material.detector)
     score = torch.sigmoid(Fixed()(sample.hits.features, edges, features))
-    all_hard = set(map(tuple, edges[:, (y == 0) & (score > HARD_SCORE)].T.tolist()))
-    n_true = int((y > 0).sum())
-    batch = joined(list(lesson._event(Fixed(), sample, edges, _filter_random(0))))
+    all_hard = set(map(tuple, edges[:, (y == 0) & (score > bound)].T.tolist()))
     assert batch.edge_attr is not None
-    shown = torch.sigmoid(Fixed()(batch.x, batch.edge_index, batch.edge_attr)) > HARD_SCORE
+    shown = torch.sigmoid(Fixed()(batch.x, batch.edge_index, batch.edge_attr)) > bound
     hard = pairs_of(batch, (batch.y == 0) & shown)
     assert hard <= all_hard
-    n_fakes = int((y == 0).sum())
-    if N_SCORED * n_true >= n_fakes:  # all were looked at
-        assert len(hard) == min(n_true, len(all_hard))
-    assert len(hard) > 0
-
-
-def _filter_random(epoch: int) -> torch.Generator:
-    """The stream that the lesson draws from: the order of the events is its first draw."""
-    return generator(tiny_recipe().seed, "filter", epoch)
+    room = int((y > 0).sum())
+    assert len(hard) == min(room, len(all_hard)) > 0
+    assert (len(all_hard) < room) == (bound == 0.8)  # there is room for all, and there is none
 
 
 def _candidates(material: Material, number: int) -> set[tuple[int, int]]:
@@ -205,9 +212,8 @@ def test_neutral_edges_are_not_shown_to_the_filter(
     assert all(bool((batch.weight > 0).all()) for batch in batches)
     if skip_edges != "fake":
         shown = joined(batches[:4])
-        number = torch.randperm(2, generator=_filter_random(0)).tolist()[0]
         fakes = pairs_of(shown, shown.y == 0)
-        assert not fakes & _all_same(load_sample(material.samples[number]))
+        assert not fakes & _all_same(load_sample(material.samples[material.event_of(shown)]))
 
 
 def test_no_edge_of_particles_that_are_no_target_is_shown(
@@ -231,8 +237,7 @@ def test_weights_of_equation_4_reach_the_loss(material: Material) -> None:
     recipe = tiny_recipe(filter__training__trackml_weights=True)
     lesson = material.filter_lesson(recipe)
     batch = joined(list(lesson.batches(Fixed(), 0))[:4])
-    number = torch.randperm(2, generator=_filter_random(0)).tolist()[0]
-    weight = load_sample(material.samples[number]).weight
+    weight = load_sample(material.samples[material.event_of(batch)]).weight
     mean = weight[batch.edge_index].mean(0)
     expected = torch.where(batch.y > 0, mean, torch.ones_like(mean))
     torch.testing.assert_close(batch.weight, expected)
@@ -501,8 +506,7 @@ def test_an_epoch_of_the_embedding_shows_all_true_edges_then_hard_negatives(
         assert n_true == 2 * 8 * 3  # three edges between the four hits of each particle
         n_negative.append(sum(int((batch.y == 0).sum()) for batch in batches))
     assert n_negative[0] <= N_RANDOM * n_true
-    assert n_negative[0] < n_negative[1]
-    assert N_HARD > 0
+    assert n_negative[0] < n_negative[1] <= (N_RANDOM + N_HARD) * n_true
 
 
 def test_most_mined_pairs_lie_within_the_margin(material: Material) -> None:
