@@ -1,0 +1,110 @@
+"""What docs/architecture.md promises of the code as a whole, read off its source."""
+
+import ast
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import hitgraph
+from hitgraph.stage import _NETWORKS, _STAGES
+
+SOURCE = Path(hitgraph.__file__).parent
+ROOT = Path(__file__).parents[1]
+FORMULA = 7  # operations from which on an expression counts as one
+
+
+def trees() -> Iterator[tuple[str, ast.Module]]:
+    """Every module of the package by its path."""
+    for path in sorted(SOURCE.rglob("*.py")):
+        name = path.relative_to(SOURCE).as_posix()
+        yield name, ast.parse(path.read_text(encoding="utf-8"))
+
+
+def test_no_list_of_stages_or_networks_is_kept_by_hand() -> None:
+    """But in the tables: three of their names beside each other are such a list."""
+    found = []
+    for name, tree in trees():
+        for node in ast.walk(tree):
+            parts: list[ast.expr] = []
+            if isinstance(node, ast.List | ast.Tuple | ast.Set):
+                parts = node.elts
+            elif isinstance(node, ast.Dict):
+                parts = [key for key in node.keys if key is not None]
+            words = {part.value for part in parts if isinstance(part, ast.Constant)}
+            if max(len(words & table.keys()) for table in (_STAGES, _NETWORKS)) >= 3:
+                found.append(f"{name}:{node.lineno}")
+    # operations.py lists operations, some of which have the name of their stage
+    tables = {"stage.py", "operations.py"}
+    assert {place.partition(":")[0] for place in found} - tables == set()
+    assert len([place for place in found if place.startswith("stage.py:")]) == 2
+
+
+def test_what_nobody_uses_is_gone() -> None:
+    """Every function and class of a module is named somewhere besides where it is defined."""
+    words: Counter[str] = Counter()
+    for folder in ("src", "tests", "examples", "benchmarks", "tools", "docs"):
+        for path in (ROOT / folder).rglob("*"):
+            if path.suffix in (".py", ".md", ".toml", ".yaml", ".sh"):
+                words.update(re.findall(r"\w+", path.read_text(encoding="utf-8")))
+    unused = [
+        f"{name}: {node.name}"
+        for name, tree in trees()
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and words[node.name] < 2
+    ]
+    assert unused == []
+
+
+def test_a_formula_stands_in_one_file_a_language() -> None:
+    """No long expression of kernels, or of torch, is written twice, whatever its variables are."""
+    places = defaultdict(set)
+    for name, tree in trees():
+        modules = {
+            node.module if isinstance(node, ast.ImportFrom) else node.names[0].name
+            for node in ast.walk(tree)
+            if isinstance(node, ast.ImportFrom | ast.Import)
+        }
+        language = "numba" if modules & {"hitgraph.kernels.jit", "numba"} else "torch"
+        if language not in modules | {"numba"}:
+            continue
+        for node in ast.walk(tree):
+            if isinstance(node, ast.BinOp):
+                shape, n_operations = normal(node)
+                if n_operations >= FORMULA:
+                    places[language, shape].add(name)
+    assert [sorted(found) for found in places.values() if len(found) > 1] == []
+
+
+def normal(expression: ast.expr) -> tuple[str, int]:
+    """An expression with its variables numbered as they come, and how many operations it has."""
+    numbers: dict[str, str] = {}
+
+    def text(node: ast.AST) -> str:
+        if isinstance(node, ast.BinOp):
+            return f"({text(node.left)}{type(node.op).__name__}{text(node.right)})"
+        if isinstance(node, ast.Constant):
+            return repr(node.value)
+        if isinstance(node, ast.Call):
+            called = ast.unparse(node.func).rpartition(".")[2]
+            return f"{called}({','.join(map(text, node.args))})"
+        return numbers.setdefault(ast.unparse(node), f"v{len(numbers)}")
+
+    shape = text(expression)
+    return shape, sum(isinstance(node, ast.BinOp) for node in ast.walk(expression))
+
+
+def test_the_journey_of_one_edge_names_what_to_read() -> None:
+    """The files of docs/architecture.md are there, are few, and include every stage of compact."""
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    journey = page.partition("## The journey of one edge")[2].partition("\n## ")[0]
+    named = re.findall(r"`([\w/]+\.py)`", journey.partition("|---|---|")[2])
+    assert [name for name in named if not (SOURCE / name).is_file()] == []
+    assert 0 < len(named) == len(set(named)) <= 24
+    recipe = (ROOT / "recipes" / "compact.yaml").read_text(encoding="utf-8")
+    used = re.findall(r"use: (\w+)", recipe)
+    assert len(used) > 5
+    for name in used:
+        path = {**_STAGES, **_NETWORKS}[name].partition(":")[0].split(".")[1:]
+        files = {f"{'/'.join(path)}.py", f"{'/'.join(path)}/__init__.py"}
+        assert files & set(named), name
