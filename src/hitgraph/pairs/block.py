@@ -1,9 +1,9 @@
 """Features of a block of pairs at a time, in an order that suits vector registers.
 
-The formulas of hitgraph.pairs, the one place where they are computed. A block lies in
-`scratch`, one run of BLOCK numbers after the other: what is known of the inner hits, of the outer
-hits, then the features. Places that are known constants let the compiler see that nothing
-overlaps, which it must to use vector registers.
+The features of hitgraph.pairs by the formulas of pairs.geometry. A block lies in `scratch`, one run
+of BLOCK numbers after the other: what is known of the inner hits, of the outer hits, then the
+features. Places that are known constants let the compiler see that nothing overlaps, which it must
+to use vector registers.
 """
 
 import numpy as np
@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from hitgraph.event.detector import Detector
 from hitgraph.hits import Hits
 from hitgraph.kernels.jit import formula, step
-from hitgraph.kernels.scalars import log
 from hitgraph.pairs.geometry import (
     ETA,
     NORMAL,
@@ -26,7 +25,10 @@ from hitgraph.pairs.geometry import (
     Y,
     Z,
     circle_through,
+    crossing_of,
     hit_rows,
+    limited_z0,
+    slope_of,
 )
 
 BLOCK = 64  # pairs; all that belongs to a block fits into the first-level cache
@@ -35,7 +37,6 @@ _CELLS, _CHARGE, _LAYER, _N_COLUMNS = 16, 17, 18, 20  # columns of hit_table aft
 _OUTER = _N_COLUMNS * BLOCK
 FEATURES_AT = 2 * _N_COLUMNS * BLOCK  # where in the scratch the features begin
 
-_MAX_Z0 = np.float32(10.0)  # 100 mm; pairs at equal radius point nowhere on the beam line
 _MAX_SIZE = np.float32(30.0)  # channels; a direction along the module's plane has no finite size
 _ONE, _ZERO = np.float32(1.0), np.float32(0.0)
 _TINY = np.float32(1e-6)
@@ -57,23 +58,13 @@ def _shape(s, hit, out, k, cosine, sine, cot, length):  # type: ignore[no-untype
     """The six cluster features of one end of pair k; its hit begins at `hit` in the scratch."""
     x, y, r = s[hit + X * BLOCK + k], s[hit + Y * BLOCK + k], s[hit + R * BLOCK + k]
     per_r = _ONE / (r if r > SHORTEST else SHORTEST)
-    tx = (cosine * x - sine * y) * per_r
-    ty = (cosine * y + sine * x) * per_r
-    u = abs(
-        tx * s[hit + PER_U * BLOCK + k]
-        + ty * s[hit + (PER_U + 1) * BLOCK + k]
-        + cot * s[hit + (PER_U + 2) * BLOCK + k]
-    )
-    v = abs(
-        tx * s[hit + PER_V * BLOCK + k]
-        + ty * s[hit + (PER_V + 1) * BLOCK + k]
-        + cot * s[hit + (PER_V + 2) * BLOCK + k]
-    )
-    w = abs(
-        tx * s[hit + NORMAL * BLOCK + k]
-        + ty * s[hit + (NORMAL + 1) * BLOCK + k]
-        + cot * s[hit + (NORMAL + 2) * BLOCK + k]
-    )
+    u, v, w = crossing_of(
+        x, y, per_r, s[hit + PER_U * BLOCK + k], s[hit + (PER_U + 1) * BLOCK + k],
+        s[hit + (PER_U + 2) * BLOCK + k], s[hit + PER_V * BLOCK + k],
+        s[hit + (PER_V + 1) * BLOCK + k], s[hit + (PER_V + 2) * BLOCK + k],
+        s[hit + NORMAL * BLOCK + k], s[hit + (NORMAL + 1) * BLOCK + k],
+        s[hit + (NORMAL + 2) * BLOCK + k], cosine, sine, cot,
+    )  # fmt: skip
     # not min and max, which keep the compiler from vector registers
     inverse = _ONE / (w if w > _TINY else _TINY)
     size_u, size_v = u * inverse, v * inverse
@@ -111,15 +102,10 @@ def fill_block(s, table, first, second, begin, end, with_shape):  # type: ignore
         dz = zj - zi
         dr = rj - ri
         cot = dz / arc
-        z0 = np.float32(0.01) * (zi - dz * ri / dr)
-        # written so that a pair at equal radius (infinite or not a number) gets a limit too
-        z0 = z0 if z0 > -_MAX_Z0 else -_MAX_Z0
-        z0 = z0 if z0 < _MAX_Z0 else _MAX_Z0
         length = np.sqrt(cot * cot + _ONE)
-        slope = log(abs(cot) + length)
         s[f + k] = np.float32(1000.0) * curvature
-        s[f + BLOCK + k] = z0
-        s[f + 2 * BLOCK + k] = slope if cot >= _ZERO else -slope
+        s[f + BLOCK + k] = limited_z0(zi, ri, zj, rj)
+        s[f + 2 * BLOCK + k] = slope_of(cot)
         s[f + 3 * BLOCK + k] = np.float32(10.0) * sine
         s[f + 4 * BLOCK + k] = s[_OUTER + ETA * BLOCK + k] - s[ETA * BLOCK + k]
         s[f + 5 * BLOCK + k] = np.float32(0.01) * dr

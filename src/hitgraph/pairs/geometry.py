@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from hitgraph.event.detector import Detector
 from hitgraph.hits import Hits
 from hitgraph.kernels.jit import formula
+from hitgraph.kernels.scalars import log
 
 Float32 = NDArray[np.float32]
 
@@ -28,8 +29,10 @@ Float32 = NDArray[np.float32]
 X, Y, Z, R, ETA, SIZE_U, SIZE_V = range(7)  # mm, mm, mm, mm, -, channels, channels
 PER_U, PER_V, NORMAL = 7, 10, 13  # three columns each, see hit_rows
 
-_SERIES_2 = np.float32(1.0 / 6.0)  # asin(h) / h = 1 + h^2/6 + 3 h^4/40 + ...
+_SERIES_2 = np.float32(1.0 / 6.0)
 _SERIES_4 = np.float32(3.0 / 40.0)
+_ONE, _ZERO = np.float32(1.0), np.float32(0.0)
+MAX_Z0 = np.float32(10.0)  # 100 mm; pairs at equal radius point nowhere on the beam line
 SHORTEST = np.float32(1e-3)  # mm; transverse lengths that are divided by are no less
 
 
@@ -63,6 +66,34 @@ def module_frames(detector: Detector) -> Float32:
 
 
 @formula
+def arc_of(square):  # type: ignore[no-untyped-def]
+    """Arc over chord, asin(h) / h = 1 + h^2/6 + 3 h^4/40 + ..., of h^2."""
+    return _ONE + square * (_SERIES_2 + _SERIES_4 * square)
+
+
+@formula
+def on_beam_line(zi, ri, zj, rj):  # type: ignore[no-untyped-def]
+    """z (mm) where the straight line in (r, z) through two hits meets the beam line."""
+    return zi - (zj - zi) * ri / (rj - ri)
+
+
+@formula
+def limited_z0(zi, ri, zj, rj):  # type: ignore[no-untyped-def]
+    """`on_beam_line` in units of 100 mm, within MAX_Z0."""
+    z0 = np.float32(0.01) * on_beam_line(zi, ri, zj, rj)
+    # written so that a pair at equal radius (infinite or not a number) gets a limit too
+    z0 = z0 if z0 > -MAX_Z0 else -MAX_Z0
+    return z0 if z0 < MAX_Z0 else MAX_Z0
+
+
+@formula
+def slope_of(cot):  # type: ignore[no-untyped-def]
+    """asinh(cot theta), the pseudorapidity of a direction."""
+    slope = log(abs(cot) + np.sqrt(cot * cot + _ONE))
+    return slope if cot >= _ZERO else -slope
+
+
+@formula
 def circle_through(xi, yi, ri, xj, yj, rj):  # type: ignore[no-untyped-def]
     """Circle through the beam line and two hits.
 
@@ -76,13 +107,12 @@ def circle_through(xi, yi, ri, xj, yj, rj):  # type: ignore[no-untyped-def]
     distance = distance if distance > SHORTEST else SHORTEST
     ri = ri if ri > SHORTEST else SHORTEST
     rj = rj if rj > SHORTEST else SHORTEST
-    per_i = np.float32(1.0) / (ri * distance)
-    per_j = np.float32(1.0) / (rj * distance)
+    per_i = _ONE / (ri * distance)
+    per_j = _ONE / (rj * distance)
     cross = xi * dy - yi * dx
     sine = cross / (ri * rj)
     curvature = np.float32(2.0) * sine / distance
-    square = sine * sine
-    arc = distance * (np.float32(1.0) + square * (_SERIES_2 + _SERIES_4 * square))
+    arc = distance * arc_of(sine * sine)
     cos_i = (xj * dx + yj * dy) * per_j
     cos_j = (xi * dx + yi * dy) * per_i
     return distance, sine, curvature, arc, cos_i, cross * per_j, cos_j, cross * per_i
@@ -102,9 +132,21 @@ def crossing(hit, cosine, sine, cot):  # type: ignore[no-untyped-def]
     transverse part has length one.
     """
     r = hit[R] if hit[R] > SHORTEST else SHORTEST
-    tx = (cosine * hit[X] - sine * hit[Y]) / r
-    ty = (cosine * hit[Y] + sine * hit[X]) / r
-    u = abs(tx * hit[PER_U] + ty * hit[PER_U + 1] + cot * hit[PER_U + 2])
-    v = abs(tx * hit[PER_V] + ty * hit[PER_V + 1] + cot * hit[PER_V + 2])
-    w = abs(tx * hit[NORMAL] + ty * hit[NORMAL + 1] + cot * hit[NORMAL + 2])
+    return crossing_of(
+        hit[X], hit[Y], _ONE / r, hit[PER_U], hit[PER_U + 1], hit[PER_U + 2],
+        hit[PER_V], hit[PER_V + 1], hit[PER_V + 2],
+        hit[NORMAL], hit[NORMAL + 1], hit[NORMAL + 2], cosine, sine, cot,
+    )  # fmt: skip
+
+
+@formula
+def crossing_of(  # type: ignore[no-untyped-def]
+    x, y, per_r, u0, u1, u2, v0, v1, v2, w0, w1, w2, cosine, sine, cot
+):
+    """`crossing` at a point with the frame u, v, w of its module."""
+    tx = (cosine * x - sine * y) * per_r
+    ty = (cosine * y + sine * x) * per_r
+    u = abs(tx * u0 + ty * u1 + cot * u2)
+    v = abs(tx * v0 + ty * v1 + cot * v2)
+    w = abs(tx * w0 + ty * w1 + cot * w2)
     return u, v, w

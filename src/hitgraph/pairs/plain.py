@@ -14,6 +14,7 @@ from hitgraph.event.detector import Detector
 from hitgraph.hits import Hits
 from hitgraph.pairs.geometry import (
     ETA,
+    MAX_Z0,
     NORMAL,
     PER_U,
     PER_V,
@@ -27,7 +28,7 @@ from hitgraph.pairs.geometry import (
     module_frames,
 )
 
-_MAX_Z0, _MAX_SIZE = 10.0, 30.0  # as in hitgraph.pairs.block
+_MAX_SIZE = 30.0  # as in hitgraph.pairs.block
 
 
 class Circle(NamedTuple):
@@ -62,6 +63,22 @@ def _frames(detector: Detector, device: torch.device) -> Tensor:
     return torch.from_numpy(np.concatenate([module_frames(detector), pitches], axis=1)).to(device)
 
 
+def arc_of(square: Tensor) -> Tensor:
+    """See pairs.geometry.arc_of."""
+    return 1 + square * (1 / 6 + 3 / 40 * square)
+
+
+def on_beam_line(a: Tensor, b: Tensor) -> Tensor:
+    """Of pairs of rows (n_pairs, at least 4); see pairs.geometry.on_beam_line."""
+    return a[:, Z] - (b[:, Z] - a[:, Z]) * a[:, R] / (b[:, R] - a[:, R])
+
+
+def limited_z0(a: Tensor, b: Tensor) -> Tensor:
+    """See pairs.geometry.limited_z0."""
+    limit = float(MAX_Z0)
+    return (0.01 * on_beam_line(a, b)).nan_to_num(nan=-limit).clamp(-limit, limit)
+
+
 def circle(a: Tensor, b: Tensor) -> Circle:
     """The circles of pairs of rows (n_pairs, 16); see pairs.geometry.circle_through."""
     dx, dy = b[:, X] - a[:, X], b[:, Y] - a[:, Y]
@@ -71,12 +88,11 @@ def circle(a: Tensor, b: Tensor) -> Circle:
     per_i, per_j = 1 / (ri * distance), 1 / (rj * distance)
     cross = a[:, X] * dy - a[:, Y] * dx
     sine = cross / (ri * rj)
-    square = sine * sine
     return Circle(
         distance,
         sine,
         2 * sine / distance,
-        distance * (1 + square * (1 / 6 + 3 / 40 * square)),
+        distance * arc_of(sine * sine),
         ((b[:, X] * dx + b[:, Y] * dy) * per_j, cross * per_j),
         ((a[:, X] * dx + a[:, Y] * dy) * per_i, cross * per_i),
     )
@@ -101,11 +117,10 @@ def pair_features(hits: Hits, edge_index: Tensor, detector: Detector, shape: boo
     bent = circle(a, b)
     dr, dz = b[:, R] - a[:, R], b[:, Z] - a[:, Z]
     cot = dz / bent.arc
-    z0 = 0.01 * (a[:, Z] - dz * a[:, R] / dr)
     length = torch.sqrt(cot * cot + 1)
     columns = [
         1000 * bent.curvature,
-        z0.nan_to_num(nan=-_MAX_Z0).clamp(-_MAX_Z0, _MAX_Z0),
+        limited_z0(a, b),
         torch.asinh(cot),
         10 * bent.sine,
         b[:, ETA] - a[:, ETA],

@@ -17,6 +17,7 @@ from hitgraph.graph.windows.cpu import (
     SIN_DPHI,
     Z0,
     along_bin,
+    passes,
     reach,
 )
 from hitgraph.kernels.jit import kernel, step
@@ -143,6 +144,7 @@ def _search(  # type: ignore[no-untyped-def]
             bend_hi = bounds[window, CURVATURE, 1] * np.float32(0.5)
             eta_lo = eta + bounds[window, DETA, 0]
             eta_hi = eta + bounds[window, DETA, 1]
+            limits = sine_lo, sine_hi, bend_lo, bend_hi, z0_lo, z0_hi, eta_lo, eta_hi
             n_chosen = 0
             for along in range(along_lo, along_hi + 1):
                 cells = (m * ALONG_BINS + along) * PHI_BINS
@@ -159,18 +161,7 @@ def _search(  # type: ignore[no-untyped-def]
                         dx = xs[j] - xi
                         dy = ys[j] - yi
                         sine = (xi * dy - yi * dx) * (inverse_ri * inverse_rs[j])
-                        bend = sine / np.sqrt(dx * dx + dy * dy)
-                        z0 = zi - (zs[j] - zi) * ri / (rs[j] - ri)
-                        mask[k] = (
-                            (sine >= sine_lo)
-                            & (sine <= sine_hi)
-                            & (bend >= bend_lo)
-                            & (bend <= bend_hi)
-                            & (z0 >= z0_lo)
-                            & (z0 <= z0_hi)
-                            & (etas[j] >= eta_lo)
-                            & (etas[j] <= eta_hi)
-                        )
+                        mask[k] = passes(sine, dx, dy, zi, ri, zs[j], rs[j], etas[j], limits)
                     for k in range(j_hi - j_lo):
                         chosen[n_chosen] = j_lo + k
                         n_chosen += mask[k]

@@ -13,7 +13,7 @@ from hitgraph.graph.scored.values import N_BINS, N_GEOMETRY
 from hitgraph.graph.windows.plain import pairs_in_windows
 from hitgraph.hits import Hits
 from hitgraph.pairs.geometry import ETA, SIZE_U, SIZE_V, R, Z
-from hitgraph.pairs.plain import circle, crossing, hit_rows
+from hitgraph.pairs.plain import arc_of, circle, crossing, hit_rows
 
 
 def search_scored(
@@ -57,8 +57,7 @@ def _score_values(
     bent = circle(a, b)
     dr, dz = b[:, R] - a[:, R], b[:, Z] - a[:, Z]
     cot = dz / bent.arc
-    square = bent.inner[1] * bent.inner[1]
-    z0 = a[:, Z] - cot * a[:, R] * (1 + square * (1 / 6 + 3 / 40 * square))
+    z0 = a[:, Z] - cot * a[:, R] * arc_of(bent.inner[1] * bent.inner[1])
     yield along[i]
     yield along[j]
     yield bent.curvature

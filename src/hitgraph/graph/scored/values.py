@@ -4,7 +4,7 @@ import numpy as np
 
 from hitgraph.kernels.jit import formula, kernel
 from hitgraph.kernels.scalars import within
-from hitgraph.pairs.geometry import circle_through
+from hitgraph.pairs.geometry import arc_of, circle_through, crossing_of
 
 SCORE_VARIABLES = (
     "inner_along",  # mm, z of the inner hit on a barrel layer, its r on a disk
@@ -31,7 +31,6 @@ N_COLUMNS = 18
 _VERTEX_SCALE = np.float32(100.0)
 _ONE = np.float32(1.0)
 _TINY = np.float32(1e-6)
-_ARC_2, _ARC_4 = np.float32(1.0 / 6.0), np.float32(3.0 / 40.0)  # asin(x) / x
 
 
 @formula
@@ -44,8 +43,7 @@ def geometry_values(xi, yi, zi, ri, xj, yj, zj, rj):  # type: ignore[no-untyped-
     dz = zj - zi
     dr = rj - ri
     cot = dz / arc
-    square = sin_i * sin_i
-    z0 = zi - cot * ri * (_ONE + square * (_ARC_2 + _ARC_4 * square))
+    z0 = zi - cot * ri * arc_of(sin_i * sin_i)
     vertex = z0 / (_VERTEX_SCALE + abs(z0))
     impact = (zi * rj - zj * ri) / np.sqrt(dr * dr + dz * dz)
     return curvature, vertex, impact, cot, cos_i, sin_i, cos_j, sin_j
@@ -59,12 +57,7 @@ def cluster_values(  # type: ignore[no-untyped-def]
 
     u, v, w are the three vectors of the module's frame (pairs.geometry.hit_rows).
     """
-    per_r = _ONE / r
-    tx = (cosine * x - sine * y) * per_r
-    ty = (cosine * y + sine * x) * per_r
-    u = abs(tx * u0 + ty * u1 + cot * u2)
-    v = abs(tx * v0 + ty * v1 + cot * v2)
-    w = abs(tx * w0 + ty * w1 + cot * w2)
+    u, v, w = crossing_of(x, y, _ONE / r, u0, u1, u2, v0, v1, v2, w0, w1, w2, cosine, sine, cot)
     inverse = _ONE / (w if w > _TINY else _TINY)  # not max, which keeps loops from vectors
     path = charge * w / np.sqrt(_ONE + cot * cot)
     return size_u - u * inverse, size_v - v * inverse, path

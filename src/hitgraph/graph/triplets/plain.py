@@ -14,7 +14,7 @@ from hitgraph.graph.line_graph import edge_pairs_in_parts
 from hitgraph.graph.triplets.cpu import NO_TRIPLET, SUM_FLOOR
 from hitgraph.graph.triplets.rows import CURVATURE, LENGTH, LOGIT, SAME_LAYER, SLOPE, Z0
 from hitgraph.hits import Hits
-from hitgraph.pairs.plain import circle
+from hitgraph.pairs.plain import circle, limited_z0
 
 if TYPE_CHECKING:
     from hitgraph.graph.triplets import TripletFilter, TripletSettings
@@ -24,7 +24,7 @@ EDGES = 1 << 20  # judged at a time
 
 # as in triplets.search, triplets.rows and triplets.cpu
 _CURVATURE_UNIT, _SLOPE_UNIT, _Z0_UNIT = 0.1, 0.02, 0.02
-_MAX_Z0, _SHORTEST, _TINY, _LIMIT = 10.0, 1e-3, 1e-3, 8.0
+_SHORTEST, _TINY, _LIMIT = 1e-3, 1e-3, 8.0
 
 
 def judge_edges(
@@ -50,12 +50,11 @@ def edge_rows(hits: Hits, edge_index: Tensor, logits: Tensor) -> Tensor:
     a, b = places[first], places[second]
     bent = circle(a, b)
     rise = b[:, 2] - a[:, 2]
-    z0 = 0.01 * (a[:, 2] - rise * a[:, 3] / (b[:, 3] - a[:, 3]))
     length = 0.01 * torch.sqrt(bent.distance * bent.distance + rise * rise)
     columns = {
         CURVATURE: 1000 * bent.curvature,
         SLOPE: torch.asinh(rise / bent.arc),
-        Z0: z0.nan_to_num(nan=-_MAX_Z0).clamp(-_MAX_Z0, _MAX_Z0),
+        Z0: limited_z0(a, b),
         LENGTH: torch.log(length.clamp_min(_SHORTEST)),
         SAME_LAYER: (hits.layer[first] == hits.layer[second]).float(),
         LOGIT: logits.float(),

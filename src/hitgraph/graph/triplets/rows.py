@@ -9,7 +9,7 @@ import numpy as np
 from hitgraph.kernels.jit import kernel, step
 from hitgraph.kernels.lanes import take_rows_4, take_rows_8
 from hitgraph.kernels.scalars import log
-from hitgraph.pairs.geometry import circle_through
+from hitgraph.pairs.geometry import circle_through, limited_z0, slope_of
 
 LANES = 64  # edges or triplets worked on at a time
 N_EDGE_INPUTS = 13
@@ -19,7 +19,6 @@ CURVATURE, SLOPE, Z0, LENGTH, SAME_LAYER, LOGIT = range(6)
 EDGE_WIDTH = 8
 _COLUMNS = SAME_LAYER  # those that are computed side by side
 
-_MAX_Z0 = np.float32(10.0)  # 100 mm, as in hitgraph.pairs
 _SHORTEST = np.float32(1e-3)  # 100 mm
 _ONE, _ZERO = np.float32(1.0), np.float32(0.0)
 _PER_METRE = np.float32(1e-3)
@@ -49,14 +48,9 @@ def _fill_edge_rows(  # type: ignore[no-untyped-def]
             rj = np.sqrt(s[7 * LANES + k])
             distance, _, curvature, arc, _, _, _, _ = circle_through(xi, yi, ri, xj, yj, rj)
             rise = zj - zi
-            z0 = np.float32(0.01) * (zi - rise * ri / (rj - ri))
-            z0 = z0 if z0 > -_MAX_Z0 else -_MAX_Z0
-            columns[Z0 * LANES + k] = z0 if z0 < _MAX_Z0 else _MAX_Z0
-            cot = rise / arc
-            steep = abs(cot)
-            slope = log(steep + np.sqrt(cot * cot + _ONE))
+            columns[Z0 * LANES + k] = limited_z0(zi, ri, zj, rj)
             columns[CURVATURE * LANES + k] = np.float32(1000.0) * curvature
-            columns[SLOPE * LANES + k] = slope if cot >= 0 else -slope
+            columns[SLOPE * LANES + k] = slope_of(rise / arc)
             length = np.float32(0.01) * np.sqrt(distance * distance + rise * rise)
             columns[LENGTH * LANES + k] = log(length if length > _SHORTEST else _SHORTEST)
         for k in range(n):

@@ -20,6 +20,7 @@ from hitgraph.pairs.geometry import (
     Z,
     circle,
     crossing,
+    on_beam_line,
 )
 
 # Columns of a window table; a pair passes when lo <= value <= hi in every one.
@@ -50,7 +51,7 @@ def pair_values(rows, first, second):  # type: ignore[no-untyped-def]
         dz = b[Z] - a[Z]
         cot = dz / arc
         values[k, SIN_DPHI] = sine
-        values[k, Z0] = a[Z] - dz * a[R] / (b[R] - a[R])
+        values[k, Z0] = on_beam_line(a[Z], a[R], b[Z], b[R])
         values[k, CURVATURE] = curvature
         values[k, DETA] = b[ETA] - a[ETA]
         u, v, w = crossing(a, cos_i, sin_i, cot)
@@ -151,10 +152,11 @@ def search_block(  # type: ignore[no-untyped-def]
                 continue
             sine_lo, sine_hi = bounds[window, SIN_DPHI, 0], bounds[window, SIN_DPHI, 1]
             z0_lo, z0_hi = bounds[window, Z0, 0], bounds[window, Z0, 1]
-            curvature_lo = bounds[window, CURVATURE, 0] * np.float32(0.5)
-            curvature_hi = bounds[window, CURVATURE, 1] * np.float32(0.5)
+            bend_lo = bounds[window, CURVATURE, 0] * np.float32(0.5)
+            bend_hi = bounds[window, CURVATURE, 1] * np.float32(0.5)
             eta_lo = eta + bounds[window, DETA, 0]
             eta_hi = eta + bounds[window, DETA, 1]
+            limits = sine_lo, sine_hi, bend_lo, bend_hi, z0_lo, z0_hi, eta_lo, eta_hi
             low, high = reach(
                 zi, ri, z0_lo, z0_hi, np.sinh(eta_lo), np.sinh(eta_hi), span, m, along_is_z[m]
             )
@@ -185,20 +187,8 @@ def search_block(  # type: ignore[no-untyped-def]
                         j = j_lo + k
                         dx = xs[j] - xi
                         dy = ys[j] - yi
-                        square = dx * dx + dy * dy
                         sine = (xi * dy - yi * dx) / (ri * rs[j])
-                        bend = sine / np.sqrt(square)
-                        z0 = zi - (zs[j] - zi) * ri / (rs[j] - ri)
-                        mask[k] = (
-                            (sine >= sine_lo)
-                            & (sine <= sine_hi)
-                            & (bend >= curvature_lo)
-                            & (bend <= curvature_hi)
-                            & (z0 >= z0_lo)
-                            & (z0 <= z0_hi)
-                            & (etas[j] >= eta_lo)
-                            & (etas[j] <= eta_hi)
-                        )
+                        mask[k] = passes(sine, dx, dy, zi, ri, zs[j], rs[j], etas[j], limits)
                     for k in range(count):
                         if not mask[k]:
                             continue
@@ -220,6 +210,28 @@ def search_block(  # type: ignore[no-untyped-def]
                         pairs[1, n_pairs] = order[j]
                         n_pairs += 1
     return pairs[:, :n_pairs].copy()
+
+
+@formula
+def passes(sine, dx, dy, zi, ri, zj, rj, eta, limits):  # type: ignore[no-untyped-def]
+    """Whether a pair passes the windows of geometry, by the eta of its outer hit.
+
+    sine is that of the azimuth difference; the bend is half the curvature. Unlike
+    pairs.geometry.circle_through nothing is limited here: what is not a number passes no window.
+    """
+    sine_lo, sine_hi, bend_lo, bend_hi, z0_lo, z0_hi, eta_lo, eta_hi = limits
+    bend = sine / np.sqrt(dx * dx + dy * dy)
+    z0 = on_beam_line(zi, ri, zj, rj)
+    return (
+        (sine >= sine_lo)
+        & (sine <= sine_hi)
+        & (bend >= bend_lo)
+        & (bend <= bend_hi)
+        & (z0 >= z0_lo)
+        & (z0 <= z0_hi)
+        & (eta >= eta_lo)
+        & (eta <= eta_hi)
+    )
 
 
 @formula

@@ -17,7 +17,7 @@ from hitgraph.hits import Hits
 from hitgraph.hits.direction import squared_distance
 from hitgraph.kernels.ranges import expand, expand_in_parts
 from hitgraph.pairs.geometry import ETA, SIZE_U, SIZE_V, R, X, Y, Z
-from hitgraph.pairs.plain import circle, crossing, hit_rows
+from hitgraph.pairs.plain import circle, crossing, hit_rows, on_beam_line
 
 CHUNK = 1 << 24  # pairs tested at a time
 _TURN = 8 * pi  # between the azimuths of one layer and those of the next
@@ -86,9 +86,8 @@ def _passes(a: Tensor, b: Tensor, bounds: Tensor) -> Tensor:
     dx, dy = b[:, X] - a[:, X], b[:, Y] - a[:, Y]
     sine = (a[:, X] * dy - a[:, Y] * dx) / (a[:, R] * b[:, R])
     bend = sine / torch.sqrt(dx * dx + dy * dy)
-    z0 = a[:, Z] - (b[:, Z] - a[:, Z]) * a[:, R] / (b[:, R] - a[:, R])
     passes = a[:, X] * b[:, X] + a[:, Y] * b[:, Y] >= 0
-    for k, value in ((SIN_DPHI, sine), (Z0, z0), (CURVATURE, 2 * bend)):
+    for k, value in ((SIN_DPHI, sine), (Z0, on_beam_line(a, b)), (CURVATURE, 2 * bend)):
         passes &= (value >= bounds[:, k, 0]) & (value <= bounds[:, k, 1])
     return passes
 
