@@ -24,6 +24,7 @@ from hitgraph.evaluation.fits import fits_path, read_fits
 from hitgraph.evaluation.run_summary import read_run
 from hitgraph.event.event import Event
 from hitgraph.event.field import constant, solenoid
+from hitgraph.event.rows import select_hits
 from hitgraph.event.store import write_detectors, write_event
 from hitgraph.simulate.settings import ParticleGun, SimulationSettings
 from hitgraph.simulate.simulator import Simulator
@@ -147,6 +148,21 @@ def test_where_no_track_can_be_fitted_there_are_none(event: Event) -> None:
     assert len(nothing) == 0
     assert nothing.parameters.shape == (0, 5)
     assert nothing.covariance.shape == (0, 5, 5)
+
+
+def test_an_event_without_hits_has_no_tracks_and_ends_no_command(
+    event: Event, tmp_path: Path
+) -> None:
+    nothing = select_hits(event, np.zeros(event.n_hits, bool))
+    empty = replace(nothing, name="event000001001")
+    folder, tracks = tmp_path / "events", str(tmp_path / "tracks")
+    for one in (event, empty):
+        write_event(one, folder)
+    assert event.detector is not None
+    write_detectors(event.detector, folder)
+    assert main(["baseline", "ckf", str(folder), "--out", tracks, "--quiet"]) == 0
+    assert main(["fit", str(folder), "--tracks", tracks, "--quiet"]) == 0
+    assert len(read_fits(fits_path(Path(tracks), empty.name))) == 0
 
 
 def test_ckf_finds_muons_and_passes_share_nothing(event: Event) -> None:

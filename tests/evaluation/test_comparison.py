@@ -3,13 +3,16 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from hitgraph.errors import InputError
+from hitgraph.evaluation import comparison as comparison_module
 from hitgraph.evaluation import truth_labels
 from hitgraph.evaluation.comparison import compare, find_tracks, name_columns, read_labels
+from hitgraph.evaluation.metrics import Metrics, evaluate
 from hitgraph.event.event import Event
 from hitgraph.event.source import EventSource, list_events
 from hitgraph.event.store import write_dataset_info, write_event
@@ -93,6 +96,25 @@ def test_one_bad_event_leaves_all_columns(
     assert problem.where == NAMES[1]
     assert "hit_id 10 is already in row 1" in problem.message
     assert comparison.to_dict()["skipped"] == [{"where": NAMES[1], "reason": problem.message}]
+
+
+def test_an_event_that_memory_is_too_small_for_costs_itself_only(
+    events: list[Event],
+    sources: list[EventSource],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def judged(event: Event, *rest: Any) -> Metrics:
+        if event.name == NAMES[1]:
+            raise MemoryError
+        return evaluate(event, *rest)
+
+    monkeypatch.setattr(comparison_module, "evaluate", judged)
+    comparison = compare([write_perfect(tmp_path / "good", events)], sources)
+    assert comparison.events == (NAMES[0], NAMES[2])
+    assert [(one.where, one.message) for one in comparison.problems] == [
+        (NAMES[1], "ran out of memory")
+    ]
 
 
 def test_unknown_hit_names_file_and_hit(

@@ -85,7 +85,7 @@ def local_hits(event: Event, table: Detector) -> tuple[NDArray[np.int64], NDArra
     position = np.stack([hits.x, hits.y, hits.z], axis=1).astype(np.float64)
     local = np.einsum("nji,nj->ni", table.rotation[module], position - table.centre[module])
     off = np.abs(local[:, 2])
-    if off.max() > MAX_OFF_MODULE:
+    if off.max(initial=0.0) > MAX_OFF_MODULE:
         row = int(np.argmax(off))
         raise InputError(
             f"{event.name}: hit_id {hits.hit_id[row]} lies {off[row]:.3g} mm beside its module in "

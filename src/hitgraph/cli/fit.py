@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
     from hitgraph.acts.geometry import require_acts
     from hitgraph.cli.console import console, progress, say
     from hitgraph.cli.messages import complain
-    from hitgraph.errors import InputError
+    from hitgraph.errors import HitgraphError, InputError, reason
     from hitgraph.evaluation.comparison import find_tracks
     from hitgraph.evaluation.fit_quality import combine_fits
     from hitgraph.event.source import list_events, require_different_names
@@ -75,6 +75,10 @@ def run(args: argparse.Namespace) -> int:
                 parts.append(fit_event(source, files, args.tracks, field, args.resume))
             except InputError as error:
                 failed[source.name] = str(error)
+            except HitgraphError:  # the fits cannot be written: those of the next event neither
+                raise
+            except Exception as error:  # it costs this event only
+                failed[source.name] = reason(error)
             bar.advance(task)
     out = console(args.quiet)
     known = [part for part in parts if part is not None]

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hitgraph._version import __version__
-from hitgraph.errors import HitgraphError, InputError
+from hitgraph.errors import HitgraphError, InputError, reason
 from hitgraph.evaluation.fit_quality import FitQuality, combine_fits, fit_quality
 from hitgraph.evaluation.fits import fits_path, read_fits
 from hitgraph.evaluation.metrics import MIN_TRACK_HITS, Metrics, combine, evaluate
@@ -100,6 +100,8 @@ def compare(
                 one, fitted = _evaluate_event(source, files, min_track_hits, selection)
             except HitgraphError as error:
                 problems.append(Problem(source.name, str(error)))
+            except Exception as error:  # it costs this event only
+                problems.append(Problem(source.name, reason(error)))
             else:
                 for name in columns:
                     metrics[name].append(one[name])
