@@ -134,6 +134,16 @@ def test_a_list_of_a_zip_that_skips_a_file_is_refused(tmp_path):
         files_in(path)
 
 
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_two_files_of_one_name_in_a_zip_are_refused(tmp_path):
+    path = tmp_path / "train.zip"
+    with zipfile.ZipFile(path, "w") as packed:
+        for content in ("hit_id\n1\n", "hit_id\n2\n"):
+            packed.writestr("event1-hits.csv", content)
+    with pytest.raises(InputError, match=r"train\.zip: holds event1-hits\.csv 2 times: pack it"):
+        list_events([path])
+
+
 def test_parts_of_gzip_put_together_are_read_and_garbage_behind_is_refused():
     place = Place(Path("hits.csv.gz"))
     parts = gzip.compress(b"hit_id\n") + gzip.compress(b"1\n")

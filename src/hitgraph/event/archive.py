@@ -12,6 +12,7 @@ import tarfile
 import threading
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -106,6 +107,7 @@ def files_in(path: Path) -> dict[Place, int]:
             with zipfile.ZipFile(path) as archive:
                 infos = [info for info in archive.infolist() if not info.is_dir()]
                 _check_names(archive, infos)
+            _require_once(path, infos)
             sizes = {Place(path, info.filename): info.file_size for info in infos}
         else:
             with _tar_lock:
@@ -133,6 +135,13 @@ def _check_names(archive: zipfile.ZipFile, infos: list[zipfile.ZipInfo]) -> None
         text = "utf-8" if info.flag_bits & _ZIP_UTF8 else "cp437"
         if archive.fp.read(length).decode(text) != info.orig_filename:
             raise zipfile.BadZipFile(f"the name {info.orig_filename[:80]!r} is there in two forms")
+
+
+def _require_once(path: Path, infos: list[zipfile.ZipInfo]) -> None:
+    """Refuse a zip with two files of one name; in a tar the later one is meant."""
+    (name, count), *_ = Counter(info.filename for info in infos).most_common(1) or [("", 0)]
+    if count > 1:
+        raise InputError(f"{path}: holds {name} {count} times: pack it again, each file once")
 
 
 def gunzip(data: bytes, place: Place) -> bytes:
