@@ -53,12 +53,15 @@ def test_a_start_that_measured_nothing_does_not_bind_the_folder(tmp_path: Path) 
         assert done == {"one": {"number": 1}}
 
 
-def test_a_bad_event_is_left_out_and_named(tmp_path: Path) -> None:
-    bad = Point("bad", Measurement(1, InputError("no truth")))
+@pytest.mark.parametrize(
+    ("error", "why"), [(InputError("no truth"), "no truth"), (MemoryError(), "ran out of memory")]
+)
+def test_a_bad_event_is_left_out_and_named(tmp_path: Path, error: Exception, why: str) -> None:
+    bad = Point("bad", Measurement(1, error))
     found = measure([bad, Point("good", Measurement(2))], tmp_path, {}, resume=False)
     assert list(found.done) == ["good"]
-    assert found.failed == {"bad": "no truth"}
-    with pytest.raises(InputError, match="bad: no truth"):
+    assert found.failed == {"bad": why}
+    with pytest.raises(InputError, match=f"bad: {why}"):
         measure([bad], tmp_path, {}, force=True)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hitgraph._version import __version__
-from hitgraph.errors import InputError, SettingsError
+from hitgraph.errors import HitgraphError, InputError, SettingsError, reason
 from hitgraph.files import atomic_write, read_json
 from hitgraph.studies.output import file_name
 
@@ -71,6 +71,10 @@ def measure(
             done[point.key] = point.measure() if known is None else known
         except InputError as error:
             failed[point.key] = str(error)
+        except HitgraphError:
+            raise
+        except Exception as error:  # it costs this event only
+            failed[point.key] = reason(error)
         else:
             if known is None:
                 _write(path, done[point.key])
