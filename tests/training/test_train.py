@@ -320,6 +320,19 @@ def test_a_damaged_file_of_a_training_is_one_message_and_made_anew_where_it_is_r
         assert (tmp_path / saved).read_bytes() == (tiny_pipeline / saved).read_bytes()
 
 
+@pytest.mark.parametrize("name", ["gnn/merit.json", "filter/done.json"])
+def test_a_figure_of_a_training_that_is_no_number_is_named(
+    tiny_store: Path, tiny_pipeline: Path, tmp_path: Path, name: str
+) -> None:
+    shutil.copytree(tiny_pipeline, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "pipeline.yaml").unlink()
+    (tmp_path / "training" / "gnn" / "done.json").unlink()
+    path = tmp_path / "training" / name
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"val_loss": "low"}))
+    with pytest.raises(InputError, match=rf"{path}: is damaged, val_loss is 'low' where a number"):
+        train_quietly(tiny_recipe(), tiny_store, tmp_path, resume=True)
+
+
 def _no_training(*_args: object, **_options: object) -> None:
     raise AssertionError("this network was trained already")
 

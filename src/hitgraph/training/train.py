@@ -48,7 +48,7 @@ from hitgraph.tensor_files import write_tensors
 from hitgraph.tensors import check_network
 from hitgraph.training.contract import check_state, contract_of, tensors_of
 from hitgraph.training.start import stages_taken
-from hitgraph.training.workshop import Report, StageWorkshop, in_words
+from hitgraph.training.workshop import Report, StageWorkshop, in_words, read_figures
 
 _log = logging.getLogger(__name__)
 _DONE, _TENSORS = "done.json", "stage.safetensors"  # what a finished stage leaves in its folder
@@ -92,7 +92,7 @@ class TrainingFolder:
     def recall(self, stage: str) -> dict[str, Any] | None:
         """What a finished stage recorded, None while it is unfinished."""
         path = self.folder / stage / _DONE
-        return read_json(path) if path.is_file() else None
+        return read_figures(path) if path.is_file() else None
 
     def workshop(self, stage: str) -> StageWorkshop:
         return StageWorkshop(

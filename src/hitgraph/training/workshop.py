@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from hitgraph.errors import HitgraphError
+from hitgraph.errors import HitgraphError, InputError
 from hitgraph.evaluation.matching import match_tracks
 from hitgraph.evaluation.trackml_score import trackml_score
 from hitgraph.files import atomic_write, read_json
@@ -77,7 +77,7 @@ class StageWorkshop:
                 temporary.write_text(json.dumps(merit))
         network.load_state_dict(read_kept(folder / "network.safetensors"))
         network.eval()
-        return read_json(folder / "merit.json")
+        return read_figures(folder / "merit.json")
 
     def _length(self, settings: TrainingSettings) -> str:
         if self.cpu_seconds is None:
@@ -107,6 +107,18 @@ class StageWorkshop:
     def majority(self, sample: Sample, labels: Tensor) -> Tensor:
         particle_id = match_tracks(sample.particle_id.numpy(), labels.numpy()).particle_id
         return torch.from_numpy(np.asarray(particle_id, np.int64))
+
+
+def read_figures(path: Path) -> dict[str, float]:
+    """Figures that a training has kept. Raises InputError where one is no number."""
+    figures = read_json(path)
+    for key, value in figures.items():
+        if not isinstance(value, int | float):
+            raise InputError(
+                f"{path}: is damaged, {key[:80]} is {str(value)[:80]!r} where a number is "
+                "expected: remove it and go on with --resume"
+            )
+    return figures
 
 
 def in_words(facts: Mapping[str, Any]) -> str:
