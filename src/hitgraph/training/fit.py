@@ -4,12 +4,9 @@ import contextlib
 import logging
 import math
 import signal
-import struct
 import threading
 import time
 import warnings
-import zipfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,10 +18,10 @@ from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset
 
-from hitgraph.errors import InputError
 from hitgraph.files import cannot_write
 from hitgraph.lessons.lesson import Batch, Lesson
 from hitgraph.lessons.settings import TrainingSettings
+from hitgraph.training.checkpoints import checkpoint_to_resume, unusable
 
 
 def fit(
@@ -81,7 +78,7 @@ def fit(
             enable_progress_bar=not quiet,
         )
         module = _Module(network, lesson, settings, budget)
-        last = _checkpoint(folder / "checkpoints") if resume else None
+        last = checkpoint_to_resume(folder / "checkpoints") if resume else None
         try:
             # A checkpoint may be planted: nothing in it is run.
             trainer.fit(module, ckpt_path=last, weights_only=True)
@@ -92,7 +89,7 @@ def fit(
             if isinstance(error, OSError):
                 raise cannot_write(folder, error) from error
             if last is not None and not module.begun:
-                raise _unusable(Path(last), error) from error
+                raise unusable(last, type(error).__name__) from error
             raise
         if trainer.interrupted:
             raise KeyboardInterrupt
@@ -101,54 +98,13 @@ def fit(
         state = torch.load(best, map_location="cpu", weights_only=True)["state_dict"]
         module.load_state_dict(state)
     except Exception as error:
-        raise _unusable(best, error) from error
+        raise unusable(best, type(error).__name__) from error
     merit = {name: float(value) for name, value in trainer.callback_metrics.items()}
     merit |= _measure(network.to(device).eval(), lesson, device)
     network.cpu()
     if budget is not None:
         merit |= {"cpu_seconds": budget.used, "epochs": trainer.global_step / lesson.n_batches}
     return merit
-
-
-def _checkpoint(folder: Path) -> str | None:
-    """Where to go on from, None where no epoch was finished. Raises InputError where it is damaged.
-
-    A checkpoint is a zip file, of whose check sums torch takes no notice.
-    """
-    last, best = folder / "last.ckpt", folder / "best.ckpt"
-    if not last.is_file():
-        return None
-    for path in (last, best):
-        try:
-            with zipfile.ZipFile(path) as archive:
-                bad = archive.testzip()
-        except _DAMAGED as error:
-            bad = str(error)
-        if bad is not None:
-            raise InputError(
-                f"{path}: is damaged ({bad}): remove the folder {folder} and go on with --resume; "
-                "this network then begins anew"
-            )
-    return str(last)
-
-
-# What zipfile raises: RuntimeError where a flipped bit says that it is encrypted.
-_DAMAGED = (
-    OSError,
-    EOFError,
-    ValueError,
-    RuntimeError,
-    zipfile.BadZipFile,
-    zlib.error,
-    struct.error,
-)
-
-
-def _unusable(checkpoint: Path, error: BaseException) -> InputError:
-    return InputError(
-        f"{checkpoint}: is no checkpoint of this network ({type(error).__name__}): remove its "
-        "folder, and the network is trained anew"
-    )
 
 
 @torch.no_grad()
