@@ -299,6 +299,13 @@ def cut_short(path: Path) -> None:
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
 
+def flip(path: Path) -> None:
+    """The lowest bit of the last byte, of some number."""
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+
+
 def change(folder: Path, key: str, new: Callable[[Tensor], Tensor] | None = None) -> None:
     """Another tensor of that name, or none."""
     path = folder / "weights.safetensors"
@@ -371,6 +378,22 @@ DAMAGES: list[tuple[str, Callable[[Path], Any], str]] = [
         "nobody's",
         lambda f: change(f, "join.cut", lambda t: t),
         r"join.cut: belongs to no stage of the recipe \(graph, filter, gnn, tracks\)",
+    ),
+    (
+        "a name without end",
+        lambda f: change(f, "gnn." + "x" * 10**5, lambda t: t),
+        r"gnn.x{190,200}: unknown tensor",
+    ),
+    ("many missing", lambda f: change(f, "gnn.network.classify.0.bias"), r"\d+ more$"),
+    (
+        "number beyond 32 bits",
+        lambda f: edit(f, tracks__max_hits=2**63),
+        r"recipe.stages.tracks.max_hits: 9223372036854775808 is not allowed",
+    ),
+    (
+        "flipped bit",
+        lambda f: flip(f / "weights.safetensors"),
+        TENSORS + r"is damaged: its check sum is",
     ),
     (
         "weight",

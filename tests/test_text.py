@@ -9,9 +9,9 @@ from hitgraph.text import listed
     ("names", "text"),
     [
         ([], "nothing"),
-        (["b", "a"], "a, b"),
-        (["c", "b", "a"], "a, b, c"),
-        (["d", "c", "b", "a"], "a, b, c and 1 more"),
+        (["b", "a"], "b, a"),
+        (["c", "b", "a"], "c, b, a"),
+        (["d", "c", "b", "a"], "d, c, b and 1 more"),
         (["x" * 100], "x" * 80),
     ],
 )

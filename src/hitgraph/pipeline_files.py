@@ -18,6 +18,7 @@ from hitgraph.files import atomic_write
 from hitgraph.recipe import Recipe
 from hitgraph.settings import parse, read_yaml, to_dict
 from hitgraph.tensor_files import read_tensors, write_tensors
+from hitgraph.text import listed
 
 FORMAT = 2  # of the pipeline folder
 TENSORS_FILE = "weights.safetensors"  # weights, tables and cuts of every stage
@@ -100,7 +101,7 @@ def _read_tensors(path: Path, recipe: Recipe) -> dict[str, dict[str, Tensor]]:
         stage, _, name = key.partition(".")
         if stage not in tensors:
             raise InputError(
-                f"{path}: {key}: belongs to no stage of the recipe ({', '.join(tensors)})"
+                f"{path}: {key[:200]}: belongs to no stage of the recipe ({listed(tensors)})"
             )
         tensors[stage][name] = value
     return tensors

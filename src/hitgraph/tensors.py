@@ -32,7 +32,7 @@ def take(
     `low` and `high` bound its values. Raises InputError otherwise.
     """
     if name not in tensors:
-        raise InputError(f"{name}: is missing; there is: {listed(tensors)}")
+        raise InputError(f"{name}: is missing; there is: {listed(sorted(tensors))}")
     tensor = tensors[name]
     wanted = "(" + ", ".join("any" if n is None else str(n) for n in shape) + ")"
     fits = tensor.ndim == len(shape) and all(
@@ -71,7 +71,7 @@ def refuse_others(tensors: Mapping[str, Tensor], known: Sequence[str]) -> None:
     """Raise InputError where there is a tensor that the stage does not know."""
     for name in tensors:
         if name not in known:
-            raise InputError(f"{name}: unknown tensor; known: {listed(known)}")
+            raise InputError(f"{name[:200]}: unknown tensor; known: {listed(known)}")
 
 
 def build_network(build: Callable[[], N], *settings: Any) -> N:
@@ -113,7 +113,7 @@ def load_network(
         state[key] = take(tensors, f"{prefix}.{key}", wanted.shape, wanted.dtype, low=low)
     for name in tensors:
         if name.startswith(f"{prefix}.") and name[len(prefix) + 1 :] not in state:
-            raise InputError(f"{name}: the network has no such tensor")
+            raise InputError(f"{name[:200]}: the network has no such tensor")
     network.load_state_dict(state, assign=True)
     network.requires_grad_(False)
     return network.eval()

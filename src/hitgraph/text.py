@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection
+from itertools import islice
 
 # What would move the cursor, colour the screen or turn the text round; lone surrogates stand for
 # bytes of file names that are not UTF-8.
@@ -15,6 +16,6 @@ def printable(text: str) -> str:
 
 def listed(names: Collection[str], most: int = 12) -> str:
     """The first names of many, for a message of one screen; "nothing" where there are none."""
-    shown = [name[:80] for name in sorted(names)[:most]]
+    shown = [name[:80] for name in islice(names, most)]
     rest = f" and {len(names) - most} more" if len(names) > most else ""
     return (", ".join(shown) or "nothing") + rest
