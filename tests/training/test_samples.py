@@ -25,6 +25,7 @@ from hitgraph.lessons.samples import (
 )
 from hitgraph.lessons.settings import TruthSettings
 from hitgraph.state import State
+from hitgraph.tensor_files import read_tensors, write_tensors
 
 SOFT, HARD, DISPLACED = 0, 1, 2  # rows of the particles of `event`
 
@@ -160,6 +161,16 @@ def test_a_sample_comes_back_from_its_file(event: Event, tmp_path: Path) -> None
             if isinstance(left, torch.Tensor):
                 assert left.dtype == right.dtype
                 assert torch.equal(left, right), field.name
+
+
+def test_a_sample_of_another_version_is_refused(event: Event, tmp_path: Path) -> None:
+    path = tmp_path / "sample.safetensors"
+    save_sample(sample_of(event), path)
+    tensors = read_tensors(path)
+    for changed in ({**tensors, "more": torch.ones(1)}, {"features": tensors["features"]}):
+        write_tensors(changed, path)
+        with pytest.raises(InputError, match=r"is no sample of this version .*remove it and go on"):
+            load_sample(path)
 
 
 def test_a_full_disk_leaves_no_half_sample(
