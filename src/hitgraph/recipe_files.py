@@ -10,8 +10,9 @@ SUFFIX = ".yaml"
 
 
 def shipped_recipes() -> list[str]:
-    """Names of the recipes that come with the package."""
-    return sorted(path.stem for path in _folder().glob(f"*{SUFFIX}"))
+    """Names of the recipes that come with the package, "networks/gcn" for one in a folder."""
+    paths = (path.relative_to(_folder()) for path in _folder().rglob(f"*{SUFFIX}"))
+    return sorted(path.with_suffix("").as_posix() for path in paths)
 
 
 def find_recipe(name: str) -> Path:

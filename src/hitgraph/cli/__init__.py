@@ -27,6 +27,7 @@ COMMANDS = {
     "info": "tell what is in event files",
     "convert": "convert events to parquet or TrackML CSV",
     "train": "train a pipeline from a recipe",
+    "compare": "teach recipes side by side for the same time, and judge them",
     "reconstruct": "turn events into tracks with a trained pipeline",
     "evaluate": "compare tracks with the truth: efficiency, purity, score",
     "report": "write the plots and event displays as one HTML file",

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, JustifyMethod
 from rich.progress import (
@@ -17,6 +17,9 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from hitgraph.text import printable
+
+if TYPE_CHECKING:
+    from hitgraph.studies.output import Table as StudyTable
 
 UNLIMITED = 10_000  # columns
 
@@ -70,3 +73,11 @@ def progress(quiet: bool = False) -> Progress:
 def titled(title: str, preset: str | None) -> str:
     """The title of a table about events that were simulated with a preset."""
     return f"{title} (preset {preset})" if preset else title
+
+
+def shown(table: "StudyTable", preset: str | None) -> Table:
+    """A table of a study as the terminal shows it."""
+    found = Table(table.columns, titled(table.title, preset))
+    for row in table.rows:
+        found.add(*row)
+    return found

@@ -28,10 +28,8 @@ from hitgraph.cli.arguments import (
 )
 
 if TYPE_CHECKING:
-    from hitgraph.cli.console import Table as ShownTable
     from hitgraph.event.selection import Selection
     from hitgraph.event.source import EventSource
-    from hitgraph.studies.output import Table
     from hitgraph.studies.plan import Plan
 
 STUDIES = {
@@ -124,9 +122,10 @@ def _add_values(study: argparse.ArgumentParser, option: str, text: str) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    from dataclasses import replace
     from importlib import import_module
 
-    from hitgraph.cli.console import console, progress, say
+    from hitgraph.cli.console import console, progress, say, shown
     from hitgraph.cli.messages import complain
     from hitgraph.cli.study_robustness import robustness_plan
     from hitgraph.files import atomic_write
@@ -159,7 +158,8 @@ def run(args: argparse.Namespace) -> int:
             temporary.write_bytes(paths[0].read_bytes())
     out = console(args.quiet)
     for table in result.tables:
-        out.print(_shown(table, plan.settings["preset"], selection if args.select else None))
+        chosen = f"; particles: {selection}" if args.select else ""
+        out.print(shown(replace(table, title=table.title + chosen), plan.settings["preset"]))
     say(f"written: {', '.join(str(path) for path in paths)}", args.quiet)
     for key, why in measured.failed.items():
         complain(f"failed {key}: {why}")
@@ -230,16 +230,3 @@ def _plan(args: argparse.Namespace, sources: "list[EventSource]", selection: "Se
             return size.plan(*common[:3])
         case _:
             return samples.plan(args.study, *common)
-
-
-def _shown(
-    table: "Table", preset: str | None, selection: "Selection | None" = None
-) -> "ShownTable":
-    from hitgraph.cli.console import Table as ShownTable
-    from hitgraph.cli.console import titled
-
-    title = table.title if selection is None else f"{table.title}; particles: {selection}"
-    shown = ShownTable(table.columns, titled(title, preset))
-    for row in table.rows:
-        shown.add(*row)
-    return shown

@@ -13,9 +13,9 @@ from hitgraph.recipe import Recipe
 
 
 def stages_taken(
-    start: Pipeline, recipe: Recipe, detector: Detector
+    start: Pipeline, recipe: Recipe, detector: Detector, most: int | None = None
 ) -> dict[str, Mapping[str, Tensor]]:
-    """Tensors of the first stages that `start` and `recipe` have alike, by name.
+    """Tensors of the first stages, `most` at most, that `start` and `recipe` have alike, by name.
 
     A stage learns from what those before it leave, so the first one that differs ends the list.
     Raises SettingsError where even the first stage differs, or the detector.
@@ -26,7 +26,7 @@ def stages_taken(
             f"the pipeline {start.recipe.name} was taught on another detector or in another field "
             "than these events have: train without --from"
         )
-    pairs = zip(start.recipe.stages, recipe.stages, strict=False)
+    pairs = zip(start.recipe.stages[:most], recipe.stages, strict=False)
     alike = [step.name for step, _ in takewhile(lambda pair: pair[0] == pair[1], pairs)]
     if not alike:
         raise SettingsError(

@@ -115,6 +115,7 @@ def train(
     *,
     device: str = "cpu",
     start: Pipeline | None = None,
+    start_stages: int | None = None,
     resume: bool = False,
     quiet: bool = False,
     report: Report = _log.info,
@@ -123,7 +124,8 @@ def train(
     """Train the stages of `recipe` one after another and write the pipeline to `out`.
 
     The first events train, the following ones validate, as the recipe says; others are not
-    touched. The first stages that `start` has with the same names and settings are taken from it.
+    touched. The first stages that `start` has with the same names and settings are taken from it,
+    `start_stages` at most.
     `cpu_seconds` bounds each network of the stages that it names by CPU time instead of epochs.
     Resuming a training that is complete reads back what it made. Raises InputError for events
     without truth or too few of them, SettingsError for an `out` that belongs to another training
@@ -134,7 +136,7 @@ def train(
     train_names = tuple(source.name for source in train_sources)
     validation_names = tuple(source.name for source in validation_sources)
     detector = _detector(train_sources[0])
-    taken = {} if start is None else stages_taken(start, recipe, detector)
+    taken = {} if start is None else stages_taken(start, recipe, detector, start_stages)
     place = TrainingFolder(
         recipe, out, str(find_device(device)), resume, quiet, report, taken, cpu_seconds or {}
     )

@@ -1,0 +1,87 @@
+"""hitgraph compare, as it is typed."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from tests.trained import tiny_mapping
+
+from hitgraph.cli import CANNOT_START, OK, main
+
+
+def recipe(path: Path, **changes: Any) -> str:
+    path.write_text(yaml.safe_dump(tiny_mapping(**changes)))
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def line(tiny_store: Path, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """The command, done once: two recipes with the same graph and filter."""
+    folder = tmp_path_factory.mktemp("compare")
+    network = {"use": "gcn", "hidden": 4, "steps": 1}
+    recipes = [recipe(folder / "a.yaml"), recipe(folder / "b.yaml", gnn__network=network)]
+    words = ["compare", *recipes, "--data", str(tiny_store), "--out", str(folder / "out")]
+    words += ["--epochs", "1", "--seeds", "1", "2", "--device", "cpu", "--threads", "1", "--quiet"]
+    assert main(words) == OK
+    return words
+
+
+def out_of(line: list[str]) -> Path:
+    return Path(line[line.index("--out") + 1])
+
+
+def test_it_leaves_a_table_a_figure_and_numbers(line: list[str]) -> None:
+    out = out_of(line)
+    content = json.loads((out / "compare.json").read_text())
+    assert list(content["rows"]) == ["a", "b"]
+    for row in content["rows"].values():
+        for key in ("purity 0.95", "purity 0.98", "purity 0.99", "auc", "score"):
+            assert 0 < row[key]["value"] <= 1
+            assert row[key]["error"] >= 0
+        assert row["cpu_seconds"]["value"] > 0
+    assert content["rows"]["a"]["parameters"] != content["rows"]["b"]["parameters"]
+    assert [(run["recipe"], run["seed"]) for run in content["runs"]] == [
+        (name, seed) for name in "ab" for seed in (1, 2)
+    ]
+    for suffix in ("png", "svg"):
+        assert (out / f"compare.{suffix}").stat().st_size > 1000
+
+
+def test_all_runs_have_the_graph_of_the_first(line: list[str]) -> None:
+    content = json.loads((out_of(line) / "compare.json").read_text())
+    assert content["settings"]["shared"] == ["graph", "filter"]
+    given = [[event["edges"]["given_pure"] for event in run["events"]] for run in content["runs"]]
+    assert given[1:] == given[:1] * 3
+
+
+def test_it_goes_on_where_it_stopped(line: list[str]) -> None:
+    out = out_of(line)
+    before = json.loads((out / "compare.json").read_text())["runs"]
+    (out / "points" / "b-2.json").unlink()
+    assert main([*line, "--resume"]) == OK
+    after = json.loads((out / "compare.json").read_text())["runs"]
+    assert after[:3] == before[:3]
+    for key in ("parameters", "trained"):
+        assert after[3][key] == before[3][key]
+    assert after[3]["events"][0]["edges"] == before[3]["events"][0]["edges"]
+
+
+def test_what_is_there_is_not_written_over(
+    line: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(line) == CANNOT_START
+    assert "a comparison was begun here: go on with --resume" in capsys.readouterr().err
+    line = [word if word != "1" else "2" for word in line]
+    assert main([*line, "--resume"]) == CANNOT_START
+
+
+def test_two_recipes_of_one_name_are_refused(
+    tiny_store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "other").mkdir()
+    names = [recipe(tmp_path / "a.yaml"), recipe(tmp_path / "other" / "a.yaml")]
+    rest = ["--data", str(tiny_store), "--out", str(tmp_path / "out"), "--epochs", "1"]
+    assert main(["compare", *names, *rest]) == CANNOT_START
+    assert "a.yaml: there is another recipe a: rename its file" in capsys.readouterr().err
