@@ -115,6 +115,7 @@ _STAGES = {
     "triplets": "hitgraph.graph.triplets.stage:TripletStageSettings",
     "network": "hitgraph.gnn.network:NetworkStageSettings",
     "second_pass": "hitgraph.graph.second_pass:SecondPassSettings",
+    "triplet_graph": "hitgraph.gnn.triplet_graph:TripletGraphSettings",
     "condensation": "hitgraph.gnn.condensation:CondensationSettings",
     "components": "hitgraph.tracks.components:ComponentsSettings",
     "walkthrough": "hitgraph.tracks.walkthrough:WalkthroughSettings",

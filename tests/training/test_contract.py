@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from hitgraph.errors import ContractError
 from hitgraph.event.event import Event
 from hitgraph.gnn.interaction import InteractionSettings
-from hitgraph.gnn.network import check_logits, check_network
+from hitgraph.gnn.contract import check_logits, check_network
 from hitgraph.hits import Hits
 from hitgraph.pipeline import promised
 from hitgraph.recipe import Step

@@ -8,7 +8,7 @@ from torch import Tensor
 from hitgraph.event.detector import Detector
 from hitgraph.kernels.choice import Backend
 from hitgraph.pairs import PAIR_FEATURES, SHAPE_FEATURES, pair_feature_names, pair_features
-from hitgraph.state import State
+from hitgraph.state import CLUSTERS, EDGES, HITS, State
 
 
 def edge_inputs(
@@ -22,3 +22,10 @@ def edge_inputs(
     values = torch.cat([pairs, *(state.edge[name][:, None] for name in added)], dim=1)
     columns += added
     return values[:, [columns.index(name) for name in names]]
+
+
+def needed_inputs(hits: Sequence[str], edges: Sequence[str]) -> frozenset[str]:
+    """What a State has to have for these columns of hits and of edges."""
+    added = (f"edge.{name}" for name in edges if name not in PAIR_FEATURES)
+    shape = {CLUSTERS} if not set(edges).isdisjoint(SHAPE_FEATURES) else set()
+    return frozenset({HITS, EDGES, *shape, *added, *(f"hit.{name}" for name in hits)})

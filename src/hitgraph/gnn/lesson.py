@@ -3,29 +3,78 @@
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
+from hitgraph.gnn.contract import check_logits, check_network
 from hitgraph.hits.columns import HIT_COLUMNS
 from hitgraph.lessons.lesson import Batch, Lesson
 from hitgraph.lessons.losses import auc, kept_at_efficiency, weighted_loss
+from hitgraph.lessons.material import Material, Read
 from hitgraph.lessons.seeds import generator
+from hitgraph.lessons.settings import TrainingSettings, TruthSettings
+from hitgraph.lessons.workshop import Workshop
 from hitgraph.nn.edges import EdgeNetwork
 from hitgraph.pairs import PHI_ODD_FEATURES, Z_ODD_FEATURES
-
-if TYPE_CHECKING:
-    from hitgraph.gnn.network import NetworkStageSettings
+from hitgraph.stage import NetworkSettings
 
 ReadGraph = Callable[[], Mapping[str, Tensor]]
+
+
+class GraphSettings(Protocol):
+    """What a stage with an edge network says of its lesson."""
+
+    @property
+    def network(self) -> NetworkSettings: ...
+    @property
+    def training(self) -> TrainingSettings: ...
+    @property
+    def target_efficiency(self) -> float: ...
+    @property
+    def hit_inputs(self) -> tuple[str, ...]: ...
+    @property
+    def edge_inputs(self) -> tuple[str, ...]: ...
+    @property
+    def sectors(self) -> int: ...
+    @property
+    def reflect(self) -> bool: ...
+
+
+def teach(
+    settings: GraphSettings,
+    network: EdgeNetwork,
+    graph: Callable[[Read, TruthSettings], Mapping[str, Tensor]],
+    material: Material,
+    workshop: Workshop,
+) -> dict[str, float]:
+    """Train an edge network on what `graph` makes of each event; its figures of merit."""
+    train, validation = (
+        [
+            workshop.cached(f"{kind}-{k}", partial(graph, read, workshop.truth))
+            for k, read in enumerate(reads)
+        ]
+        for kind, reads in (("train", material.train), ("validation", material.validation))
+    )
+    check_network(settings.network, network)
+    batch, _ = load_graph(train[0])
+    assert batch.edge_attr is not None
+    network.learn_inputs(batch.x, batch.edge_attr)
+    network.checkpointing = settings.training.checkpointing
+    with torch.no_grad():
+        logits = network(batch.x, batch.edge_index, batch.edge_attr)
+    check_logits(settings.network, logits, batch.y)
+    lesson = GraphLesson(settings, workshop.seed, train, validation)
+    return workshop.fit(network, lesson, settings.training)
 
 
 @dataclass(frozen=True, eq=False)
 class GraphLesson(Lesson):
     """Batches are graphs cut to a phi sector, each event giving `sectors` of them an epoch."""
 
-    stage: "NetworkStageSettings"
+    stage: GraphSettings
     seed: int
     graphs: Sequence[ReadGraph]  # of the training events, see NetworkStage.graph
     validation_graphs: Sequence[ReadGraph]
@@ -105,7 +154,7 @@ def cut(batch: Batch, keep: Tensor) -> Batch:
     )
 
 
-def reflect(batch: Batch, stage: "NetworkStageSettings", phi: bool, z: bool) -> Batch:
+def reflect(batch: Batch, stage: GraphSettings, phi: bool, z: bool) -> Batch:
     """The mirror image: phi -> -phi with charge conjugation, and z -> -z."""
     assert batch.edge_attr is not None
     mirrors = {name for name, wanted in (("phi", phi), ("z", z)) if wanted}

@@ -2,14 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from hitgraph.errors import ContractError, SettingsError
-from hitgraph.gnn.inputs import edge_inputs
+from hitgraph.errors import SettingsError
+from hitgraph.gnn.inputs import edge_inputs, needed_inputs
 from hitgraph.gnn.interaction import InteractionSettings
 from hitgraph.hits.columns import HIT_COLUMNS
 from hitgraph.lessons.cuts import cut_at_efficiency
@@ -24,10 +23,9 @@ from hitgraph.lessons.settings import (
 from hitgraph.lessons.workshop import Workshop
 from hitgraph.nn.azimuths import AZIMUTHS
 from hitgraph.nn.edges import EdgeNetwork
-from hitgraph.pairs import PAIR_FEATURES, SHAPE_FEATURES
 from hitgraph.settings import choice
-from hitgraph.stage import NETWORKS, Context, NetworkSettings, StageSettings, class_of
-from hitgraph.state import CLUSTERS, EDGES, HITS, LOGIT, State
+from hitgraph.stage import NETWORKS, Context, NetworkSettings, StageSettings
+from hitgraph.state import EDGES, LOGIT, State
 from hitgraph.tensors import SHARE, build_network, learnt_tensors, load_learnt
 
 
@@ -67,9 +65,7 @@ class NetworkStageSettings(StageSettings):
 
     @property
     def needs(self) -> frozenset[str]:  # type: ignore[override]
-        edge = (f"edge.{name}" for name in self.edge_inputs if name not in PAIR_FEATURES)
-        shape = {CLUSTERS} if not set(self.edge_inputs).isdisjoint(SHAPE_FEATURES) else set()
-        return frozenset({HITS, EDGES, *shape, *edge, *(f"hit.{name}" for name in self.hit_inputs)})
+        return needed_inputs(self.hit_inputs, self.edge_inputs)
 
     def build(self) -> EdgeNetwork:
         """The untrained network."""
@@ -80,27 +76,11 @@ class NetworkStageSettings(StageSettings):
         return NetworkStage(context, self, network, cut)
 
     def learn(self, context: Context, material: Material, workshop: Workshop) -> "NetworkStage":
-        from hitgraph.gnn.lesson import GraphLesson, load_graph
+        from hitgraph.gnn.lesson import teach
 
         network = build_network(self.build, self.network)
-        check_network(self.network, network)
         stage = NetworkStage(context, self, network, 0.0)
-
-        train, validation = (
-            [
-                workshop.cached(f"{kind}-{k}", partial(stage.graph, read, workshop.truth))
-                for k, read in enumerate(reads)
-            ]
-            for kind, reads in (("train", material.train), ("validation", material.validation))
-        )
-        batch, _ = load_graph(train[0])
-        assert batch.edge_attr is not None
-        network.learn_inputs(batch.x, batch.edge_attr)
-        network.checkpointing = self.training.checkpointing
-        with torch.no_grad():
-            check_logits(self.network, network(batch.x, batch.edge_index, batch.edge_attr), batch.y)
-        lesson = GraphLesson(self, workshop.seed, train, validation)
-        merit = workshop.fit(network, lesson, self.training)
+        merit = teach(self, network, stage.graph, material, workshop)
         cut = cut_at_efficiency(
             self.target_efficiency,
             material.validation,
@@ -122,24 +102,6 @@ def check_vector_inputs(network: NetworkSettings, hit_inputs: Sequence[str]) -> 
             f"hit_inputs: [{', '.join(hit_inputs)}] is not allowed: the network "
             f"{NETWORKS.name_of(network)} needs {', '.join(vectors)} first, and then nothing that "
             f"knows the azimuth, for example [{', '.join(vectors)}, r, z]"
-        )
-
-
-def check_network(settings: NetworkSettings, network: object) -> None:
-    """Raise ContractError where `build` made anything else than an edge network."""
-    if not isinstance(network, EdgeNetwork):
-        raise ContractError(
-            f"network ({class_of(settings)}): build returned {type(network).__name__}, a subclass "
-            "of EdgeNetwork (hitgraph.nn.edges) is expected"
-        )
-
-
-def check_logits(settings: NetworkSettings, logits: Tensor, y: Tensor) -> None:
-    """Raise ContractError where the network does not give one logit for each edge."""
-    if logits.shape != y.shape:
-        raise ContractError(
-            f"network ({class_of(settings)}): forward gives logits of shape {tuple(logits.shape)}, "
-            f"expected {tuple(y.shape)}, one an edge"
         )
 
 

@@ -1,0 +1,171 @@
+"""The triplet graph (arXiv 2007.00149): doublets become nodes, triplets edges between them.
+
+Edges (doublets) with a score above `doublet_cut` are the nodes of a second graph. Two of them are
+joined where the first ends at the hit that the second starts from; that triplet is true where all
+three hits are of one particle. Any edge network of this package scores triplets: a node has the
+columns of both its hits and those of its doublet, a triplet how the columns of its doublets differ.
+
+The score of a doublet is then that of the best triplet it is part of. Triplets, and pairs of
+triplets that share a doublet, are seeds (`gnn.seeds`).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import ClassVar, NamedTuple
+
+import torch
+from torch import Tensor
+
+from hitgraph.errors import SettingsError
+from hitgraph.gnn.attention import AttentionSettings
+from hitgraph.gnn.inputs import edge_inputs, needed_inputs
+from hitgraph.graph.line_graph import edge_pairs
+from hitgraph.lessons.cuts import cut_at_efficiency
+from hitgraph.lessons.material import Material, Read
+from hitgraph.lessons.samples import edge_truth
+from hitgraph.lessons.settings import (
+    TrainingSettings,
+    TruthSettings,
+    check_at_least,
+    check_efficiency,
+    refuse_trackml_weights,
+)
+from hitgraph.lessons.workshop import Workshop
+from hitgraph.nn.edges import EdgeNetwork, at_both_ends
+from hitgraph.settings import choice
+from hitgraph.stage import NETWORKS, Context, NetworkSettings, StageSettings
+from hitgraph.state import EDGES, LOGIT, State, logit
+from hitgraph.tensors import SHARE, build_network, learnt_tensors, load_learnt
+
+NO_TRIPLET = -20.0  # logit of a doublet that is part of none
+
+
+class Triplets(NamedTuple):
+    """Triplets of hits i -> j -> k with their scores."""
+
+    doublets: Tensor  # (2, n_triplets) int64, rows of the edges i -> j and j -> k
+    logit: Tensor  # (n_triplets,) float32
+
+
+@dataclass(frozen=True)
+class TripletGraphSettings(StageSettings):
+    """A graph neural network on triplets: doublets are its nodes; doublets below a cut go."""
+
+    network: NetworkSettings = field(  # `use` and the keys of the network
+        default_factory=lambda: AttentionSettings(hidden=64, steps=4), metadata=choice(NETWORKS)
+    )
+    training: TrainingSettings = field(default_factory=TrainingSettings)  # of the network
+    doublet_cut: float = 0.04  # doublets with a lower score are part of no triplet
+    target_efficiency: float = 0.99  # of true edges entering that pass, on validation events
+    hit_inputs: tuple[str, ...] = ("r", "z")  # columns of hits
+    edge_inputs: tuple[str, ...] = ("logit", "curvature", "z0", "slope")  # columns of doublets
+    sectors: int = 1  # train on this many phi sectors of an event, one a step
+
+    paper: ClassVar[str] = "2007.00149"
+    gives: ClassVar[frozenset[str]] = frozenset({EDGES, LOGIT})
+    reflect: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        check_efficiency(self.target_efficiency)
+        check_at_least(self, sectors=1)
+        refuse_trackml_weights(self.training)
+        if not 0 <= self.doublet_cut < 1:
+            raise SettingsError(f"doublet_cut: {self.doublet_cut} is not in [0, 1)")
+        for key in ("hit_inputs", "edge_inputs"):
+            if not getattr(self, key):
+                raise SettingsError(f"{key}: is empty")
+        if self.network.vector_inputs:
+            raise SettingsError(
+                f"network.use: {NETWORKS.name_of(self.network)} is not allowed here: its nodes "
+                "have to be hits, those of a triplet graph are doublets"
+            )
+
+    @property
+    def needs(self) -> frozenset[str]:  # type: ignore[override]
+        return needed_inputs(self.hit_inputs, self.edge_inputs) | {LOGIT}
+
+    def build(self) -> EdgeNetwork:
+        """The untrained network."""
+        n_edge = len(self.edge_inputs)
+        return self.network.build(2 * len(self.hit_inputs) + n_edge, n_edge)
+
+    def load(self, context: Context, tensors: Mapping[str, Tensor]) -> "TripletGraphStage":
+        network, (cut,) = load_learnt(self.build, tensors, context.device, self.network, cut=SHARE)
+        return TripletGraphStage(context, self, network, cut)
+
+    def learn(
+        self, context: Context, material: Material, workshop: Workshop
+    ) -> "TripletGraphStage":
+        from hitgraph.gnn.lesson import teach
+
+        network = build_network(self.build, self.network)
+        stage = TripletGraphStage(context, self, network, 0.0)
+        merit = teach(self, network, stage.graph, material, workshop)
+        cut = cut_at_efficiency(
+            self.target_efficiency,
+            material.validation,
+            lambda state, true: stage.logits(state)[true],
+        )
+        workshop.record({**merit, "cut": cut})
+        return replace(stage, cut=cut)
+
+
+@dataclass(frozen=True, eq=False)
+class TripletGraphStage:
+    """Ready to run."""
+
+    context: Context
+    settings: TripletGraphSettings
+    network: EdgeNetwork
+    cut: float  # edges with a score (0 to 1) below it go
+
+    def __post_init__(self) -> None:
+        self.network.backend = self.context.backend
+
+    def __call__(self, state: State) -> State:
+        return state.with_edge(logit=self.logits(state)).cut(self.cut)
+
+    def logits(self, state: State) -> Tensor:
+        """(n_edges,) of the doublets: each that of its best triplet, else NO_TRIPLET."""
+        triplets = self.triplets(state)
+        best = triplets.logit.new_full((state.n_edges,), NO_TRIPLET)
+        for doublet in triplets.doublets:
+            best = best.scatter_reduce(0, doublet, triplets.logit, "amax")
+        return best
+
+    def triplets(self, state: State) -> Triplets:
+        """All triplets of doublets above the cut, scored; rows are those of the state's edges."""
+        nodes, pairs, inputs, differences = self._line_graph(state)
+        with torch.no_grad(), self.context.mixed_precision():
+            logits = self.network(inputs, pairs, differences)
+        return Triplets(nodes[pairs], logits.float())
+
+    def graph(self, read: Read, truth: TruthSettings) -> dict[str, Tensor]:
+        """What a lesson reads of one event."""
+        sample, state = read()
+        nodes, pairs, inputs, differences = self._line_graph(state)
+        edges = state.graph()[:, nodes]
+        y, weight = edge_truth(sample, edges, truth)
+        return {
+            "x": inputs,
+            "phi": sample.hits.column("phi")[edges[0]],
+            "edge_index": pairs.int(),
+            "edge_attr": differences,
+            "y": (y[pairs[0]] * y[pairs[1]]).to(torch.uint8),
+            "weight": weight[pairs[0]] * weight[pairs[1]],
+        }
+
+    def _line_graph(self, state: State) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Rows of the doublets that are nodes, (2, n_triplets) of nodes, inputs of both."""
+        settings, context = self.settings, self.context
+        nodes = torch.nonzero(state.edge["logit"] >= logit(settings.doublet_cut)).squeeze(1)
+        edges = state.graph()[:, nodes]
+        pairs = edge_pairs(edges, len(state.hits), context.backend)
+        doublets = edge_inputs(state, context.detector, settings.edge_inputs, context.backend)[
+            nodes
+        ]
+        inputs = at_both_ends(state.hit_columns(settings.hit_inputs), edges, doublets)
+        return nodes, pairs, inputs, doublets[pairs[1]] - doublets[pairs[0]]
+
+    def tensors(self) -> dict[str, Tensor]:
+        return learnt_tensors(self.network, cut=self.cut)
