@@ -59,7 +59,8 @@ def test_all_runs_have_the_graph_of_the_first(line: list[str]) -> None:
 def test_it_goes_on_where_it_stopped(line: list[str]) -> None:
     out = out_of(line)
     before = json.loads((out / "compare.json").read_text())["runs"]
-    (out / "points" / "b-2.json").unlink()
+    (point,) = (out / "points").glob("b-2-*.json")
+    point.unlink()
     assert main([*line, "--resume"]) == OK
     after = json.loads((out / "compare.json").read_text())["runs"]
     assert after[:3] == before[:3]
@@ -73,8 +74,9 @@ def test_what_is_there_is_not_written_over(
 ) -> None:
     assert main(line) == CANNOT_START
     assert "a comparison was begun here: go on with --resume" in capsys.readouterr().err
-    line = [word if word != "1" else "2" for word in line]
-    assert main([*line, "--resume"]) == CANNOT_START
+    changed = [*line[: line.index("--epochs") + 1], "2", *line[line.index("--epochs") + 2 :]]
+    assert main([*changed, "--resume"]) == CANNOT_START
+    assert "was begun with budget" in capsys.readouterr().err
 
 
 def test_two_recipes_of_one_name_are_refused(

@@ -45,8 +45,17 @@ def test_epochs_are_those_of_the_budget_behind_what_is_shared(plan_of: Any) -> N
 
 def test_every_recipe_runs_with_every_seed(plan_of: Any) -> None:
     runs = plan_of(Budget(epochs=1), seeds=(4, 5), one={}, two=GCN).runs
-    assert [run.key for run in runs] == ["one-4", "one-5", "two-4", "two-5"]
+    names = ["one-4", "one-5", "two-4", "two-5"]
+    assert [run.key.rpartition("-")[0] for run in runs] == names
     assert [run.recipe.seed for run in runs] == [4, 5, 4, 5]
+
+
+def test_a_recipe_that_has_changed_is_another_run(plan_of: Any) -> None:
+    (one,), (other,) = (
+        plan_of(Budget(epochs=1), one=changes).runs for changes in ({}, {"gnn__sectors": 2})
+    )
+    assert one.name == other.name
+    assert one.key != other.key
 
 
 def test_events_that_train_do_not_judge(tiny_store: Path, tmp_path: Path, plan_of: Any) -> None:

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from hitgraph.errors import ContractError
 from hitgraph.event.event import Event
-from hitgraph.gnn.interaction import InteractionSettings
 from hitgraph.gnn.contract import check_logits, check_network
+from hitgraph.gnn.interaction import InteractionSettings
 from hitgraph.hits import Hits
 from hitgraph.pipeline import promised
 from hitgraph.recipe import Step

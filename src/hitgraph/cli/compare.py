@@ -8,7 +8,8 @@ All recipes have to name the same numbers of training and validation events. Sta
 with, with the same settings, are taught once, or taken from the pipeline of --from; the budget is
 for the networks behind them. Prints one table and writes compare.json and compare.png and .svg into
 DIR; with several seeds, errors are those of the mean. Every run is kept in DIR/runs: an interrupted
-comparison goes on with --resume. Needs the extras `train` and `plot`.
+comparison goes on with --resume, also with further recipes and seeds. Needs the extras `train` and
+`plot`.
 """
 
 import argparse

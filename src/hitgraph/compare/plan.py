@@ -8,6 +8,7 @@ from typing import Any
 
 from hitgraph.errors import SettingsError
 from hitgraph.event.source import EventSource
+from hitgraph.fingerprint import fingerprint_of_settings
 from hitgraph.lessons.settings import TrainingSettings
 from hitgraph.recipe import Recipe, Step
 
@@ -37,7 +38,9 @@ class Run:
 
     @property
     def key(self) -> str:
-        return f"{self.name}-{self.seed}"
+        """Tells it from the runs of other recipes, also of one that had the same name."""
+        digest = fingerprint_of_settings(self.recipe)
+        return f"{self.name}-{self.seed}-{digest[:6]}"
 
 
 @dataclass(frozen=True)
@@ -149,12 +152,8 @@ def _with_epochs(step: Step, budget: Budget) -> Step:
 
 
 def settings_of(plan: Plan, budget: Budget) -> dict[str, Any]:
-    """JSON-able: a comparison goes on only with the same."""
-    from hitgraph.settings import to_dict
-
+    """JSON-able: a comparison goes on only with the same; recipes and seeds may be others."""
     return {
-        "recipes": {run.name: to_dict(run.recipe) | {"seed": None} for run in plan.runs},
-        "seeds": sorted({run.seed for run in plan.runs}),
         "shared": list(plan.shared),
         "from": plan.start,
         "budget": {one.name: getattr(budget, one.name) for one in fields(budget)},
