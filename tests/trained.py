@@ -60,6 +60,12 @@ RADIUS: dict[str, Any] = {
     "target_efficiency": 0.95,
 }
 SCORED: dict[str, Any] = {"use": "scored", "target_efficiency": 0.97}
+# what makes each graph builder small, by its name
+BUILDERS: dict[str, dict[str, Any]] = {
+    "windows": {"pair_coverage": 1.0, "tail": 0.0, "shape_tail": 0.0},
+    "radius": {key: value for key, value in RADIUS.items() if key != "use"},
+    "module_map": {"min_seen": 1, "widen": 10.0},
+}
 TRIPLETS: dict[str, Any] = {
     "use": "triplets",
     "network": {"hidden": 8},

@@ -18,6 +18,7 @@ from hitgraph.gnn.edge_update import Weights, update_edges
 from hitgraph.gnn.interaction import InteractionSettings
 from hitgraph.graph.filter import FilterNetwork, FilterSettings, score_candidates
 from hitgraph.graph.line_graph import edge_pairs
+from hitgraph.graph.module_map import ModuleMapBuilder, ModuleMapSettings, learn_module_map
 from hitgraph.graph.neighbours import radius_neighbours, radius_pairs
 from hitgraph.graph.scored.builder import ScoredBuilder
 from hitgraph.graph.scored.tables import ScoredWindows
@@ -86,6 +87,13 @@ def _scored(seed: int) -> Compute:
     )
     builder = ScoredBuilder(tables, detector)
     return lambda backend: builder.search(hits, backend)
+
+
+def _module_map(seed: int) -> Compute:
+    hits, detector, edges, _ = toy_graph(seed)
+    settings = ModuleMapSettings(min_seen=1, own_seen=2, widen=1.0)
+    builder = ModuleMapBuilder(learn_module_map([(hits, edges)], detector, settings))
+    return lambda backend: builder.build(hits, backend)
 
 
 def _neighbours(seed: int) -> Compute:
@@ -193,6 +201,9 @@ OPERATIONS = {
     "features of pairs": Operation("hitgraph.pairs", _pairs, "rounding"),
     "pairs in windows": Operation("hitgraph.graph.windows", _windows, "order"),
     "scored pairs in windows": Operation("hitgraph.graph.scored", _scored, "order"),
+    "pairs and triplets of a module map": Operation(
+        "hitgraph.graph.module_map", _module_map, "order"
+    ),
     "pairs within a radius": Operation("hitgraph.graph.neighbours", _neighbours, "order"),
     "points within a radius": Operation("hitgraph.graph.neighbours", _queries, "order"),
     "edges that continue edges": Operation("hitgraph.graph.line_graph", _line_graph),

@@ -110,6 +110,7 @@ class NetworkSettings(ABC):
 _STAGES = {
     "windows": "hitgraph.graph.windows:WindowSettings",
     "scored": "hitgraph.graph.scored.stage:ScoredSettings",
+    "module_map": "hitgraph.graph.module_map:ModuleMapSettings",
     "radius": "hitgraph.graph.radius.stage:RadiusSettings",
     "filter": "hitgraph.graph.filter.stage:FilterStageSettings",
     "triplets": "hitgraph.graph.triplets.stage:TripletStageSettings",

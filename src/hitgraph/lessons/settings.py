@@ -75,6 +75,14 @@ def check_at_least(settings: object, **least: float) -> None:
             raise SettingsError(f"{key}: {value} is not allowed, at least {low}")
 
 
+def check_above(settings: object, **bounds: float) -> None:
+    """Refuse a setting that is not above a bound."""
+    for key, bound in bounds.items():
+        value = getattr(settings, key)
+        if not value > bound:
+            raise SettingsError(f"{key}: {value} is not allowed, above {bound}")
+
+
 def refuse_checkpointing(training: TrainingSettings) -> None:
     """For networks that do not recompute activations."""
     if training.checkpointing:
