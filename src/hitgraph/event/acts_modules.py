@@ -7,7 +7,13 @@ from numpy.typing import NDArray
 
 from hitgraph.errors import InputError
 from hitgraph.event.archive import Place
-from hitgraph.event.known_detectors import GENERIC, is_generic, trackml_module_numbers
+from hitgraph.event.detector import Detector
+from hitgraph.event.known_detectors import (
+    GENERIC,
+    acts_module_numbers,
+    is_generic,
+    trackml_module_numbers,
+)
 from hitgraph.event.tables import Columns, read_columns, row_name
 
 RECTANGLE, TRAPEZOID = 6, 7  # ACTS's bounds_type of the shapes that a module table can hold
@@ -27,6 +33,18 @@ def module_ids(geometry_id: NDArray[np.uint64]) -> tuple[Int32, Int32, Int32]:
         for shift, mask in parts
     )
     return volume, layer, module
+
+
+def geometry_ids(detector: Detector) -> NDArray[np.uint64]:
+    """(n_modules,) ACTS geometry identifiers of the modules of a detector."""
+    module_id = detector.module_id
+    if is_generic(detector.volume_id, detector.half_v):
+        module_id = acts_module_numbers(detector.volume_id, module_id)
+    parts = ((detector.volume_id, 56), (detector.layer_id, 36), (module_id, 8))
+    identifier = np.zeros(detector.n_modules, np.uint64)
+    for number, shift in parts:
+        identifier |= number.astype(np.uint64) << np.uint64(shift)
+    return identifier
 
 
 def read_acts_detectors(

@@ -4,6 +4,7 @@ ACTS's files have no pitches, and its modules other numbers than TrackML's, whic
 trained on that detector knows.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -86,17 +87,40 @@ def trackml_module_numbers(
     volume_id: NDArray[np.int32], module_id: NDArray[np.int32]
 ) -> NDArray[np.int32]:
     """TrackML's module numbers for ACTS's, (n_modules,) each: they differ in the endcaps."""
-    numbers = module_id.copy()
-    for volume, digits in ENDCAP_RINGS.items():
-        rings = np.frombuffer(digits.encode(), np.uint8)
-        # A stable sort by ring keeps the rising phi inside a ring: that is ACTS's order.
-        number = np.empty(len(rings), np.int32)
-        number[:] = np.argsort(rings, kind="stable") + 1
+    return _renumbered(volume_id, module_id, _trackml_numbers)
+
+
+def acts_module_numbers(
+    volume_id: NDArray[np.int32], module_id: NDArray[np.int32]
+) -> NDArray[np.int32]:
+    """ACTS's module numbers for TrackML's, (n_modules,) each."""
+    return _renumbered(
+        volume_id,
+        module_id,
+        lambda volume: np.argsort(_trackml_numbers(volume)).astype(np.int32) + 1,
+    )
+
+
+def _trackml_numbers(volume: int) -> NDArray[np.int32]:
+    """TrackML's number of each module of an endcap layer, in ACTS's order."""
+    rings = np.frombuffer(ENDCAP_RINGS[volume].encode(), np.uint8)
+    # A stable sort by ring keeps the rising phi inside a ring: that is ACTS's order.
+    return (np.argsort(rings, kind="stable") + 1).astype(np.int32)
+
+
+def _renumbered(
+    volume_id: NDArray[np.int32],
+    module_id: NDArray[np.int32],
+    numbers_of: Callable[[int], NDArray[np.int32]],
+) -> NDArray[np.int32]:
+    renumbered = module_id.copy()
+    for volume in ENDCAP_RINGS:
+        number = numbers_of(volume)
         here = volume_id == volume
         if here.any() and module_id[here].max() > len(number):
             raise HitgraphError(
                 f"volume {volume} of the ACTS detector has modules above {len(number)}: "
                 "install the pyacts version that hitgraph[sim] asks for"
             )
-        numbers[here] = number[module_id[here] - 1]
-    return numbers
+        renumbered[here] = number[module_id[here] - 1]
+    return renumbered
