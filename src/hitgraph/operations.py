@@ -17,6 +17,11 @@ from hitgraph.event.event import CellTable, Event, HitTable
 from hitgraph.gnn.edge_update import Weights, update_edges
 from hitgraph.gnn.interaction import InteractionSettings
 from hitgraph.graph.filter import FilterNetwork, FilterSettings, score_candidates
+from hitgraph.graph.layer_pairs import (
+    LayerPairSettings,
+    build_layer_pairs,
+    learn_layer_pairs,
+)
 from hitgraph.graph.line_graph import edge_pairs
 from hitgraph.graph.module_map import ModuleMapBuilder, ModuleMapSettings, learn_module_map
 from hitgraph.graph.neighbours import radius_neighbours, radius_pairs
@@ -87,6 +92,12 @@ def _scored(seed: int) -> Compute:
     )
     builder = ScoredBuilder(tables, detector)
     return lambda backend: builder.search(hits, backend)
+
+
+def _layer_pairs(seed: int) -> Compute:
+    hits, detector, edges, _ = toy_graph(seed)
+    pairs = learn_layer_pairs([(hits, edges)], detector, LayerPairSettings(0.8))
+    return lambda backend: build_layer_pairs(hits, pairs, detector.n_layers, backend)
 
 
 def _module_map(seed: int) -> Compute:
@@ -201,6 +212,9 @@ OPERATIONS = {
     "features of pairs": Operation("hitgraph.pairs", _pairs, "rounding"),
     "pairs in windows": Operation("hitgraph.graph.windows", _windows, "order"),
     "scored pairs in windows": Operation("hitgraph.graph.scored", _scored, "order"),
+    "pairs of hits on pairs of layers": Operation(
+        "hitgraph.graph.layer_pairs", _layer_pairs, "order"
+    ),
     "pairs and triplets of a module map": Operation(
         "hitgraph.graph.module_map", _module_map, "order"
     ),

@@ -110,6 +110,7 @@ class NetworkSettings(ABC):
 _STAGES = {
     "windows": "hitgraph.graph.windows:WindowSettings",
     "scored": "hitgraph.graph.scored.stage:ScoredSettings",
+    "layer_pairs": "hitgraph.graph.layer_pairs:LayerPairSettings",
     "module_map": "hitgraph.graph.module_map:ModuleMapSettings",
     "radius": "hitgraph.graph.radius.stage:RadiusSettings",
     "filter": "hitgraph.graph.filter.stage:FilterStageSettings",
