@@ -112,6 +112,8 @@ _STAGES = {
     "scored": "hitgraph.graph.scored.stage:ScoredSettings",
     "layer_pairs": "hitgraph.graph.layer_pairs:LayerPairSettings",
     "module_map": "hitgraph.graph.module_map:ModuleMapSettings",
+    "nearest": "hitgraph.graph.nearest:NearestSettings",
+    "lsh": "hitgraph.graph.lsh:LshSettings",
     "radius": "hitgraph.graph.radius.stage:RadiusSettings",
     "filter": "hitgraph.graph.filter.stage:FilterStageSettings",
     "triplets": "hitgraph.graph.triplets.stage:TripletStageSettings",
