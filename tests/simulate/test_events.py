@@ -59,6 +59,7 @@ def muons(gun: Simulator) -> Event:
     [
         ({"pileup": -1.0}, "pileup = -1"),
         ({"pileup": float("nan")}, "pileup = nan"),
+        ({"pileup": 1e30}, r"pileup = 1e\+30: allowed is a number of collisions from 0 to 10000"),
         ({"noise": 1.0}, "noise = 1"),
         ({"noise": -0.1}, "noise"),
         ({"seed": -1}, "seed"),
@@ -545,6 +546,16 @@ def test_command_refuses_before_any_work(
 ) -> None:
     assert main(["simulate", str(tmp_path / "out"), "--events", "1", *arguments]) == 2
     assert says in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("number", ["0", "1.5", "many", str(2**63), "9" * 5000])
+def test_a_number_of_an_event_that_no_table_holds_is_refused(
+    number: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["simulate", str(tmp_path / "out"), "--events", "1", "--first", number])
+    assert "is not a whole number from 1 to 2^63 - 1" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 

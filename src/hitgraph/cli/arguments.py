@@ -151,10 +151,10 @@ def field_argument(args: argparse.Namespace) -> "MagneticField | None":
 
 
 def positive(text: str) -> int:
-    """A whole number from 1."""
-    number = int(text) if text.isdigit() else 0
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1")
+    """A whole number from 1, of 64 bits: tables hold no larger number of an event."""
+    number = int(text) if text.isdecimal() and len(text) < 20 else 0
+    if not 1 <= number < 2**63:
+        raise argparse.ArgumentTypeError(f"{text[:80]!r} is not a whole number from 1 to 2^63 - 1")
     return number
 
 

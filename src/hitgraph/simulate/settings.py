@@ -44,6 +44,7 @@ GUN_PARTICLES = (11, 13, 211, 321, 2212)
 
 # Particles below are neither simulated nor listed; Fatras stops tracks below MIN_MOMENTUM.
 MIN_PT = 0.1  # GeV
+MAX_PILEUP = 10_000  # ten times what is planned for any collider
 MAX_ABS_ETA = 4.0
 MIN_MOMENTUM = 0.1  # GeV
 
@@ -159,9 +160,8 @@ class SimulationSettings:
         _require(0 <= self.seed < 2**32, "seed", self.seed, "a whole number from 0 to 2^32 - 1")
 
     def _check_collisions(self) -> None:
-        _require(
-            0 <= self.pileup < math.inf, "pileup", self.pileup, "a number of collisions from 0"
-        )
+        most = f"a number of collisions from 0 to {MAX_PILEUP}"
+        _require(0 <= self.pileup <= MAX_PILEUP, "pileup", self.pileup, most)
         _require(
             self.pileup_spread in PILEUP_SPREADS,
             "pileup_spread",
