@@ -154,21 +154,22 @@ def test_dead_modules_are_told(domain: Domain, event: Event) -> None:
     assert list(domain.beyond(seen)) == ["modules"]
 
 
-def test_a_run_warns_once_of_each_kind(domain: Domain, event: Event) -> None:
+def test_a_run_warns_once_of_each_kind(
+    domain: Domain, event: Event, caplog: pytest.LogCaptureFixture
+) -> None:
     class Perfect:
         def run(self, event: Event) -> Result:
             state = perfect_state(event)
             assert state.labels is not None
             return Result(state.labels.numpy(), (), state)
 
-    said: list[str] = []
-    watched = Watched(Perfect(), domain, detector_of(event), said.append)
+    watched = Watched(Perfect(), domain, detector_of(event))
     assert watched.run(event).n_tracks == 80
-    assert said == []
+    assert caplog.messages == []
     for name in ("first", "second"):
         watched.run(replace(moved(event, 100.0), name=name))
-    assert len(said) == 1
-    assert said[0].startswith("first: ")
+    assert len(caplog.messages) == 1
+    assert caplog.messages[0].startswith("first: ")
 
 
 def test_a_trained_pipeline_keeps_its_domain(tiny_pipeline: Path, tmp_path: Path) -> None:

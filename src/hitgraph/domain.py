@@ -7,7 +7,7 @@ All numbers follow from what a run has anyway: its hits, and the tracks it found
 
 import logging
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Protocol
@@ -251,14 +251,8 @@ class Runs(Protocol):
 class Watched:
     """Runs a pipeline, and warns once of each kind where events lie outside its domain."""
 
-    def __init__(
-        self,
-        finder: Runs,
-        domain: Domain,
-        detector: Detector,
-        warn: Callable[[str], None] = _log.warning,
-    ) -> None:
-        self.finder, self.domain, self.detector, self.warn = finder, domain, detector, warn
+    def __init__(self, finder: Runs, domain: Domain, detector: Detector) -> None:
+        self.finder, self.domain, self.detector = finder, domain, detector
         self._said: set[str] = set()
 
     def run(self, event: Event) -> "Result":
@@ -267,7 +261,7 @@ class Watched:
         for kind, text in self.domain.beyond(observe(result.state, self.detector)).items():
             if kind not in self._said:
                 self._said.add(kind)
-                self.warn(f"{event.name}: {text}")
+                _log.warning("%s: %s", event.name, text, extra={"once": f"domain {kind}"})
         return result
 
 

@@ -2,11 +2,12 @@
 
 import glob
 import json
-import logging
 import resource
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import Any, Protocol
@@ -14,7 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from hitgraph.errors import HitgraphError, InputError, SettingsError, reason
+from hitgraph.errors import InputError, SettingsError
 from hitgraph.event.event import Event
 from hitgraph.event.source import EventSource
 from hitgraph.event.trackml import write_submission
@@ -27,10 +28,9 @@ from hitgraph.records import (
     remove_records,
     write_record,
 )
+from hitgraph.workers import HERE, Workers
 
 LARGEST_NUMBER = 2**63 - 1  # of an event, in the files of tracks
-
-_log = logging.getLogger(__name__)
 
 
 class Found(Protocol):
@@ -48,6 +48,21 @@ class Finder(Protocol):
     """A Pipeline, or something that stands beside it."""
 
     def run(self, event: Event) -> Found: ...
+
+
+class OpenedHere:
+    """A track finder that every other process opens for itself, at its first event."""
+
+    def __init__(self, opening: Callable[[], Finder], opened: Finder | None = None) -> None:
+        self.opening, self._finder = opening, opened
+
+    def __reduce__(self) -> tuple[type["OpenedHere"], tuple[Callable[[], Finder]]]:
+        return OpenedHere, (self.opening,)
+
+    def run(self, event: Event) -> Found:
+        """As the finder's."""
+        self._finder = self._finder or self.opening()
+        return self._finder.run(event)
 
 
 @dataclass(frozen=True)
@@ -75,6 +90,7 @@ class EventRun:
     read_seconds: float
     stages: tuple[StageRecord, ...]
     shared_fraction: float | None = None  # hits that several tracks claimed / hits on tracks
+    peak_memory_bytes: int = 0  # of its process so far
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -152,64 +168,64 @@ def reconstruct(
     cells: bool = True,
     suffix: str = "csv",
     resume: bool = False,
+    workers: Workers = HERE,
     advance: Callable[[], None] = lambda: None,
 ) -> Run:
     """Write the tracks and the record of each event.
 
     An event that cannot be read or reconstructed is noted and left out. With `resume` events
-    whose tracks and record are there are passed over. Without `cells` they are not read. Ctrl-C
-    ends the run after the events that are written. Raises HitgraphError when `out` cannot be
-    written.
+    whose tracks and record are there are passed over. Without `cells` they are not read. Several
+    `workers` get a copy of the finder each, which has to be picklable. Ctrl-C ends the run after
+    the events that are written. Raises HitgraphError when `out` cannot be written.
     """
-    done: list[EventRun] = []
+    done: dict[str, EventRun] = {}
     failed: dict[str, str] = {}
     skipped: list[str] = []
     interrupted = False
     known: set[str] = set()
     if resume:
         known = {entry["event"] for entry in read_summary(out, tolerant=True).get("events", [])}
-    try:
-        for source in sources:
-            path = tracks_path(out, source.name, suffix)
-            # The record is written last: without it the tracks may be of a run that was killed.
-            if source.name in known and path.is_file():
-                skipped.append(source.name)
-            else:
-                result = _one_event(finder, source, path, cells)
-                if isinstance(result, EventRun):
-                    done.append(result)
-                    content = result.to_dict()
-                else:
-                    failed[source.name] = result
-                    content = {"event": source.name, "failed": result}
-                write_record(out, signature.to_dict() | content)
+    todo: list[EventSource] = []
+    for source in sources:
+        # The record is written last: without it the tracks may be of a run that was killed.
+        if source.name in known and tracks_path(out, source.name, suffix).is_file():
+            skipped.append(source.name)
             advance()
+        else:
+            todo.append(source)
+    write = partial(_one_event, finder, signature, out, suffix, cells)
+    try:
+        with closing(workers.share(write, todo, out)) as results:
+            for source, result in results:
+                if isinstance(result, InputError):
+                    failed[source.name] = str(result)
+                    content = {"event": source.name, "failed": str(result)}
+                    write_record(out, signature.to_dict() | content)
+                else:
+                    done[source.name] = result
+                advance()
     except KeyboardInterrupt:
         interrupted = True
-    return Run(tuple(done), failed, tuple(skipped), interrupted)
+    in_order = tuple(done[source.name] for source in todo if source.name in done)
+    return Run(in_order, failed, tuple(skipped), interrupted)
 
 
-def _one_event(finder: Finder, source: EventSource, path: Path, cells: bool) -> EventRun | str:
-    """Write the tracks of one event; what was done, or why it could not be."""
-    try:
-        start = perf_counter()
-        event = source.read(cells=cells)
-        if event.number > LARGEST_NUMBER:
-            raise InputError(
-                f"{source.path}: its number, {event.number}, is above {LARGEST_NUMBER}, the "
-                "largest that a file of tracks can hold: give the event another name"
-            )
-        read_seconds = perf_counter() - start
-        result = finder.run(event)
-        write_submission(path, event.name, event.hits.hit_id, result.labels + 1)
-    except InputError as error:
-        return str(error)
-    except HitgraphError:  # the results cannot be written: those of the next event neither
-        raise
-    except Exception as error:  # it costs this event only
-        _log.debug("%s:", source.name, exc_info=error)
-        return reason(error)
-    return EventRun(
+def _one_event(
+    finder: Finder, signature: Signature, out: Path, suffix: str, cells: bool, source: EventSource
+) -> EventRun:
+    """Write the tracks of one event, then its record."""
+    start = perf_counter()
+    event = source.read(cells=cells)
+    if event.number > LARGEST_NUMBER:
+        raise InputError(
+            f"{source.path}: its number, {event.number}, is above {LARGEST_NUMBER}, the "
+            "largest that a file of tracks can hold: give the event another name"
+        )
+    read_seconds = perf_counter() - start
+    result = finder.run(event)
+    path = tracks_path(out, source.name, suffix)
+    write_submission(path, event.name, event.hits.hit_id, result.labels + 1)
+    run = EventRun(
         event.name,
         event.n_hits,
         digest(event),
@@ -217,22 +233,33 @@ def _one_event(finder: Finder, source: EventSource, path: Path, cells: bool) -> 
         read_seconds,
         result.stages,
         getattr(result, "shared_fraction", None),  # a pipeline never shares hits
+        peak_memory(),
     )
+    write_record(out, signature.to_dict() | run.to_dict())
+    return run
 
 
 def write_summary(signature: Signature, out: Path) -> Path:
-    """Write `run.json` beside the tracks: the records of all events."""
-    content = read_summary(out, tolerant=True)
-    together = {"events": content.get("events", []), "failed": content.get("failed", {})}
-    return _write_summary(out, signature, {"peak_memory_bytes": peak_memory(), **together})
+    """Write `run.json` beside the tracks: the records of all events.
+
+    Those too that other processes write meanwhile, whichever ends last.
+    """
+    written: dict[str, Any] | None = None
+    while True:
+        content = read_summary(out, tolerant=True)
+        together = {"events": content.get("events", []), "failed": content.get("failed", {})}
+        if together == written:
+            return out / SUMMARY
+        peaks = (entry.get("peak_memory_bytes", 0) for entry in together["events"])
+        peak = max(peak_memory(), *peaks, 0)
+        _write_summary(out, signature, {"peak_memory_bytes": peak, **together})
+        written = together
 
 
-def _write_summary(out: Path, signature: Signature, more: dict[str, Any]) -> Path:
-    path = out / SUMMARY
-    with atomic_write(path) as temporary:
+def _write_summary(out: Path, signature: Signature, more: dict[str, Any]) -> None:
+    with atomic_write(out / SUMMARY) as temporary:
         text = json.dumps(signature.to_dict() | more, indent=1)
         temporary.write_text(text + "\n", encoding="utf-8")
-    return path
 
 
 def peak_memory() -> int:

@@ -222,6 +222,28 @@ def test_resume_keeps_what_is_there(store: Path, tmp_path: Path) -> None:
     assert tracks.stat().st_mtime_ns == before
 
 
+def test_fits_are_written_over_only_when_asked_to_or_when_the_tracks_are_newer(
+    store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["baseline", "ckf", str(store), "--out", str(tmp_path), "--quiet"]) == 0
+    command = ["fit", str(store), "--tracks", str(tmp_path)]
+    assert main(command) == 0
+    (fits,) = tmp_path.glob("*-fits.parquet")
+    before = fits.stat().st_mtime_ns
+    assert main(command) == 2
+    assert "already: --resume keeps them and goes on, --force fits again" in capsys.readouterr().err
+    assert main([*command, "--resume"]) == 0
+    assert "0 events fitted" in capsys.readouterr().out
+    assert fits.stat().st_mtime_ns == before
+    assert main([*command, "--force"]) == 0
+    assert fits.stat().st_mtime_ns > before
+    (tracks,) = tmp_path.glob("*-tracks.csv")
+    tracks.touch()  # found again
+    before = fits.stat().st_mtime_ns
+    assert main([*command, "--resume"]) == 0
+    assert fits.stat().st_mtime_ns > before
+
+
 @pytest.mark.parametrize("command", ["baseline ckf EVENTS --out OUT", "fit EVENTS --tracks OUT"])
 def test_without_acts_the_extra_is_named(
     command: str,

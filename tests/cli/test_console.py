@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hitgraph.cli.console import Table, console, say
+from hitgraph.cli.console import LoggedProgress, Table, console, progress, say
 from hitgraph.text import printable
 
 NUMBER = "123,456,789.123456"
@@ -53,6 +53,23 @@ def test_nothing_is_taken_for_markup(
         assert text in shown
 
 
+def test_a_log_is_told_once_a_minute_how_far_it_is_and_how_long_it_takes(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    now = 0.0
+    with progress() as bar:
+        assert isinstance(bar, LoggedProgress)
+        bar.get_time = lambda: now
+        task = bar.add_task("finding tracks", total=10)
+        for minutes in (0.5, 1.0, 1.5, 2.0, 2.25):
+            now = 60 * minutes
+            bar.advance(task)
+    assert capsys.readouterr().err.splitlines() == [
+        "finding tracks: 2 of 10 after 0:01:00, about 0:04:00 left",
+        "finding tracks: 4 of 10 after 0:02:00, about 0:03:00 left",
+    ]
+
+
 def test_control_characters_are_shown_and_not_obeyed(capsys: pytest.CaptureFixture[str]) -> None:
     assert printable("a\x1b[31mb\x07\u202e\udcff") == r"a\x1b[31mb\x07\u202e\udcff"
     assert printable("gerade ± η\n\t") == "gerade ± η\n\t"
@@ -71,7 +88,7 @@ SHOW = """
 import sys
 import hitgraph.cli
 from hitgraph.cli import completion, main
-from hitgraph.cli.console import Table, console, say
+from hitgraph.cli.console import LoggedProgress, Table, console, progress, say
 def show(_args):
     table = Table(["", "score"], "η")
     table.add("pT", "97.8 ± 0.2 %")

@@ -15,6 +15,7 @@ from hitgraph.event.field import solenoid
 from hitgraph.event.store import write_dataset_info
 from hitgraph.simulate.settings import ParticleGun
 from hitgraph.studies.samples import sample_settings, setting_of, simulate_samples
+from hitgraph.workers import HERE
 
 Study = Callable[..., tuple[int, Path]]
 
@@ -143,7 +144,7 @@ def test_samples_for_it_are_simulated_in_these_fields(tmp_path: Path) -> None:
     pytest.importorskip("pythia8mc", reason="pythia8mc is not installed (extra sim)")
     gun = ParticleGun(particles=5)
     samples = sample_settings("field", [0.9, 1.1], pileup=0.0, hard="none", gun=gun)
-    sources = simulate_samples("field", samples, 1, tmp_path, 1, lambda: None)
+    sources = simulate_samples("field", samples, 1, tmp_path, HERE, lambda: None)
     assert [source.read().field for source in sources] == [solenoid(0.9), solenoid(1.1)]
     factors = [setting_of(source.path.parent, "field") for source in sources]
     assert factors == pytest.approx([0.9, 1.1])

@@ -20,13 +20,14 @@ from hitgraph.event.known_detectors import ENDCAP_RINGS, trackml_module_numbers
 from hitgraph.event.source import read_event
 from hitgraph.event.store import read_dataset_info, write_dataset_info, write_detectors
 from hitgraph.event.trackml import read_detectors
-from hitgraph.simulate import generator, run, simulator
+from hitgraph.simulate import generator, simulator
 from hitgraph.simulate.digitise import Clusters, digitise
 from hitgraph.simulate.folder import dataset_info
 from hitgraph.simulate.noise import noise_crossings, number_of_noise_hits
 from hitgraph.simulate.run import simulate
 from hitgraph.simulate.settings import ParticleGun, SimulationSettings
 from hitgraph.simulate.simulator import Simulator
+from hitgraph.workers import Workers
 
 GUN = SimulationSettings(
     pileup=0,
@@ -418,7 +419,7 @@ def test_two_workers_give_the_same_events_even_if_one_dies(
             child.kill()
 
     write_detectors(gun.detector, tmp_path)
-    result = simulate(GUN, tmp_path, range(1000, 1004), workers=2, advance=kill_one_once)
+    result = simulate(GUN, tmp_path, range(1000, 1004), Workers(2), advance=kill_one_once)
     assert len(killed) == 1
     assert [one.number for one in result.done] == [1000, 1001, 1002, 1003]
     assert not result.failed
@@ -433,7 +434,7 @@ def test_a_start_that_made_no_event_does_not_bind_the_folder(
 ) -> None:
     write_detectors(gun.detector, tmp_path)
     with monkeypatch.context() as patch:
-        patch.setattr(run, "share", lambda *_: None)  # the generators failed
+        patch.setattr(Workers, "share", lambda *_, **__: (one for one in ()))  # all failed
         simulate(GUN, tmp_path, [1000])
     assert read_dataset_info(tmp_path)["events"] == []
     other = replace(GUN, seed=GUN.seed + 1)

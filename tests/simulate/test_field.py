@@ -31,6 +31,7 @@ from hitgraph.simulate.material import TUNED
 from hitgraph.simulate.run import simulate
 from hitgraph.simulate.settings import ParticleGun, SimulationSettings
 from hitgraph.simulate.simulator import Simulator
+from hitgraph.workers import Workers
 
 MUONS = ParticleGun(particles=300, min_pt=1, max_pt=3, min_eta=-2.5, max_eta=2.5)
 
@@ -279,7 +280,7 @@ def test_worker_processes_get_the_table(
 ) -> None:
     settings = gun_settings(replace(MUONS, particles=20), field=read_field(table))
     out = tmp_path / "out"
-    result = simulate(settings, out, range(1, 3), workers=2)
+    result = simulate(settings, out, range(1, 3), Workers(2))
     assert not result.failed
     simulator = Simulator(settings)
     for number in (1, 2):

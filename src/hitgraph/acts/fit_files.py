@@ -15,6 +15,15 @@ from hitgraph.event.source import EventSource
 SAME_FIELD = 1e-6  # Tesla
 
 
+def is_fitted(event: str, files: TracksFiles) -> bool:
+    """Whether fits of these tracks are there: those of older tracks, made before them, are not."""
+    tracks = files.get(event)
+    if tracks is None:
+        return False
+    fits = fits_path(tracks.parent, event)
+    return fits.is_file() and fits.stat().st_mtime >= tracks.stat().st_mtime
+
+
 def fit_event(
     source: EventSource, files: TracksFiles, folder: Path, field: MagneticField | None, resume: bool
 ) -> FitQuality | None:
@@ -28,7 +37,7 @@ def fit_event(
     event = source.read()
     labels = read_labels(event, files[source.name])
     path = fits_path(folder, source.name)
-    if resume and path.is_file():
+    if resume and is_fitted(source.name, files):
         fits = read_fits(path)
         assumed = event.likely_field if field is None else field
         here = field_at_beam_line(assumed, fits.parameters)
@@ -37,7 +46,7 @@ def fit_event(
             raise InputError(
                 f"{path}: was fitted in another field, {fits.field[k]:.4g} T at track "
                 f"{fits.track_id[k]} where {assumed.name} has {here[k]:.4g} T: give that --field, "
-                "or leave --resume out to fit again"
+                "or fit again with --force"
             )
     else:
         fits = fit_tracks(event, labels, field)

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from hitgraph.event.field import MagneticField
     from hitgraph.event.selection import Selection
 
-from hitgraph.cores import available_cores
+from hitgraph.cores import available_cores, usual_threads
 
 EVERY_NUMBER = (0, sys.maxsize)
 DEFAULT_PIPELINE = "compact"
@@ -102,15 +102,26 @@ def add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the result as JSON")
 
 
-def add_workers(parser: argparse.ArgumentParser) -> None:
-    """--workers N: events are shared among N processes."""
+def add_workers(parser: argparse.ArgumentParser, usual: str | None = None) -> None:
+    """--workers N and --dask ADDRESS, which `hire(args.workers, args.dask)` takes."""
     parser.add_argument(
         "--workers",
         type=positive,
-        default=1,
         metavar="N",
-        help=f"processes that share the events (default 1; {available_cores()} cores are there)",
+        help="processes that share the events "
+        f"(default {usual or f'1; {available_cores()} cores are there'})",
     )
+    parser.add_argument(
+        "--dask",
+        metavar="ADDRESS",
+        help="let the workers of this Dask cluster share them, like tcp://host:8786",
+    )
+
+
+def threads_of_worker(args: argparse.Namespace) -> int | None:
+    """Threads of each of --workers: those of --threads, else their share of the cores."""
+    asked: int | None = args.threads
+    return asked or (max(1, usual_threads() // args.workers) if args.workers else None)
 
 
 def add_device(parser: argparse.ArgumentParser) -> None:

@@ -17,6 +17,7 @@ from hitgraph.cli.arguments import (
     add_json,
     add_output,
     add_verbosity,
+    add_workers,
     field_argument,
     set_verbosity,
 )
@@ -28,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_output(parser, "folder for the track files")
     parser.add_argument("--format", choices=("csv", "parquet"), default="csv")
     add_field(parser)
+    add_workers(parser)
     add_json(parser)
     add_verbosity(parser)
 

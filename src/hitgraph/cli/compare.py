@@ -86,6 +86,7 @@ def run(args: argparse.Namespace) -> int:
     from hitgraph.errors import MissingExtraError
     from hitgraph.files import atomic_write
     from hitgraph.threads import set_threads
+    from hitgraph.workers import hire
 
     set_verbosity(args)
     set_threads(args.threads)
@@ -95,16 +96,17 @@ def run(args: argparse.Namespace) -> int:
     except ModuleNotFoundError as error:
         raise MissingExtraError("training", "train") from error
     budget = Budget(args.seconds, args.epochs)
-    comparison = compare(
-        _plan(args, budget),
-        budget,
-        device=args.device,
-        workers=args.workers,
-        resume=args.resume,
-        force=args.force,
-        quiet=args.quiet,
-        report=lambda line: say(line, args.quiet),
-    )
+    with hire(args.workers, args.dask) as workers:
+        comparison = compare(
+            _plan(args, budget),
+            budget,
+            device=args.device,
+            workers=workers,
+            resume=args.resume,
+            force=args.force,
+            quiet=args.quiet,
+            report=lambda line: say(line, args.quiet),
+        )
     if args.json is not None:
         with atomic_write(args.json) as temporary:
             temporary.write_bytes(comparison.paths[0].read_bytes())

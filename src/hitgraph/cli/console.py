@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, JustifyMethod
@@ -9,6 +10,7 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
@@ -16,12 +18,15 @@ from rich.progress import (
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from hitgraph.cli.messages import complain
 from hitgraph.text import printable
 
 if TYPE_CHECKING:
     from hitgraph.studies.output import Table as StudyTable
 
 UNLIMITED = 10_000  # columns
+SECONDS_A_LINE = 60.0  # between two lines of progress in a log
+SECONDS_OF_ESTIMATE = 600.0  # of the last events, from which the time that is left is estimated
 
 
 class Table(RichTable):
@@ -55,11 +60,36 @@ def say(text: str, quiet: bool = False, style: str = "") -> None:
     console(quiet).print(Text(printable(text)), soft_wrap=True, style=style)
 
 
+class LoggedProgress(Progress):
+    """A progress bar that is told in a log by a line a minute."""
+
+    written: float | None = None  # when the last line was, in seconds as of `get_time`
+
+    def advance(self, task_id: TaskID, advance: float = 1) -> None:
+        """As of Progress."""
+        super().advance(task_id, advance)
+        task, now = self.tasks[task_id], self.get_time()
+        since = self.written if self.written is not None else task.start_time
+        if since is None or now - since < SECONDS_A_LINE:
+            return
+        if task.finished or task.time_remaining is None:
+            return
+        self.written = now
+        complain(
+            f"{task.description}: {task.completed:.0f} of {task.total:.0f} after "
+            f"{_clock(task.elapsed or 0.0)}, about {_clock(task.time_remaining)} left"
+        )
+
+
 def progress(quiet: bool = False) -> Progress:
-    """A progress bar on standard error, if that is a terminal, with elapsed and remaining time."""
+    """A progress bar on standard error, with elapsed and remaining time.
+
+    Where that is no terminal, a line a minute says how far it is.
+    """
     terminal = Console(stderr=True, highlight=False)
     terminal.quiet = quiet or not terminal.is_terminal  # older rich ends it with an empty line
-    return Progress(
+    kind = Progress if quiet or terminal.is_terminal else LoggedProgress
+    return kind(
         TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
@@ -67,7 +97,13 @@ def progress(quiet: bool = False) -> Progress:
         TimeRemainingColumn(),
         console=terminal,
         disable=terminal.quiet,
+        speed_estimate_period=SECONDS_OF_ESTIMATE,
     )
+
+
+def _clock(seconds: float) -> str:
+    """Hours, minutes and seconds."""
+    return str(timedelta(seconds=round(seconds)))
 
 
 def titled(title: str, preset: str | None) -> str:

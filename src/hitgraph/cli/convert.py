@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     from hitgraph.cli.messages import complain
     from hitgraph.errors import InputError, SettingsError
     from hitgraph.event.source import list_events, require_different_names
-    from hitgraph.processes import each
+    from hitgraph.workers import hire
 
     set_verbosity(args)
     if args.gzip and args.to != "trackml":
@@ -57,13 +57,13 @@ def run(args: argparse.Namespace) -> int:
             + " already: --resume keeps them and goes on, --force converts them anew, or give "
             "another folder"
         )
-    _write_common(sources, args.out, args.to, args.gzip)
     todo = [source for source in sources if not (args.resume and source in there)]
     failed = {}
-    with progress(args.quiet) as bar:
+    with hire(args.workers, args.dask) as workers, progress(args.quiet) as bar:
+        _write_common(sources, args.out, args.to, args.gzip)
         task = bar.add_task("converting", total=len(sources), completed=len(sources) - len(todo))
         convert = partial(_convert, out=args.out, to=args.to, compress=args.gzip)
-        for source, result in each(convert, todo, args.workers):
+        for source, result in workers.share(convert, todo, args.out):
             bar.advance(task)
             if isinstance(result, InputError):
                 failed[source] = result

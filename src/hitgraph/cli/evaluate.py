@@ -16,6 +16,7 @@ from hitgraph.cli.arguments import (
     add_json,
     add_selection,
     add_verbosity,
+    add_workers,
     positive,
     selection_argument,
 )
@@ -50,6 +51,7 @@ def add_comparison(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="tracks with fewer hits do not count (default 3)",
     )
+    add_workers(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -79,10 +81,11 @@ def compare_folders(args: argparse.Namespace) -> "Comparison":
     from hitgraph.cli.messages import complain
     from hitgraph.evaluation.comparison import compare
     from hitgraph.event.source import list_events
+    from hitgraph.workers import hire
 
     selection = selection_argument(args)
     sources = list_events(args.truth, args.detectors, args.events)
-    with progress(args.quiet) as bar:
+    with hire(args.workers, args.dask) as workers, progress(args.quiet) as bar:
         task = bar.add_task("evaluate", total=len(sources))
         comparison = compare(
             args.folders,
@@ -91,6 +94,7 @@ def compare_folders(args: argparse.Namespace) -> "Comparison":
             args.events,
             lambda: bar.advance(task),
             selection,
+            workers,
         )
     for problem in comparison.problems:
         complain(f"{problem.where}: {problem.message}")

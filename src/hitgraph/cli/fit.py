@@ -7,10 +7,11 @@ Takes the files EVENT-tracks.csv or .parquet of any track finder and writes EVEN
 beside them: d0, z0, phi, theta and q/p of each track at the beam line, with their covariance. Where
 the events have truth, a table tells the resolution and the pulls of tracks that match a primary
 particle; the report shows them too, several folders side by side. Events must be taken in the
-TrackML detector.
+TrackML detector. Fits that are there are not written over: --resume keeps them, --force fits again.
 """
 
 import argparse
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from hitgraph.cli.arguments import (
     add_field,
     add_json,
     add_verbosity,
+    add_workers,
     field_argument,
     set_verbosity,
 )
@@ -41,7 +43,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a folder with EVENT-tracks.csv or .parquet files; the fits go there too",
     )
     add_field(parser)
-    parser.add_argument("--resume", action="store_true", help="skip the events that are fitted")
+    there = parser.add_mutually_exclusive_group()
+    there.add_argument("--resume", action="store_true", help="skip the events that are fitted")
+    there.add_argument("--force", action="store_true", help="fit again the events that are fitted")
+    add_workers(parser)
     add_json(parser)
     add_verbosity(parser)
 
@@ -52,41 +57,51 @@ def run(args: argparse.Namespace) -> int:
     from hitgraph.acts.geometry import require_acts
     from hitgraph.cli.console import console, progress, say
     from hitgraph.cli.messages import complain
-    from hitgraph.errors import HitgraphError, InputError, reason
+    from hitgraph.errors import InputError, SettingsError
     from hitgraph.evaluation.comparison import find_tracks
-    from hitgraph.evaluation.fit_quality import combine_fits
+    from hitgraph.evaluation.fit_quality import FitQuality, combine_fits
     from hitgraph.event.source import list_events, require_different_names
     from hitgraph.event.store import preset_of
     from hitgraph.files import atomic_write
+    from hitgraph.workers import hire
 
     set_verbosity(args)
     require_acts("fitting tracks")
     sources = list_events(args.paths, args.detectors, args.events)
     require_different_names(sources)
     files = find_tracks(args.tracks)
-    from hitgraph.acts.fit_files import fit_event
+    from hitgraph.acts.fit_files import fit_event, is_fitted
 
-    field = field_argument(args)
-    parts, failed = [], {}
-    with progress(args.quiet) as bar:
+    there = [source.name for source in sources if is_fitted(source.name, files)]
+    if there and not (args.resume or args.force):
+        raise SettingsError(
+            f"{args.tracks}: holds fits of {there[0]}"
+            + (f" and {len(there) - 1} more of these events" if len(there) > 1 else "")
+            + " already: --resume keeps them and goes on, --force fits again"
+        )
+    fit = partial(
+        fit_event, files=files, folder=args.tracks, field=field_argument(args), resume=args.resume
+    )
+    results: dict[str, FitQuality | InputError | None] = {}
+    with hire(args.workers, args.dask) as workers, progress(args.quiet) as bar:
         task = bar.add_task("fitting", total=len(sources))
-        for source in sources:
-            try:
-                parts.append(fit_event(source, files, args.tracks, field, args.resume))
-            except InputError as error:
-                failed[source.name] = str(error)
-            except HitgraphError:  # the fits cannot be written: those of the next event neither
-                raise
-            except Exception as error:  # it costs this event only
-                failed[source.name] = reason(error)
+        for source, result in workers.share(fit, sources, args.tracks):
+            results[source.name] = result
             bar.advance(task)
     out = console(args.quiet)
-    known = [part for part in parts if part is not None]
+    in_order = {source.name: results[source.name] for source in sources}
+    failed = {name: str(one) for name, one in in_order.items() if isinstance(one, InputError)}
+    known = [one for one in in_order.values() if isinstance(one, FitQuality)]
     together = {args.tracks.name: combine_fits(known)} if known else {}
     if together:
         preset = preset_of(source.path for source in sources)
         out.print(fit_table(together, preset))
-    say(f"{len(parts)} events fitted in {args.tracks}, {len(failed)} failed", args.quiet)
+    kept = sum(name not in failed for name in there) if args.resume else 0
+    say(
+        f"{len(sources) - len(failed) - kept} events fitted in {args.tracks}, {kept} were there, "
+        f"{len(failed)} failed",
+        args.quiet,
+    )
     for name, why in failed.items():
         complain(f"failed {name}: {why}")
     if args.json is not None:

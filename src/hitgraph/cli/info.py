@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
     from hitgraph.event.source import list_events
     from hitgraph.event.store import read_dataset_info
     from hitgraph.files import atomic_write
-    from hitgraph.processes import each
+    from hitgraph.workers import hire
 
     set_verbosity(args)
     sources = list_events(args.paths, args.detectors, args.events)
@@ -53,9 +53,9 @@ def run(args: argparse.Namespace) -> int:
     datasets = {str(folder): info for folder in folders if (info := read_dataset_info(folder))}
     summaries: dict[EventSource, EventSummary] = {}
     failed: dict[str, str] = {}
-    with progress(args.quiet) as bar:
+    with hire(args.workers, args.dask) as workers, progress(args.quiet) as bar:
         task = bar.add_task("reading", total=len(sources))
-        for source, result in each(_summary, sources, args.workers):
+        for source, result in workers.share(_summary, sources):
             bar.advance(task)
             if isinstance(result, InputError):
                 failed[str(source.path)] = str(result)

@@ -22,7 +22,9 @@ from hitgraph.cli.arguments import (
     add_output,
     add_precision,
     add_verbosity,
+    add_workers,
     set_verbosity,
+    threads_of_worker,
 )
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
     from hitgraph.cli.console import Table
     from hitgraph.event.source import EventSource
+    from hitgraph.pipeline import Pipeline
     from hitgraph.reconstruct import Finder, Run, Signature
 
 
@@ -57,18 +60,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--format", choices=("csv", "parquet"), default="csv")
     add_device(parser)
     add_precision(parser)
+    add_workers(parser)
     add_json(parser)
     add_verbosity(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    from hitgraph.domain import Watched
-    from hitgraph.evaluation.judging import Judged
+    from functools import partial
+
     from hitgraph.event.source import list_events, require_different_names
     from hitgraph.fingerprint import fingerprint_of_folder
     from hitgraph.pipeline import Pipeline
     from hitgraph.pipeline_files import find_pipeline
-    from hitgraph.reconstruct import Signature
+    from hitgraph.reconstruct import OpenedHere, Signature
     from hitgraph.threads import set_threads
 
     set_verbosity(args)
@@ -77,10 +81,40 @@ def run(args: argparse.Namespace) -> int:
     set_threads(args.threads)
     pipeline = Pipeline.load(args.pipeline, args.device, args.precision)
     signature = Signature(args.pipeline, fingerprint_of_folder(find_pipeline(args.pipeline)))
-    finder: Judged | Watched = Judged(pipeline)
-    if pipeline.domain is not None:
-        finder = Watched(finder, pipeline.domain, pipeline.detector)
+    opening = partial(open_finder, signature, args.device, args.precision, threads_of_worker(args))
+    finder = OpenedHere(opening, _judged(pipeline))
     return find_all(finder, signature, sources, args, pipeline.recipe.clusters)
+
+
+def open_finder(
+    signature: "Signature", device: str, precision: str, threads: int | None
+) -> "Finder":
+    """The pipeline, opened in another process; HitgraphError where it is another one there."""
+    from hitgraph.errors import HitgraphError
+    from hitgraph.fingerprint import fingerprint_of_folder
+    from hitgraph.pipeline import Pipeline
+    from hitgraph.pipeline_files import find_pipeline
+    from hitgraph.threads import set_threads
+
+    there = fingerprint_of_folder(find_pipeline(signature.name))
+    if there != signature.fingerprint:
+        raise HitgraphError(
+            f"{signature.name}: is another pipeline for a worker (fingerprint {there}) than here "
+            f"({signature.fingerprint}): give a folder that all workers see"
+        )
+    set_threads(threads)
+    return _judged(Pipeline.load(signature.name, device, precision))
+
+
+def _judged(pipeline: "Pipeline") -> "Finder":
+    """The pipeline, whose runs are judged and compared with the events that it was taught on."""
+    from hitgraph.domain import Watched
+    from hitgraph.evaluation.judging import Judged
+
+    judged = Judged(pipeline)
+    if pipeline.domain is None:
+        return judged
+    return Watched(judged, pipeline.domain, pipeline.detector)
 
 
 def find_all(
@@ -99,10 +133,15 @@ def find_all(
     from hitgraph.files import atomic_write
     from hitgraph.kernels.jit import compile_time
     from hitgraph.reconstruct import claim, reconstruct, write_summary
+    from hitgraph.workers import hire
 
     names = [source.name for source in sources]
-    claim(args.out, signature, names, args.resume, args.force)
-    with progress(args.quiet) as bar, compile_time() as compiled:
+    with (
+        hire(args.workers, args.dask) as workers,
+        progress(args.quiet) as bar,
+        compile_time() as compiled,
+    ):
+        claim(args.out, signature, names, args.resume, args.force)
         task = bar.add_task("finding tracks", total=len(sources))
         result = reconstruct(
             finder,
@@ -112,6 +151,7 @@ def find_all(
             cells=cells,
             suffix=args.format,
             resume=args.resume,
+            workers=workers,
             advance=lambda: bar.advance(task),
         )
     summary = write_summary(signature, args.out)

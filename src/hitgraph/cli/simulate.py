@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hitgraph.cli import OK, SOME_FAILED
-from hitgraph.cli.arguments import add_json, positive
+from hitgraph.cli.arguments import add_json, add_workers, positive
 from hitgraph.cli.simulation_settings import add_settings, settings_of
 
 if TYPE_CHECKING:
@@ -37,18 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"number of the first event (default {FIRST})",
     )
     add_settings(parser)
-    parser.add_argument(
-        "--workers",
-        type=positive,
-        metavar="N",
-        help="processes that share the events (default: one a core, or "
-        "SLURM_CPUS_PER_TASK, and no more than events)",
-    )
-    parser.add_argument(
-        "--dask",
-        metavar="ADDRESS",
-        help="let the workers of this Dask cluster make the events (they have to see OUT)",
-    )
+    add_workers(parser, "one a core, or SLURM_CPUS_PER_TASK, and no more than events")
     parser.add_argument(
         "--resume", action="store_true", help="skip the events that are complete in OUT"
     )
@@ -74,8 +63,6 @@ def run(args: argparse.Namespace) -> int:
     content: dict[str, object] = {"out": str(args.out)}
     failed: dict[str, str] = {}
     if args.events is not None:
-        if args.dask is not None and args.workers is not None:
-            raise SettingsError("--workers is about this machine: leave it out with --dask")
         settings = settings_of(args)
         result = _simulate(args, settings)
         if result.done:
@@ -105,16 +92,17 @@ def _simulate(args: argparse.Namespace, settings: "SimulationSettings") -> "Simu
     from hitgraph.cli.console import progress
     from hitgraph.cores import usual_workers
     from hitgraph.simulate.run import simulate
+    from hitgraph.workers import hire
 
     numbers = range(args.first, args.first + args.events)
-    with progress(args.quiet) as bar:
+    usual = usual_workers() if args.dask is None else None
+    with hire(args.workers or usual, args.dask) as workers, progress(args.quiet) as bar:
         task = bar.add_task("simulating", total=len(numbers))
         return simulate(
             settings,
             args.out,
             numbers,
-            workers=args.workers or usual_workers(),
-            dask=args.dask,
+            workers,
             resume=args.resume,
             advance=lambda: bar.advance(task),
         )

@@ -10,6 +10,7 @@ docs/studies.md all of them.
 """
 
 import argparse
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from hitgraph.cli import OK, SOME_FAILED
@@ -25,12 +26,17 @@ from hitgraph.cli.arguments import (
     positive,
     selection_argument,
     set_verbosity,
+    threads_of_worker,
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from hitgraph.event.selection import Selection
     from hitgraph.event.source import EventSource
     from hitgraph.studies.plan import Plan
+    from hitgraph.studies.points import Point
+    from hitgraph.workers import Workers
 
 STUDIES = {
     "losses": "where true edges, tracks and score are lost, stage by stage",
@@ -65,6 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             add_selection(study)
         _add_own(study, name)
         add_output(study, "folder for the tables, figures and measurements")
+        add_workers(study)
         add_device(study)
         add_json(study)
         add_verbosity(study)
@@ -99,7 +106,6 @@ def _add_own(study: argparse.ArgumentParser, name: str) -> None:
             study.add_argument(
                 "--pileup", type=float, metavar="MU", help="of what is simulated (default 200)"
             )
-        add_workers(study)
     if name == "noise":
         _add_values(study, "--fractions", "of all hits (default 0 0.04 0.08 0.12 0.16 0.2)")
     if name in ("noise", *SIMULATE):
@@ -127,30 +133,35 @@ def run(args: argparse.Namespace) -> int:
 
     from hitgraph.cli.console import console, progress, say, shown
     from hitgraph.cli.messages import complain
-    from hitgraph.cli.study_robustness import robustness_plan
+    from hitgraph.cli.study_robustness import robustness_planning
     from hitgraph.files import atomic_write
     from hitgraph.studies.output import write
     from hitgraph.studies.points import measure
     from hitgraph.threads import set_threads
+    from hitgraph.workers import hire
 
     set_verbosity(args)
     set_threads(args.threads)
     import_module("hitgraph.evaluation.style")  # first: it may lack its extra
     selection = _selection(args)
-    if args.study == "robustness":
-        plan = robustness_plan(args, _simulation_base(args), selection)
-    else:
-        plan = _plan(args, _sources(args), selection)
-    with progress(args.quiet) as bar:
-        task = bar.add_task(f"study {args.study}", total=len(plan.points))
-        measured = measure(
-            plan.points,
-            args.out,
-            plan.settings,
-            args.resume,
-            lambda: bar.advance(task),
-            force=args.force,
-        )
+    with hire(args.workers, args.dask) as workers:
+        if args.study == "robustness":
+            make = robustness_planning(args, _simulation_base(args), selection, workers)
+        else:
+            make = partial(_plan, args, _sources(args, workers), selection)
+        plan = make()
+        with progress(args.quiet) as bar:
+            task = bar.add_task(f"study {args.study}", total=len(plan.points))
+            measured = measure(
+                plan.points,
+                args.out,
+                plan.settings,
+                args.resume,
+                lambda: bar.advance(task),
+                force=args.force,
+                workers=workers,
+                again=partial(_points, make, threads_of_worker(args)),
+            )
     result = plan.summarise(measured.done)
     paths = write(result, args.study, plan.settings, args.out)
     if args.json is not None:
@@ -173,7 +184,15 @@ def _selection(args: argparse.Namespace) -> "Selection":
     return selection_argument(args, ALL_PARTICLES if args.study == "losses" else SELECTED)
 
 
-def _sources(args: argparse.Namespace) -> "list[EventSource]":
+def _points(make: "Callable[[], Plan]", threads: int | None) -> "Sequence[Point]":
+    """The points of a plan, made again in the process of a worker."""
+    from hitgraph.threads import set_threads
+
+    set_threads(threads)
+    return make().points
+
+
+def _sources(args: argparse.Namespace, workers: "Workers") -> "list[EventSource]":
     from hitgraph.cli.console import progress
     from hitgraph.errors import SettingsError
     from hitgraph.event.source import list_events, require_different_names
@@ -196,7 +215,7 @@ def _sources(args: argparse.Namespace) -> "list[EventSource]":
     with progress(args.quiet) as bar:
         task = bar.add_task("simulating", total=len(samples) * args.each)
         return simulate_samples(
-            *(args.study, samples, args.each, args.out, args.workers),
+            *(args.study, samples, args.each, args.out, workers),
             advance=lambda: bar.advance(task),
         )
 

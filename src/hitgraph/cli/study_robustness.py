@@ -1,27 +1,30 @@
 """What `hitgraph study robustness` measures: the events given, changed, and simulated samples."""
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from hitgraph.event.selection import Selection
     from hitgraph.event.source import EventSource
     from hitgraph.studies.plan import Plan
+    from hitgraph.workers import Workers
 
 
-def robustness_plan(
-    args: argparse.Namespace, base: Mapping[str, Any], selection: "Selection"
-) -> "Plan":
-    """`base` are settings of what is simulated.
+def robustness_planning(
+    args: argparse.Namespace,
+    base: Mapping[str, Any],
+    selection: "Selection",
+    workers: "Workers",
+) -> "Callable[[], Plan]":
+    """Simulate what is asked for with the settings `base`; what makes the plan, in any process.
 
     Raises SettingsError for a name that is no change or sample, or nothing to measure.
     """
     from hitgraph.errors import SettingsError
     from hitgraph.event.source import list_events, require_different_names
-    from hitgraph.studies import robustness
     from hitgraph.studies.conditions import CHANGES, NOMINAL, SAMPLES
-    from hitgraph.studies.plan import common_settings, load_pipelines
 
     changes = CHANGES if args.changes is None else _known("--changes", args.changes, CHANGES)
     samples: tuple[str, ...] = ()
@@ -35,12 +38,25 @@ def robustness_plan(
     for name in ("preset", "pileup"):
         if not samples and getattr(args, name) is not None:
             raise SettingsError(f"--{name} is about what --simulate makes: leave it out")
-    simulated = _simulate(args, samples, base)
+    simulated = _simulate(args, samples, base, workers)
     if args.paths:
         sources = list_events(args.paths, args.detectors, args.events)
         require_different_names(sources)
     else:
         sources = simulated.pop(NOMINAL)
+    return partial(_plan, args, sources, simulated, selection, changes)
+
+
+def _plan(
+    args: argparse.Namespace,
+    sources: "Sequence[EventSource]",
+    simulated: "Mapping[str, Sequence[EventSource]]",
+    selection: "Selection",
+    changes: tuple[str, ...],
+) -> "Plan":
+    from hitgraph.studies import robustness
+    from hitgraph.studies.plan import common_settings, load_pipelines
+
     every = [*sources, *(source for there in simulated.values() for source in there)]
     return robustness.plan(
         sources,
@@ -54,7 +70,7 @@ def robustness_plan(
 
 
 def _simulate(
-    args: argparse.Namespace, samples: Sequence[str], base: Mapping[str, Any]
+    args: argparse.Namespace, samples: Sequence[str], base: Mapping[str, Any], workers: "Workers"
 ) -> "dict[str, list[EventSource]]":
     from hitgraph.cli.console import progress
     from hitgraph.simulate.settings import SimulationSettings
@@ -70,7 +86,7 @@ def _simulate(
                 settings,
                 args.each,
                 args.out / "events" / name,
-                args.workers,
+                workers,
                 lambda: bar.advance(task),
             )
             for name, settings in wanted.items()

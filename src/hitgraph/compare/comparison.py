@@ -12,10 +12,10 @@ from hitgraph.compare.plan import Budget, Plan, Run, settings_of
 from hitgraph.compare.run import Report, judge, teach
 from hitgraph.errors import InputError, SettingsError
 from hitgraph.event.store import preset_of
-from hitgraph.processes import each
 from hitgraph.studies.output import Result, write
 from hitgraph.studies.points import Point, measure
 from hitgraph.training.train import clean
+from hitgraph.workers import Workers
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ def compare(
     budget: Budget,
     *,
     device: str,
-    workers: int,
+    workers: Workers,
     resume: bool,
     force: bool,
     quiet: bool,
@@ -41,7 +41,7 @@ def compare(
 ) -> Comparison:
     """Teach and judge every run of the plan and write the table's numbers and the figure.
 
-    Runs are taught by `workers` processes and judged one after another, so that their times do not
+    Runs are taught by `workers` and judged one after another, so that their times do not
     disturb each other. Raises SettingsError where runs are there already and neither `resume` nor
     `force` is given.
     """
@@ -54,10 +54,10 @@ def compare(
             "--force, or name another --out"
         )
     learn = partial(teach, plan, device, quiet)
-    if workers > 1:
+    if workers.several:
         learn(report, plan.runs[0])
         silent = partial(learn, _unheard)
-        for run, outcome in each(silent, plan.runs[1:], workers):
+        for run, outcome in workers.share(silent, plan.runs[1:], plan.out):
             report(f"{run.key}: {outcome if isinstance(outcome, InputError) else 'taught'}")
     settings = settings_of(plan, budget) | {"device": device}
 

@@ -2,7 +2,9 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hitgraph._version import __version__
-from hitgraph.errors import HitgraphError, InputError, reason
+from hitgraph.errors import InputError
 from hitgraph.evaluation.fit_quality import FitQuality, combine_fits, fit_quality
 from hitgraph.evaluation.fits import fits_path, read_fits
 from hitgraph.evaluation.metrics import MIN_TRACK_HITS, Metrics, combine, evaluate
@@ -22,6 +24,7 @@ from hitgraph.event.trackml import read_tracks
 from hitgraph.records import require_same_event
 from hitgraph.settings import to_dict
 from hitgraph.text import printable
+from hitgraph.workers import HERE, Workers
 
 SUFFIXES = ("-tracks.csv", "-tracks.csv.gz", "-tracks.parquet")
 
@@ -79,14 +82,15 @@ def compare(
     numbers: tuple[int, int] | None = None,
     on_event: Callable[[], None] = lambda: None,
     selection: Selection = SELECTED,
+    workers: Workers = HERE,
 ) -> Comparison:
     """Evaluate the tracks in every folder against the truth of every event.
 
     An event enters all columns or none: where its tracks are missing or bad in one folder, or its
     truth is, it becomes a problem and the others go on. With `numbers` (first, end), as `sources`
-    were chosen, tracks of other events are passed over. `on_event` is called after each event.
-    `selection` are the particles that count.
-    Raises InputError if a folder has no tracks, or no event is left.
+    were chosen, tracks of other events are passed over. `selection` are the particles that count.
+    `workers` share the events; `on_event` is called after each. Raises InputError if a folder has
+    no tracks, or no event is left.
     """
     require_different_names(sources)
     columns = name_columns(folders)
@@ -94,20 +98,27 @@ def compare(
     problems = _unmatched(files, sources)
     metrics: dict[str, list[Metrics]] = {name: [] for name in columns}
     fits: dict[str, list[FitQuality]] = {name: [] for name in columns}
-    for source in sources:
-        if any(source.name in found for found in files.values()):
-            try:
-                one, fitted = _evaluate_event(source, files, min_track_hits, selection)
-            except HitgraphError as error:
-                problems.append(Problem(source.name, str(error)))
-            except Exception as error:  # it costs this event only
-                problems.append(Problem(source.name, reason(error)))
-            else:
-                for name in columns:
-                    metrics[name].append(one[name])
-                for name, quality in fitted.items():
-                    fits[name].append(quality)
+    some = [source for source in sources if any(source.name in found for found in files.values())]
+    judge = partial(
+        _evaluate_event, files=files, min_track_hits=min_track_hits, selection=selection
+    )
+    results = {}
+    for _ in range(len(sources) - len(some)):
         on_event()
+    with closing(workers.share(judge, some)) as judged:
+        for source, result in judged:
+            results[source.name] = result
+            on_event()
+    for source in some:
+        result = results[source.name]
+        if isinstance(result, InputError):
+            problems.append(Problem(source.name, str(result)))
+            continue
+        one, fitted = result
+        for name in columns:
+            metrics[name].append(one[name])
+        for name, quality in fitted.items():
+            fits[name].append(quality)
     if not any(metrics.values()):
         raise InputError(
             "no event could be evaluated: "

@@ -77,8 +77,16 @@ def prepare(folder: Path, settings: SimulationSettings, resume: bool) -> Info:
         )
     if found:
         _check_same(folder, found, info)
-    write_dataset_info(folder, info | {"events": complete_events(folder)})
+    note_events(folder, info)
     return info
+
+
+def note_events(folder: Path, info: Info) -> None:
+    """Write dataset.json with the events that are complete, those of other processes too."""
+    noted: list[int] | None = None
+    while noted != (there := complete_events(folder)):  # another process may write beside us
+        write_dataset_info(folder, info | {"events": there})
+        noted = there
 
 
 def dataset_info(settings: SimulationSettings) -> Info:

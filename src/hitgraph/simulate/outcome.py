@@ -4,8 +4,6 @@ from dataclasses import dataclass, field
 
 from hitgraph.simulate.folder import EventSummary
 
-ATTEMPTS = 2  # to make an event
-
 
 @dataclass
 class SimulationRun:

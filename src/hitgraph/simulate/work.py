@@ -3,7 +3,6 @@
 import time
 from pathlib import Path
 
-from hitgraph.errors import HitgraphError
 from hitgraph.event.store import write_event
 from hitgraph.simulate.folder import EventSummary, dataset_info, tables
 from hitgraph.simulate.settings import SimulationSettings
@@ -17,19 +16,11 @@ class Maker:
         self._settings, self._folder = settings, folder
         self._simulator: Simulator | None = None
 
-    def make(self, number: int) -> EventSummary | str:
-        """The finished event's summary, or why it failed."""
-        try:
-            self._simulator = self._simulator or Simulator(self._settings)
-            return self._store(self._simulator, number)
-        except HitgraphError as error:
-            return str(error)
-        except Exception as error:  # anything from the generators: report it, go on
-            return f"{type(error).__name__}: {error}"
-
-    def _store(self, simulator: Simulator, number: int) -> EventSummary:
+    def make(self, number: int) -> EventSummary:
+        """The finished event's summary."""
+        self._simulator = self._simulator or Simulator(self._settings)
         started, cpu_started = time.perf_counter(), time.process_time()
-        event = simulator.event(number)
+        event = self._simulator.event(number)
         write_event(event, self._folder, dataset_info(self._settings))
         assert event.cells is not None
         assert event.particles is not None

@@ -2,14 +2,16 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from hitgraph._version import __version__
-from hitgraph.errors import HitgraphError, InputError, SettingsError, reason
+from hitgraph.errors import InputError, SettingsError
 from hitgraph.files import atomic_write, read_json
 from hitgraph.studies.output import file_name
+from hitgraph.workers import HERE, Workers
 
 FOLDER = "points"
 SETTINGS = "settings.json"
@@ -38,8 +40,12 @@ def measure(
     resume: bool = False,
     advance: Callable[[], None] = lambda: None,
     force: bool = False,
+    workers: Workers = HERE,
+    again: Callable[[], Sequence[Point]] | None = None,
 ) -> Measured:
     """Measure each point and keep it in `folder`; a bad event is noted and left out.
+
+    Several `workers` share the points; each calls `again`, which can be pickled, for its own.
 
     Points that are there are read with `resume` and measured anew with `force`. Raises
     SettingsError where there are some and neither is given, where they were measured with other
@@ -62,29 +68,56 @@ def measure(
     for path in there if force else ():
         path.unlink()
     _write(place / SETTINGS, wanted)
-    done: dict[str, dict[str, Any]] = {}
+    found: dict[str, dict[str, Any]] = {}
     failed: dict[str, str] = {}
-    for point in points:
-        path = place / f"{file_name(point.key)}.json"
-        known = _read(path) if resume else None
-        try:
-            done[point.key] = point.measure() if known is None else known
-        except InputError as error:
-            failed[point.key] = str(error)
-        except HitgraphError:
-            raise
-        except Exception as error:  # it costs this event only
-            failed[point.key] = reason(error)
-        else:
-            if known is None:
-                _write(path, done[point.key])
-        advance()
+    for key in keys if resume else ():
+        known = _read(_path(folder, key))
+        if known is not None:
+            found[key] = known
+            advance()
+    todo = [key for key in keys if key not in found]
+    measuring = _Measuring(folder, again or (lambda: points), points)
+    with closing(workers.share(measuring, todo, folder)) as results:
+        for key, result in results:
+            if isinstance(result, InputError):
+                failed[key] = str(result)
+            else:
+                found[key] = result
+            advance()
+    done = {key: found[key] for key in keys if key in found}
     if not done:
         raise InputError(
             "nothing could be measured: "
             + "; ".join(f"{key}: {why}" for key, why in failed.items())
         )
     return Measured(done, failed)
+
+
+class _Measuring:
+    """Measures points by their keys and writes what it finds, in whatever process."""
+
+    def __init__(
+        self,
+        folder: Path,
+        again: Callable[[], Sequence[Point]],
+        points: Sequence[Point] | None = None,
+    ) -> None:
+        self.folder, self.again = folder, again
+        self._points = None if points is None else {point.key: point for point in points}
+
+    def __reduce__(self) -> tuple[type["_Measuring"], tuple[Path, Callable[[], Sequence[Point]]]]:
+        return _Measuring, (self.folder, self.again)
+
+    def __call__(self, key: str) -> dict[str, Any]:
+        if self._points is None:
+            self._points = {point.key: point for point in self.again()}
+        found = self._points[key].measure()
+        _write(_path(self.folder, key), found)
+        return found
+
+
+def _path(folder: Path, key: str) -> Path:
+    return folder / FOLDER / f"{file_name(key)}.json"
 
 
 def _check_same(path: Path, wanted: Mapping[str, Any]) -> None:

@@ -18,6 +18,7 @@ from hitgraph.studies.plan import Plan
 from hitgraph.studies.points import Point
 from hitgraph.studies.scan import Change, scan_plan, scan_points, unchanged
 from hitgraph.studies.scan_output import Axis, scan_result
+from hitgraph.workers import Workers
 
 FIRST = 1000  # number of the first simulated event
 
@@ -83,7 +84,7 @@ def simulate_samples(
     samples: Sequence[SimulationSettings],
     n_events: int,
     folder: Path,
-    workers: int,
+    workers: Workers,
     advance: Callable[[], None],
 ) -> list[EventSource]:
     """Events with each of the settings, kept in FOLDER/events and not made twice.
@@ -102,7 +103,7 @@ def simulate_sample(
     settings: SimulationSettings,
     n_events: int,
     out: Path,
-    workers: int,
+    workers: Workers,
     advance: Callable[[], None],
 ) -> list[EventSource]:
     """The first `n_events` events with these settings, kept in `out` and not made twice.

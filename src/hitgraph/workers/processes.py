@@ -1,21 +1,17 @@
 """One function over many items, in this process or shared among several of this machine."""
 
 import contextlib
-import logging
 import multiprocessing
 import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from multiprocessing.connection import Connection, wait
-from typing import Generic, TypeVar
+from typing import Generic
 
-from hitgraph.errors import HitgraphError, InputError, reason
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
-
-log = logging.getLogger(__name__)
+from hitgraph.errors import HitgraphError, InputError
+from hitgraph.workers.answer import Item, Lost, Result, attempt, attempt_apart, raised
+from hitgraph.workers.told import Told, tell
 
 
 def each(
@@ -30,7 +26,7 @@ def each(
     """
     if workers == 1 or len(items) <= 1:
         for item in items:
-            yield item, _raised(_attempt(function, item))
+            yield item, raised(attempt(function, item))
         return
     yield from each_apart(function, items, workers)
 
@@ -47,6 +43,7 @@ def each_apart(
     the caller stops and is not `patient`, the processes that are at work are killed.
     """
     queue = deque(items)
+    said: set[str] = set()
     crew: list[_Worker[Item, Result]] = []
     try:
         while queue or any(worker.at_work for worker in crew):
@@ -58,11 +55,12 @@ def each_apart(
                     worker.start(queue.popleft())
             done = wait([worker.pipe for worker in crew if worker.at_work])
             for worker in [worker for worker in crew if worker.pipe in done]:
-                item, answer = worker.receive()
+                item, answer, heard = worker.receive()
                 if not worker.process.is_alive():
                     crew.remove(worker)
                     worker.stop(patient)
-                yield item, _raised(answer)
+                tell(heard, said)
+                yield item, raised(answer)
     finally:
         for worker in crew:
             worker.stop(patient)
@@ -89,42 +87,23 @@ class _Worker(Generic[Item, Result]):
         with contextlib.suppress(BrokenPipeError):  # it died; receive() will say so
             self.pipe.send(item)
 
-    def receive(self) -> tuple[Item, Result | HitgraphError]:
-        """The item that it was at, and what became of it."""
+    def receive(self) -> tuple[Item, Result | HitgraphError, list[Told]]:
+        """The item that it was at, what became of it, and what was said."""
         item = self._items.pop()
         try:
-            answer: Result | HitgraphError = self.pipe.recv()
+            answer, heard = self.pipe.recv()
         except (EOFError, ConnectionResetError):
             self.process.join()
             code = self.process.exitcode
             killed = ": killed, as the system does where memory runs out" if code == -9 else ""
-            return item, InputError(f"its process died (exit status {code}{killed})")
-        return item, answer
+            return item, Lost(f"its process died (exit status {code}{killed})"), []
+        return item, answer, heard
 
     def stop(self, patient: bool) -> None:
         self.pipe.close()  # it ends by itself when it is done with its item
         if self.at_work and not patient:
             self.process.kill()
         self.process.join()
-
-
-def _attempt(function: Callable[[Item], Result], item: Item) -> Result | HitgraphError:
-    try:
-        return function(item)
-    except InputError as error:
-        return error
-    except HitgraphError as error:
-        return HitgraphError(str(error))  # which can be pickled, whatever its kind
-    except Exception as error:
-        log.debug("%s:", item, exc_info=error)
-        return InputError(reason(error))
-
-
-def _raised(answer: Result | HitgraphError) -> Result | InputError:
-    """The answer, or the error in it that is about more than its item."""
-    if isinstance(answer, HitgraphError) and not isinstance(answer, InputError):
-        raise answer
-    return answer
 
 
 @contextlib.contextmanager
@@ -147,6 +126,6 @@ def _work(function: Callable[[Item], Result], pipe: Connection) -> None:
     while True:
         try:
             item: Item = pipe.recv()
-            pipe.send(_attempt(function, item))
+            pipe.send(attempt_apart(function, item))
         except (EOFError, BrokenPipeError, ConnectionResetError):  # the parent wants no more
             return

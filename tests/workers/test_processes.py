@@ -9,7 +9,7 @@ from contextlib import closing
 import pytest
 
 from hitgraph.errors import HitgraphError, InputError, MissingExtraError
-from hitgraph.processes import each, each_apart
+from hitgraph.workers.processes import each, each_apart
 
 
 @pytest.fixture(autouse=True)
