@@ -4,6 +4,7 @@ import functools
 import os
 import signal
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -92,6 +93,18 @@ def tiny_pipeline(tiny_store: Path, tmp_path_factory: pytest.TempPathFactory) ->
     folder = tmp_path_factory.mktemp("tiny") / "pipeline"
     train_quietly(tiny_recipe(), tiny_store, folder)
     return folder
+
+
+@pytest.fixture(scope="module")
+def scheduler() -> Iterator[str]:
+    """The address of a small Dask cluster in this process."""
+    distributed = pytest.importorskip("distributed", reason="Dask is not installed (extra dist)")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with distributed.LocalCluster(
+            n_workers=1, threads_per_worker=2, processes=False, dashboard_address=None
+        ) as local:
+            yield local.scheduler_address
 
 
 @pytest.fixture(scope="session")

@@ -72,6 +72,11 @@ def anchors(page: Path) -> set[str]:
     return {heading.replace(" ", "-") for heading in words}
 
 
+def test_the_page_shows_the_script_of_the_example() -> None:
+    script = (ROOT / "examples" / "slurm" / "array.sh").read_text(encoding="utf-8")
+    assert f"```bash\n{script}```" in (ROOT / "docs" / "cluster.md").read_text(encoding="utf-8")
+
+
 API = re.findall(
     r"^::: (\S+)$", (ROOT / "docs" / "api.md").read_text(encoding="utf-8"), re.MULTILINE
 )

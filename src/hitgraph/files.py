@@ -72,7 +72,8 @@ def cannot_write(target: Path, error: OSError) -> HitgraphError:
         return HitgraphError(
             f"{target}: the disk is full; nothing was written there. Free some space and rerun"
         )
-    return HitgraphError(f"{target}: cannot be written ({error.strerror or error})")
+    kind = InputError if error.errno == errno.EISDIR else HitgraphError  # no other file is like it
+    return kind(f"{target}: cannot be written ({error.strerror or error})")
 
 
 def read_json(path: Path) -> dict[str, Any]:

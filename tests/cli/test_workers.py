@@ -1,8 +1,6 @@
 """Commands whose events are shared: what they leave does not depend on who did the work."""
 
 import json
-import warnings
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,17 +11,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # Dask's own
 
 TWO = ("--workers", "2")
 
-
-@pytest.fixture(scope="module")
-def dask() -> Iterator[tuple[str, str]]:
-    """--dask and the address of a small cluster in this process."""
-    distributed = pytest.importorskip("distributed", reason="Dask is not installed (extra dist)")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        with distributed.LocalCluster(
-            n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None
-        ) as local:
-            yield "--dask", local.scheduler_address
+Dask = tuple[str, str]
 
 
 def files(folder: Path, pattern: str) -> dict[str, bytes]:
@@ -38,13 +26,18 @@ def alone(tiny_store: Path, tiny_pipeline: Path, tmp_path_factory: pytest.TempPa
     return out
 
 
+@pytest.fixture
+def dask(scheduler: str) -> Dask:
+    return "--dask", scheduler
+
+
 def reconstruct(events: Path, pipeline: Path, out: Path, *more: str) -> int:
     words = ["reconstruct", str(events), "--pipeline", str(pipeline), "--out", str(out), "--quiet"]
     return main([*words, "--device", "cpu", *more])
 
 
 def test_tracks_of_a_cluster_are_the_same(
-    tiny_store: Path, tiny_pipeline: Path, alone: Path, dask: tuple[str, str], tmp_path: Path
+    tiny_store: Path, tiny_pipeline: Path, alone: Path, dask: Dask, tmp_path: Path
 ) -> None:
     assert reconstruct(tiny_store, tiny_pipeline, tmp_path, *dask) == OK
     assert files(tmp_path, "*-tracks.csv") == files(alone, "*-tracks.csv")
@@ -64,7 +57,7 @@ def test_tracks_of_two_processes_are_the_same(
 def test_a_pipeline_that_is_another_for_a_worker_stops_the_run(
     tiny_store: Path,
     tiny_pipeline: Path,
-    dask: tuple[str, str],
+    dask: Dask,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -75,9 +68,7 @@ def test_a_pipeline_that_is_another_for_a_worker_stops_the_run(
     assert "another pipeline for a worker (fingerprint fedcba9876543210)" in capsys.readouterr().err
 
 
-def test_numbers_are_the_same(
-    tiny_store: Path, alone: Path, dask: tuple[str, str], tmp_path: Path
-) -> None:
+def test_numbers_are_the_same(tiny_store: Path, alone: Path, dask: Dask, tmp_path: Path) -> None:
     found = []
     for k, more in enumerate(([], dask, TWO)):
         table = tmp_path / f"{k}.json"
@@ -88,7 +79,7 @@ def test_numbers_are_the_same(
 
 
 def test_a_study_of_a_cluster_is_the_same_and_goes_on(
-    tiny_store: Path, tiny_pipeline: Path, dask: tuple[str, str], tmp_path: Path
+    tiny_store: Path, tiny_pipeline: Path, dask: Dask, tmp_path: Path
 ) -> None:
     pytest.importorskip("mplhep", reason="the extra 'plot' is not installed")
     words = ["study", "noise", str(tiny_store), "--events", "1000:1002", "--fractions", "0", "0.2"]

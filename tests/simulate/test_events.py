@@ -27,7 +27,7 @@ from hitgraph.simulate.noise import noise_crossings, number_of_noise_hits
 from hitgraph.simulate.run import simulate
 from hitgraph.simulate.settings import ParticleGun, SimulationSettings
 from hitgraph.simulate.simulator import Simulator
-from hitgraph.workers import Workers
+from hitgraph.workers import Workers, hire
 
 GUN = SimulationSettings(
     pileup=0,
@@ -427,6 +427,20 @@ def test_two_workers_give_the_same_events_even_if_one_dies(
         event = read_event(tmp_path / f"event{number:09d}.hits.parquet")
         assert_same_event(replace(event, detector=None), replace(gun.event(number), detector=None))
     assert read_dataset_info(tmp_path)["events"] == [1000, 1001, 1002, 1003]
+
+
+@pytest.mark.filterwarnings("ignore")  # Dask's own
+def test_a_cluster_writes_the_same_files(gun: Simulator, scheduler: str, tmp_path: Path) -> None:
+    alone, shared = tmp_path / "alone", tmp_path / "shared"
+    for out in (alone, shared):
+        write_detectors(gun.detector, out)
+    simulate(GUN, alone, range(5, 7))
+    with hire(dask=scheduler) as workers:
+        result = simulate(GUN, shared, range(5, 7), workers)
+    assert [one.number for one in result.done] == [5, 6]
+    files = {path.name: path.read_bytes() for path in shared.iterdir()}
+    assert len(files) == 2 * 4 + 2
+    assert files == {path.name: path.read_bytes() for path in alone.iterdir()}
 
 
 def test_a_start_that_made_no_event_does_not_bind_the_folder(

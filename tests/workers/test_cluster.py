@@ -2,8 +2,7 @@
 
 import logging
 import os
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,18 +13,6 @@ from hitgraph.errors import HitgraphError, InputError, MissingExtraError, Settin
 from hitgraph.workers import Workers, cluster, hire
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Dask's own
-
-
-@pytest.fixture(scope="module")
-def scheduler() -> Iterator[str]:
-    """The address of a small cluster in this process."""
-    distributed = pytest.importorskip("distributed", reason="Dask is not installed (extra dist)")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        with distributed.LocalCluster(
-            n_workers=1, threads_per_worker=2, processes=False, dashboard_address=None
-        ) as local:
-            yield local.scheduler_address
 
 
 def treat(tried: Path, number: int) -> int:
