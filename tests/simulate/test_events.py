@@ -433,6 +433,7 @@ def test_two_workers_give_the_same_events_even_if_one_dies(
 def test_a_cluster_writes_the_same_files(gun: Simulator, scheduler: str, tmp_path: Path) -> None:
     alone, shared = tmp_path / "alone", tmp_path / "shared"
     for out in (alone, shared):
+        out.mkdir()
         write_detectors(gun.detector, out)
     simulate(GUN, alone, range(5, 7))
     with hire(dask=scheduler) as workers:
