@@ -11,7 +11,7 @@ import argparse
 from pathlib import Path
 
 from hitgraph.cli import OK
-from hitgraph.cli.arguments import add_device, add_events, add_verbosity, set_verbosity
+from hitgraph.cli.arguments import add_device, add_events, add_verbosity, positive, set_verbosity
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,6 +33,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--resume", action="store_true", help="go on with the training that was begun in DIR"
     )
     add_device(parser)
+    parser.add_argument(
+        "--ranks",
+        type=positive,
+        default=1,
+        metavar="N",
+        help="processes, or GPUs, that share the batches of a step, see training.batches_a_step "
+        "(default 1)",
+    )
     parser.add_argument("--seed", type=int, metavar="N", help="instead of the recipe's seed")
     parser.add_argument(
         "--keep", action="store_true", help="keep the intermediate graphs of the stages"
@@ -74,6 +82,7 @@ def run(args: argparse.Namespace) -> int:
         resume=args.resume,
         quiet=args.quiet,
         report=report,
+        ranks=args.ranks,
     )
     write_card(training, args.out, path, sources)
     if not args.keep:

@@ -12,6 +12,7 @@ class TrainingSettings:
     """Optimiser, schedule and memory options of one training."""
 
     epochs: int = 10  # passes over the training events
+    batches_a_step: int = 1  # of the optimiser, which gets their mean gradient; ranks share them
     learning_rate: float = 0.003  # peak; warmed up linearly, then down a half cosine
     warmup: float = 0.1  # fraction of all steps
     weight_decay: float = 0.0  # of AdamW
@@ -21,7 +22,12 @@ class TrainingSettings:
     trackml_weights: bool = False  # weigh true edges by arXiv 2103.06995, equation 4
 
     def __post_init__(self) -> None:
-        for key, low in (("epochs", 1), ("weight_decay", 0), ("gradient_clip", 0)):
+        for key, low in (
+            ("epochs", 1),
+            ("batches_a_step", 1),
+            ("weight_decay", 0),
+            ("gradient_clip", 0),
+        ):
             if getattr(self, key) < low:
                 raise SettingsError(f"{key}: {getattr(self, key)} is not allowed, at least {low}")
         if not 0 < self.learning_rate < 1:

@@ -8,6 +8,7 @@ import threading
 import time
 import warnings
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from hitgraph.files import cannot_write
 from hitgraph.lessons.lesson import Batch, Lesson
 from hitgraph.lessons.settings import TrainingSettings
 from hitgraph.training.checkpoints import checkpoint_to_resume, unusable
+from hitgraph.training.ranks import check_ranks, devices_of, ended_rank, ending_ranks, strategy_of
 
 
 def fit(
@@ -34,8 +36,12 @@ def fit(
     resume: bool = False,
     quiet: bool = False,
     cpu_seconds: float | None = None,
+    ranks: int = 1,
 ) -> dict[str, float]:
     """Train `network` in place and leave it with the weights of its best epoch.
+
+    Several `ranks`, processes of this machine with a copy of the network each, share the batches
+    of a step (hitgraph.training.ranks): the result is that of one process within rounding.
 
     `cpu_seconds` of this process, validation included, replace the number of epochs: the last one
     ends early, and the schedule of the learning rate follows the time.
@@ -56,14 +62,17 @@ def fit(
     callbacks: list[Callback] = [checkpoints]
     if not quiet:
         callbacks.append(_Progress(leave=False))
+    check_ranks(ranks, settings, lesson.n_batches)
     budget = None if cpu_seconds is None else _Budget(cpu_seconds)
     if budget is not None:
         callbacks.append(budget)
-    with _silent_lightning(), _interrupt_kept():
+    with _silent_lightning(), _interrupt_kept(), ending_ranks():
         trainer = L.Trainer(
             max_epochs=settings.epochs if budget is None else -1,
             accelerator="cuda" if device.startswith("cuda") else "cpu",
-            devices=[int(device.partition(":")[2] or 0)] if device.startswith("cuda") else 1,
+            devices=devices_of(ranks, device),
+            strategy=strategy_of(ranks, device),
+            accumulate_grad_batches=settings.batches_a_step // ranks,
             precision=settings.precision,
             gradient_clip_val=settings.gradient_clip or None,
             callbacks=callbacks,
@@ -86,6 +95,8 @@ def fit(
             ended = isinstance(error, SystemExit | RuntimeError)  # as Lightning does after Ctrl-C
             if ended and isinstance(error.__context__, KeyboardInterrupt):
                 raise KeyboardInterrupt from error
+            if ranks > 1:
+                raise ended_rank(error) from error
             if isinstance(error, OSError):
                 raise cannot_write(folder, error) from error
             if last is not None and not module.begun:
@@ -103,7 +114,7 @@ def fit(
     merit |= _measure(network.to(device).eval(), lesson, device)
     network.cpu()
     if budget is not None:
-        merit |= {"cpu_seconds": budget.used, "epochs": trainer.global_step / lesson.n_batches}
+        merit |= {"cpu_seconds": budget.used, "epochs": trainer.global_step / module.n_steps}
     return merit
 
 
@@ -157,31 +168,44 @@ class _Module(L.LightningModule):
         self.network, self.lesson, self.settings = network, lesson, settings
         self.budget = budget
         self.begun = False
+        self.n_steps = lesson.n_batches // settings.batches_a_step  # an epoch
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        _silence_lightning()  # in the process of a rank
 
     def on_train_start(self) -> None:
         self.begun = True
 
     def train_dataloader(self) -> DataLoader[Batch]:
-        return DataLoader(_Epoch(self.lesson, self.network, self.current_epoch), batch_size=None)
+        epoch = _Epoch(
+            self.lesson,
+            self.network,
+            self.current_epoch,
+            self.n_steps * self.settings.batches_a_step,
+            self.trainer.global_rank,
+            self.trainer.world_size,
+        )
+        return DataLoader(epoch, batch_size=None)
 
     def val_dataloader(self) -> DataLoader[Batch]:
         return DataLoader(_Validation(self.lesson), batch_size=None)
 
     def training_step(self, batch: Batch) -> Tensor:
         loss = self.lesson.loss(self.network, batch)
-        self.log("train_loss", loss.detach(), prog_bar=True, batch_size=1)
+        self.log("train_loss", loss.detach(), prog_bar=True, batch_size=1, sync_dist=True)
         return loss
 
     def validation_step(self, batch: Batch) -> None:
         for name, value in self.lesson.measure(self.network, batch).items():
-            self.log(name, value, prog_bar=True, batch_size=1)
+            self.log(name, value, prog_bar=True, batch_size=1, sync_dist=True)
 
     def configure_optimizers(self) -> Any:
         settings = self.settings
         optimiser = torch.optim.AdamW(
             self.network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
         )
-        n_steps = settings.epochs * self.lesson.n_batches
+        n_steps = settings.epochs * self.n_steps
         n_warm = max(1, round(settings.warmup * n_steps))
 
         def by_step(step: int) -> float:
@@ -217,14 +241,26 @@ class _Progress(RichProgressBar):
 
 
 class _Epoch(IterableDataset[Batch]):
-    def __init__(self, lesson: Lesson, network: nn.Module, epoch: int) -> None:
+    """Every `ranks`-th batch of an epoch; those behind the last whole step are left out."""
+
+    def __init__(
+        self,
+        lesson: Lesson,
+        network: nn.Module,
+        epoch: int,
+        n_batches: int,
+        rank: int,
+        ranks: int,
+    ) -> None:
         self.lesson, self.network, self.epoch = lesson, network, epoch
+        self.n_batches, self.rank, self.ranks = n_batches, rank, ranks
 
     def __len__(self) -> int:
-        return self.lesson.n_batches
+        return self.n_batches // self.ranks
 
     def __iter__(self) -> Iterator[Batch]:
-        return self.lesson.batches(self.network, self.epoch)
+        batches = self.lesson.batches(self.network, self.epoch)
+        return islice(batches, self.rank, self.n_batches, self.ranks)
 
 
 class _Validation(torch.utils.data.Dataset[Batch]):
@@ -252,14 +288,20 @@ def _interrupt_kept() -> Iterator[None]:
 @contextlib.contextmanager
 def _silent_lightning() -> Iterator[None]:
     """Lightning's advice on workers, tips and hardware is not for the user of a recipe."""
-    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
+    levels = [logger.level for logger in _LOGGERS]
     try:
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module="lightning")
+            _silence_lightning()
             yield
     finally:
-        for logger, level in zip(loggers, levels, strict=True):
+        for logger, level in zip(_LOGGERS, levels, strict=True):
             logger.setLevel(level)
+
+
+_LOGGERS = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
+
+
+def _silence_lightning() -> None:
+    for logger in _LOGGERS:
+        logger.setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module="lightning")

@@ -38,6 +38,7 @@ from hitgraph.lessons.samples import (
     save_state,
 )
 from hitgraph.lessons.seeds import generator
+from hitgraph.lessons.settings import TrainingSettings
 from hitgraph.pipeline import Pipeline, check_detector, promised
 from hitgraph.pipeline_files import PIPELINE_FILE
 from hitgraph.recipe import Recipe, Step
@@ -47,6 +48,7 @@ from hitgraph.state import EDGES, LABELS, State
 from hitgraph.tensor_files import write_tensors
 from hitgraph.tensors import check_network
 from hitgraph.training.contract import check_state, contract_of, tensors_of
+from hitgraph.training.ranks import ranks_of
 from hitgraph.training.start import stages_taken
 from hitgraph.training.workshop import Report, StageWorkshop, in_words, read_figures
 
@@ -78,6 +80,7 @@ class TrainingFolder:
     # tensors of stages that are not taught, by name
     taken: Mapping[str, Mapping[str, Tensor]] = field(default_factory=dict)
     cpu_seconds: Mapping[str, float] = field(default_factory=dict)  # by stage, see train()
+    ranks: int = 1
 
     @property
     def folder(self) -> Path:
@@ -105,6 +108,7 @@ class TrainingFolder:
             self.quiet,
             self.report,
             self.cpu_seconds.get(stage),
+            self.ranks,
         )
 
 
@@ -120,6 +124,7 @@ def train(
     quiet: bool = False,
     report: Report = _log.info,
     cpu_seconds: Mapping[str, float] | None = None,
+    ranks: int = 1,
 ) -> Training:
     """Train the stages of `recipe` one after another and write the pipeline to `out`.
 
@@ -127,18 +132,29 @@ def train(
     touched. The first stages that `start` has with the same names and settings are taken from it,
     `start_stages` at most.
     `cpu_seconds` bounds each network of the stages that it names by CPU time instead of epochs.
+    `ranks` processes share the steps of a network (hitgraph.training.ranks), where its
+    `batches_a_step` can be shared.
     Resuming a training that is complete reads back what it made. Raises InputError for events
     without truth or too few of them, SettingsError for an `out` that belongs to another training
     and for a `start` of which nothing can be taken.
     """
     _check_networks(recipe)
+    _check_ranks(recipe, ranks)
     train_sources, validation_sources = _split(recipe, sources)
     train_names = tuple(source.name for source in train_sources)
     validation_names = tuple(source.name for source in validation_sources)
     detector = _detector(train_sources[0])
     taken = {} if start is None else stages_taken(start, recipe, detector, start_stages)
     place = TrainingFolder(
-        recipe, out, str(find_device(device)), resume, quiet, report, taken, cpu_seconds or {}
+        recipe,
+        out,
+        str(find_device(device)),
+        resume,
+        quiet,
+        report,
+        taken,
+        cpu_seconds or {},
+        ranks,
     )
     begun_here = _open(place, [source.name for source in sources])
     if (out / PIPELINE_FILE).is_file():
@@ -295,6 +311,17 @@ def _check_networks(recipe: Recipe) -> None:
                 check_network(settings.build, settings.network)
             except SettingsError as error:
                 raise SettingsError(f"stages.{step.name}.network: {error}") from None
+
+
+def _check_ranks(recipe: Recipe, ranks: int) -> None:
+    """Refuse ranks of which no stage has a use."""
+    trainings = [getattr(step.settings, "training", None) for step in recipe.stages]
+    known = [one for one in trainings if isinstance(one, TrainingSettings)]
+    if ranks > 1 and all(ranks_of(ranks, one) == 1 for one in known):
+        raise SettingsError(
+            f"--ranks: {ranks} have nothing to share, as no stage has a training.batches_a_step "
+            f"that they could: set it to {ranks}, where the steps matter"
+        )
 
 
 def _split(

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from hitgraph.errors import HitgraphError, InputError
+from hitgraph.errors import HitgraphError, InputError, SettingsError
 from hitgraph.evaluation.matching import match_tracks
 from hitgraph.evaluation.trackml_score import trackml_score
 from hitgraph.files import atomic_write, read_json
@@ -22,6 +22,7 @@ from hitgraph.lessons.samples import Sample, read_kept
 from hitgraph.lessons.settings import TrainingSettings, TruthSettings
 from hitgraph.tensor_files import write_tensors
 from hitgraph.training.fit import fit
+from hitgraph.training.ranks import check_ranks, ranks_of
 
 Report = Callable[[str], None]
 
@@ -39,6 +40,7 @@ class StageWorkshop:
     quiet: bool
     report: Report  # called with a line for people
     cpu_seconds: float | None = None  # of each training, instead of its number of epochs
+    ranks: int = 1  # processes that share the steps of each training, as far as they can
     facts: dict[str, Any] = field(default_factory=dict)  # what was recorded
 
     def record(self, facts: Mapping[str, Any]) -> None:
@@ -55,7 +57,14 @@ class StageWorkshop:
         if not self.is_fitted(part):
             assert lesson is not None
             title = f"{self.name} {part}".rstrip()
-            self.report(f"training {title}: {self._length(settings)} of {lesson.n_batches} steps")
+            ranks = ranks_of(self.ranks, settings)
+            try:
+                check_ranks(ranks, settings, lesson.n_batches)
+            except SettingsError as error:
+                raise SettingsError(f"stages.{self.name}.{error}") from None
+            n_steps = lesson.n_batches // settings.batches_a_step
+            shared = f", shared by {ranks} ranks" if ranks > 1 else ""
+            self.report(f"training {title}: {self._length(settings)} of {n_steps} steps{shared}")
             merit = fit(
                 network,
                 lesson,
@@ -65,6 +74,7 @@ class StageWorkshop:
                 resume=self.resume,
                 quiet=self.quiet,
                 cpu_seconds=self.cpu_seconds,
+                ranks=ranks,
             )
             bad = [key for key, value in merit.items() if not math.isfinite(value)]
             if bad:

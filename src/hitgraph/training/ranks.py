@@ -1,0 +1,85 @@
+"""One training shared among ranks: processes of this machine, each with a copy of the network.
+
+An optimiser step takes `batches_a_step` batches, of which every rank computes its share. The mean
+of all their gradients goes over gloo between CPU processes and over NCCL between GPUs, so that the
+number of ranks changes the time, and the weights within rounding only. Every rank makes all batches
+and judges all validation events; rank 0 writes.
+"""
+
+import math
+import multiprocessing
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from lightning.pytorch.strategies import DDPStrategy
+
+from hitgraph.errors import HitgraphError, SettingsError
+from hitgraph.lessons.settings import TrainingSettings
+
+
+def ranks_of(ranks: int, settings: TrainingSettings) -> int:
+    """How many of the ranks can share the steps of a training evenly."""
+    return math.gcd(ranks, settings.batches_a_step)
+
+
+def check_ranks(ranks: int, settings: TrainingSettings, n_batches: int) -> None:
+    """Raise SettingsError where ranks have no even share of a step, or an epoch has no step."""
+    batches = settings.batches_a_step
+    if batches % ranks:
+        raise SettingsError(
+            f"training.batches_a_step: {batches} cannot be shared evenly by {ranks} ranks: make it "
+            "a multiple of --ranks"
+        )
+    if n_batches < batches:
+        raise SettingsError(
+            f"training.batches_a_step: {batches} is not allowed, an epoch has {n_batches} batches"
+        )
+
+
+def devices_of(ranks: int, device: str) -> Any:
+    """What Lightning calls devices: a number of CPU processes, or the GPUs."""
+    if not device.startswith("cuda"):
+        return ranks
+    if ranks > torch.cuda.device_count():
+        raise SettingsError(
+            f"--ranks: {ranks} is not allowed, there are {torch.cuda.device_count()} GPUs"
+        )
+    return list(range(ranks)) if ranks > 1 else [int(device.partition(":")[2] or 0)]
+
+
+def strategy_of(ranks: int, device: str) -> Any:
+    """How Lightning runs them."""
+    if ranks == 1:
+        return "auto"
+    backend = "nccl" if device.startswith("cuda") else "gloo"
+    return DDPStrategy(
+        process_group_backend=backend,
+        start_method="spawn",
+        find_unused_parameters=True,  # an edge network has no use for its last update of hits
+    )
+
+
+@contextmanager
+def ending_ranks() -> Iterator[None]:
+    """No rank that is started in the `with` block outlives it, whatever ends it."""
+    before = multiprocessing.active_children()
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # of ranks: no word on unused weights
+    try:
+        yield
+    finally:
+        for rank in multiprocessing.active_children():
+            if rank not in before:
+                rank.kill()
+                rank.join()
+
+
+def ended_rank(error: BaseException) -> HitgraphError:
+    """One message where a rank has ended, with which the others end too."""
+    said = str(error).strip().splitlines() or [type(error).__name__]
+    return HitgraphError(
+        f"a rank of the training has ended ({said[-1]}), and with it the others: go on with "
+        "--resume from the last whole epoch"
+    )
