@@ -110,11 +110,11 @@ class NetworkSettings(ABC):
 _STAGES = {
     "windows": "hitgraph.graph.windows:WindowSettings",
     "scored": "hitgraph.graph.scored.stage:ScoredSettings",
+    "radius": "hitgraph.graph.radius.stage:RadiusSettings",
     "layer_pairs": "hitgraph.graph.layer_pairs:LayerPairSettings",
     "module_map": "hitgraph.graph.module_map:ModuleMapSettings",
     "nearest": "hitgraph.graph.nearest:NearestSettings",
     "lsh": "hitgraph.graph.lsh:LshSettings",
-    "radius": "hitgraph.graph.radius.stage:RadiusSettings",
     "filter": "hitgraph.graph.filter.stage:FilterStageSettings",
     "triplets": "hitgraph.graph.triplets.stage:TripletStageSettings",
     "network": "hitgraph.gnn.network:NetworkStageSettings",

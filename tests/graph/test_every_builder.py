@@ -19,11 +19,15 @@ from hitgraph.lessons.material import Example, Material
 from hitgraph.lessons.samples import Sample, make_sample
 from hitgraph.lessons.settings import TruthSettings
 from hitgraph.settings import parse_choice
-from hitgraph.stage import STAGES, Context, Stage, StageSettings, kind_of
-from hitgraph.state import State
+from hitgraph.stage import STAGES, Context, Stage, StageSettings, kind_of, needs_of
+from hitgraph.state import LABELS, State
 from hitgraph.training.workshop import StageWorkshop
 
-NAMES = [name for name in STAGES.own if kind_of(STAGES[name]) == "builder"]
+NAMES = [  # those that need nothing but hits
+    name
+    for name in STAGES.own
+    if kind_of(STAGES[name]) == "builder" and LABELS not in needs_of(STAGES[name])
+]
 names = pytest.mark.parametrize("name", NAMES)
 backends = pytest.mark.parametrize("backend", ["cpu", "plain"])
 
