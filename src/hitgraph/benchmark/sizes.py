@@ -24,7 +24,7 @@ from hitgraph.event.truth import (
     require_particles,
     require_truth,
 )
-from hitgraph.studies.changes import turned_event
+from hitgraph.event.turned import turned_event
 
 SAME_PLACE = 5.0  # mm, between a module and its turned twin: staggered rings differ by 3 mm in z
 HALF_TURN = np.diag([-1.0, -1.0, 1.0])

@@ -16,7 +16,7 @@ def in_forked_child() -> bool:
 
 
 def _compute_with_one_thread() -> None:
-    global _child
+    global _child  # noqa: PLW0603
     _child = True
     torch = sys.modules.get("torch")
     if torch is not None:

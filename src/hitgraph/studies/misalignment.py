@@ -9,13 +9,9 @@ from typing import Any
 from hitgraph.event.event import Event
 from hitgraph.event.selection import Selection
 from hitgraph.event.source import EventSource
+from hitgraph.event.turned import turned_detector, turned_event
 from hitgraph.pipeline import Pipeline
-from hitgraph.studies.changes import (
-    innermost_layers,
-    turned_detector,
-    turned_event,
-    with_shifted_layers,
-)
+from hitgraph.studies.changes import innermost_layers, with_shifted_layers
 from hitgraph.studies.plan import Plan
 from hitgraph.studies.scan import Change, Changed, scan_plan, scan_points
 from hitgraph.studies.scan_output import Axis, scan_result
