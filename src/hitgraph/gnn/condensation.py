@@ -31,6 +31,7 @@ from hitgraph.lessons.seeds import generator
 from hitgraph.lessons.settings import (
     TrainingSettings,
     check_at_least,
+    check_not_empty,
     refuse_checkpointing,
     refuse_trackml_weights,
 )
@@ -91,8 +92,7 @@ class CondensationSettings(StageSettings):
         check_at_least(self, repulsion=0, noise=0, min_hits=1)
         object.__setattr__(self, "hit_inputs", expand_groups(self.hit_inputs))
         check_hit_columns("hit_inputs", self.hit_inputs)
-        if not self.hit_inputs:
-            raise SettingsError("hit_inputs: is empty")
+        check_not_empty(self, "hit_inputs")
 
     @property
     def needs(self) -> frozenset[str]:  # type: ignore[override]

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from hitgraph.gnn.contract import check_logits, check_network
 from hitgraph.hits.columns import HIT_COLUMNS
+from hitgraph.lessons.cuts import cut_at_efficiency
 from hitgraph.lessons.lesson import Batch, Lesson
 from hitgraph.lessons.losses import auc, kept_at_efficiency, weighted_loss
 from hitgraph.lessons.material import Material, Read
@@ -20,6 +21,7 @@ from hitgraph.lessons.workshop import Workshop
 from hitgraph.nn.edges import EdgeNetwork
 from hitgraph.pairs import PHI_ODD_FEATURES, Z_ODD_FEATURES
 from hitgraph.stage import NetworkSettings
+from hitgraph.state import State
 
 ReadGraph = Callable[[], Mapping[str, Tensor]]
 
@@ -43,17 +45,27 @@ class GraphSettings(Protocol):
     def reflect(self) -> bool: ...
 
 
+class GraphStage(Protocol):
+    """What teaching needs of a stage with an edge network."""
+
+    @property
+    def network(self) -> EdgeNetwork: ...
+    def graph(self, read: Read, truth: TruthSettings) -> Mapping[str, Tensor]: ...
+    def logits(self, state: State) -> Tensor: ...
+
+
 def teach(
-    settings: GraphSettings,
-    network: EdgeNetwork,
-    graph: Callable[[Read, TruthSettings], Mapping[str, Tensor]],
-    material: Material,
-    workshop: Workshop,
-) -> dict[str, float]:
-    """Train an edge network on what `graph` makes of each event; its figures of merit."""
+    settings: GraphSettings, stage: GraphStage, material: Material, workshop: Workshop
+) -> float:
+    """Train the network of a stage on what its `graph` makes of each event; the cut of the stage.
+
+    The cut keeps the target efficiency on the validation events. It is recorded beside the figures
+    of merit.
+    """
+    network = stage.network
     train, validation = (
         [
-            workshop.cached(f"{kind}-{k}", partial(graph, read, workshop.truth))
+            workshop.cached(f"{kind}-{k}", partial(stage.graph, read, workshop.truth))
             for k, read in enumerate(reads)
         ]
         for kind, reads in (("train", material.train), ("validation", material.validation))
@@ -67,7 +79,14 @@ def teach(
         logits = network(batch.x, batch.edge_index, batch.edge_attr)
     check_logits(settings.network, logits, batch.y)
     lesson = GraphLesson(settings, workshop.seed, train, validation)
-    return workshop.fit(network, lesson, settings.training)
+    merit = workshop.fit(network, lesson, settings.training)
+    chosen = cut_at_efficiency(
+        settings.target_efficiency,
+        material.validation,
+        lambda state, true: stage.logits(state)[true],
+    )
+    workshop.record({**merit, "cut": chosen})
+    return chosen
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,6 @@ from hitgraph.errors import SettingsError
 from hitgraph.gnn.inputs import edge_inputs, needed_inputs
 from hitgraph.gnn.interaction import InteractionSettings
 from hitgraph.hits.columns import HIT_COLUMNS
-from hitgraph.lessons.cuts import cut_at_efficiency
 from hitgraph.lessons.material import Material, Read
 from hitgraph.lessons.samples import edge_truth, trackml_weights
 from hitgraph.lessons.settings import (
@@ -19,6 +18,7 @@ from hitgraph.lessons.settings import (
     TruthSettings,
     check_at_least,
     check_efficiency,
+    check_not_empty,
 )
 from hitgraph.lessons.workshop import Workshop
 from hitgraph.nn.azimuths import AZIMUTHS
@@ -48,9 +48,7 @@ class NetworkStageSettings(StageSettings):
     def __post_init__(self) -> None:
         check_efficiency(self.target_efficiency)
         check_at_least(self, sectors=1)
-        for key in ("hit_inputs", "edge_inputs"):
-            if not getattr(self, key):
-                raise SettingsError(f"{key}: is empty")
+        check_not_empty(self, "hit_inputs", "edge_inputs")
         check_vector_inputs(self.network, self.hit_inputs)
         unmirrored = [
             name
@@ -80,14 +78,7 @@ class NetworkStageSettings(StageSettings):
 
         network = build_network(self.build, self.network)
         stage = NetworkStage(context, self, network, 0.0)
-        merit = teach(self, network, stage.graph, material, workshop)
-        cut = cut_at_efficiency(
-            self.target_efficiency,
-            material.validation,
-            lambda state, true: stage.logits(state)[true],
-        )
-        workshop.record({**merit, "cut": cut})
-        return replace(stage, cut=cut)
+        return replace(stage, cut=teach(self, stage, material, workshop))
 
 
 def check_vector_inputs(network: NetworkSettings, hit_inputs: Sequence[str]) -> None:

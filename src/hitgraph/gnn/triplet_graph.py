@@ -20,7 +20,6 @@ from hitgraph.errors import SettingsError
 from hitgraph.gnn.attention import AttentionSettings
 from hitgraph.gnn.inputs import edge_inputs, needed_inputs
 from hitgraph.graph.line_graph import edge_pairs
-from hitgraph.lessons.cuts import cut_at_efficiency
 from hitgraph.lessons.material import Material, Read
 from hitgraph.lessons.samples import edge_truth
 from hitgraph.lessons.settings import (
@@ -28,6 +27,7 @@ from hitgraph.lessons.settings import (
     TruthSettings,
     check_at_least,
     check_efficiency,
+    check_not_empty,
     refuse_trackml_weights,
 )
 from hitgraph.lessons.workshop import Workshop
@@ -71,9 +71,7 @@ class TripletGraphSettings(StageSettings):
         refuse_trackml_weights(self.training)
         if not 0 <= self.doublet_cut < 1:
             raise SettingsError(f"doublet_cut: {self.doublet_cut} is not in [0, 1)")
-        for key in ("hit_inputs", "edge_inputs"):
-            if not getattr(self, key):
-                raise SettingsError(f"{key}: is empty")
+        check_not_empty(self, "hit_inputs", "edge_inputs")
         if self.network.vector_inputs:
             raise SettingsError(
                 f"network.use: {NETWORKS.name_of(self.network)} is not allowed here: its nodes "
@@ -100,14 +98,7 @@ class TripletGraphSettings(StageSettings):
 
         network = build_network(self.build, self.network)
         stage = TripletGraphStage(context, self, network, 0.0)
-        merit = teach(self, network, stage.graph, material, workshop)
-        cut = cut_at_efficiency(
-            self.target_efficiency,
-            material.validation,
-            lambda state, true: stage.logits(state)[true],
-        )
-        workshop.record({**merit, "cut": cut})
-        return replace(stage, cut=cut)
+        return replace(stage, cut=teach(self, stage, material, workshop))
 
 
 @dataclass(frozen=True, eq=False)

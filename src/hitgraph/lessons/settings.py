@@ -6,6 +6,18 @@ from typing import Literal
 from hitgraph.errors import SettingsError
 from hitgraph.event.selection import TARGETS, Selection
 
+__all__ = [
+    "DataSettings",
+    "TrainingSettings",
+    "TruthSettings",
+    "check_above",
+    "check_at_least",
+    "check_efficiency",
+    "check_not_empty",
+    "refuse_checkpointing",
+    "refuse_trackml_weights",
+]
+
 
 @dataclass(frozen=True)
 class TrainingSettings:
@@ -87,6 +99,13 @@ def check_above(settings: object, **bounds: float) -> None:
         value = getattr(settings, key)
         if not value > bound:
             raise SettingsError(f"{key}: {value} is not allowed, above {bound}")
+
+
+def check_not_empty(settings: object, *keys: str) -> None:
+    """Refuse a list without an entry."""
+    for key in keys:
+        if not getattr(settings, key):
+            raise SettingsError(f"{key}: is empty")
 
 
 def refuse_checkpointing(training: TrainingSettings) -> None:

@@ -14,6 +14,7 @@ from hitgraph.lessons.settings import (
     TrainingSettings,
     check_at_least,
     check_efficiency,
+    check_not_empty,
     refuse_checkpointing,
 )
 from hitgraph.lessons.workshop import Workshop
@@ -46,8 +47,7 @@ class RadiusSettings(StageSettings):
         check_at_least(self, random_epochs=0)
         object.__setattr__(self, "hit_inputs", expand_groups(self.hit_inputs))
         check_hit_columns("hit_inputs", self.hit_inputs)
-        if not self.hit_inputs:
-            raise SettingsError("hit_inputs: is empty")
+        check_not_empty(self, "hit_inputs")
 
     @property
     def needs(self) -> frozenset[str]:  # type: ignore[override]
