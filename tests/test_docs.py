@@ -88,11 +88,12 @@ def test_what_the_api_page_names_is_there_and_says_what_it_is(name: str) -> None
         pytest.importorskip("acts", reason="needs the extra sim")
     module = importlib.import_module(name)
     assert module.__doc__
-    for public in getattr(module, "__all__", ()):
+    assert module.__all__, f"{name} does not say what is public"
+    for public in module.__all__:
         found = getattr(module, public)
         if inspect.isclass(found) or inspect.isfunction(found):
             assert inspect.getdoc(found), f"{name}.{public} has no docstring"
-    assert set(getattr(module, "__all__", ())) <= set(dir(module))
+    assert set(module.__all__) <= set(dir(module))
 
 
 def test_the_code_of_the_page_for_other_packages_makes_stages() -> None:

@@ -1,5 +1,7 @@
 """The errors a user can cause, each with one message that says what to do about it."""
 
+__all__ = ["ContractError", "HitgraphError", "InputError", "MissingExtraError", "SettingsError"]
+
 
 def printable(text: str) -> str:
     """`text` with what a terminal would obey or cannot show written out: \\x1b, \\udc80.

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from hitgraph.state import State
 
+__all__ = ["Observer", "StageRecord"]
+
 
 @dataclass(frozen=True)
 class StageRecord:

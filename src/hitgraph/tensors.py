@@ -11,6 +11,20 @@ from torch import Tensor, nn
 from hitgraph.errors import InputError, SettingsError
 from hitgraph.text import listed
 
+__all__ = [
+    "NOT_NEGATIVE",
+    "SHARE",
+    "build_network",
+    "learnt_tensors",
+    "load_learnt",
+    "load_network",
+    "network_tensors",
+    "number",
+    "refuse_others",
+    "take",
+    "take_number",
+]
+
 N = TypeVar("N", bound=nn.Module)
 
 SHARE, NOT_NEGATIVE = (0.0, 1.0), (0.0, None)  # bounds of numbers

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from hitgraph.pipeline import Pipeline, Result
     from hitgraph.state import State
 
+__all__ = ["Judge", "Judged"]
+
 _QUALITY = ("efficiency", "target_efficiency", "purity", "weighted_purity")
 
 

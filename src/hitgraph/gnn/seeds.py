@@ -8,6 +8,8 @@ from hitgraph.graph.line_graph import edge_pairs
 from hitgraph.kernels.choice import Backend
 from hitgraph.state import logit
 
+__all__ = ["quadruplet_seeds", "triplet_seeds"]
+
 CUT = 0.75  # of the paper
 
 

@@ -10,6 +10,8 @@ from hitgraph.lessons.material import Read
 from hitgraph.lessons.samples import is_true_edge
 from hitgraph.state import State
 
+__all__ = ["cut_at_efficiency"]
+
 
 def cut_at_efficiency(
     efficiency: float, events: Sequence[Read], logits: Callable[[State, Tensor], Tensor]

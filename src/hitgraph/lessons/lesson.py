@@ -7,6 +7,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+__all__ = ["Batch", "Lesson", "rows_batch"]
+
 
 class Batch(NamedTuple):
     """One optimiser step: a graph (or pairs) with labels."""

@@ -7,6 +7,8 @@ from typing import NamedTuple
 from hitgraph.lessons.samples import Sample
 from hitgraph.state import State
 
+__all__ = ["Example", "Material", "Read"]
+
 
 class Example(NamedTuple):
     """One event: its truth, and the State before the stage that is to learn."""

@@ -29,6 +29,8 @@ from hitgraph.lessons.settings import TruthSettings
 from hitgraph.state import State
 from hitgraph.tensor_files import read_tensors, write_tensors
 
+__all__ = ["Sample", "edge_truth", "is_true_edge", "trackml_weights"]
+
 _OF_HITS = ("particle_id", "step", "target", "weight", "born", "primary")  # (n_hits,) of a Sample
 
 

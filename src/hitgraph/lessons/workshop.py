@@ -10,6 +10,8 @@ from hitgraph.lessons.material import Example
 from hitgraph.lessons.samples import Sample
 from hitgraph.lessons.settings import TrainingSettings, TruthSettings
 
+__all__ = ["Workshop"]
+
 
 class Workshop(Protocol):
     """Of one stage of one training. What is done once is not done again after an interruption."""

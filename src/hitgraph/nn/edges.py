@@ -11,6 +11,8 @@ from torch.utils.checkpoint import checkpoint
 from hitgraph.kernels.choice import Backend
 from hitgraph.nn.blocks import Standardise
 
+__all__ = ["EdgeNetwork", "at_both_ends"]
+
 
 class EdgeNetwork(nn.Module):
     """Logit of each edge of a graph; a subclass encodes what `standardise_*` give."""

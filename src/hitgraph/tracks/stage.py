@@ -20,6 +20,8 @@ from hitgraph.state import EDGES, HITS, LABELS, LOGIT, State
 from hitgraph.tensors import number, refuse_others, take_number
 from hitgraph.tracks.both_passes import all_tracks
 
+__all__ = ["TrackSettings"]
+
 CUTS = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
 
