@@ -3,20 +3,19 @@
 The operations in torch run here on the CPU, and on a GPU where there is one.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from tests.host import SMALL, nothing_on_the_host
 from tests.trained import RADIUS, tiny_recipe, untrained
-from torch.overrides import TorchFunctionMode
 
 from hitgraph.benchmark.sizes import wedge
 from hitgraph.devices import find_precision
@@ -26,38 +25,6 @@ from hitgraph.event.source import list_events, read_event
 from hitgraph.observe import Observer
 from hitgraph.pipeline import Pipeline
 from hitgraph.pipeline_files import shipped_pipelines
-
-SMALL = 64  # numbers that may be read at once, as a scalar is
-TO_HOST = ("cpu", "numpy", "__array__", "__dlpack__")
-FROM_HOST = ("tensor", "as_tensor")
-
-
-class NothingOnTheHost(TorchFunctionMode):
-    """Refuses every way of tensors between the device and the host but the reading of scalars."""
-
-    def __torch_function__(
-        self,
-        func: Callable[..., Any],
-        types: Any,
-        args: Any = (),
-        kwargs: Any = None,
-    ) -> Any:
-        name = getattr(func, "__name__", "")
-        assert name not in TO_HOST, f"Tensor.{name}: a copy to the host"
-        assert name not in FROM_HOST, f"torch.{name}: a copy from the host"
-        if name == "tolist":
-            assert args[0].numel() <= SMALL, f"a list of {args[0].numel()} numbers on the host"
-        result = func(*args, **(kwargs or {}))
-        if name == "to":
-            assert result.device == args[0].device, "Tensor.to another device"
-        return result
-
-
-@contextmanager
-def nothing_on_the_host() -> Iterator[None]:
-    refused = AssertionError("torch.from_numpy: a copy from the host")  # modes do not see it
-    with NothingOnTheHost(), patch.object(torch, "from_numpy", side_effect=refused):
-        yield
 
 
 class Watch(Observer):

@@ -18,8 +18,8 @@ from hitgraph.gnn.edge_update import Weights, update_edges
 from hitgraph.gnn.interaction import InteractionSettings
 from hitgraph.graph.filter import FilterNetwork, FilterSettings, score_candidates
 from hitgraph.graph.layer_pairs import (
+    LayerPairBuilder,
     LayerPairSettings,
-    build_layer_pairs,
     learn_layer_pairs,
 )
 from hitgraph.graph.line_graph import edge_pairs
@@ -97,7 +97,8 @@ def _scored(seed: int) -> Compute:
 def _layer_pairs(seed: int) -> Compute:
     hits, detector, edges, _ = toy_graph(seed)
     pairs = learn_layer_pairs([(hits, edges)], detector, LayerPairSettings(0.8))
-    return lambda backend: build_layer_pairs(hits, pairs, detector.n_layers, backend)
+    builder = LayerPairBuilder(pairs, detector.n_layers)
+    return lambda backend: builder.build(hits, backend)
 
 
 def _module_map(seed: int) -> Compute:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from tests.host import nothing_on_the_host
 from tests.trained import BUILDERS
 from torch import Tensor
 
@@ -130,6 +131,20 @@ def test_the_order_of_hits_changes_nothing(
     edges = build(learnt, name, detector, hits, backend)
     shuffled = build(learnt, name, detector, hits.select(order), backend)
     assert keys(order[shuffled]) == keys(edges)
+
+
+@names
+def test_nothing_goes_through_the_host(
+    learnt: Learnt, samples: list[Sample], detector: Detector, name: str, device: str
+) -> None:
+    settings, taught = learnt(name)
+    stage = settings.load(
+        Context(detector, torch.device(device), backend="plain"), taught.tensors()
+    )
+    state = State(samples[-1].hits.to(device))
+    edges = stage(state).graph()  # tables go to the device once
+    with nothing_on_the_host():
+        assert torch.equal(stage(state).graph(), edges)
 
 
 @names

@@ -13,9 +13,9 @@ from torch import Tensor
 
 from hitgraph.errors import InputError, SettingsError
 from hitgraph.graph.layer_pairs import (
+    LayerPairBuilder,
     LayerPairs,
     LayerPairSettings,
-    build_layer_pairs,
     learn_layer_pairs,
 )
 from hitgraph.graph.layer_pairs.plain import columns_of, pair_values
@@ -58,14 +58,14 @@ def test_the_search_agrees_with_testing_every_pair(seed: int, coverage: float) -
     hits, _, _, _ = toy_graph(seed + 1)
     expected = brute_force(hits, pairs)
     for backend in ("cpu", "plain"):
-        assert as_set(build_layer_pairs(hits, pairs, detector.n_layers, backend)) == expected
+        assert as_set(LayerPairBuilder(pairs, detector.n_layers).build(hits, backend)) == expected
 
 
 @backends
 def test_cuts_that_cover_all_lose_no_true_edge(backend: Backend) -> None:
     hits, detector, edges, _ = toy_graph(4)
     pairs = learn_layer_pairs([(hits, edges)], detector, ALL)
-    assert as_set(edges) <= as_set(build_layer_pairs(hits, pairs, detector.n_layers, backend))
+    assert as_set(edges) <= as_set(LayerPairBuilder(pairs, detector.n_layers).build(hits, backend))
     assert pairs.n_true.sum() == edges.shape[1]
 
 
@@ -99,16 +99,16 @@ def test_the_seam_at_pi_is_no_border(backend: Backend) -> None:
     )
     limits = np.array([[0.2, 1.0, 1.0]], np.float32)
     pairs = LayerPairs(np.array([0]), np.array([1]), limits, np.array([1]))
-    found = as_set(build_layer_pairs(hits, pairs, 2, backend))
+    found = as_set(LayerPairBuilder(pairs, 2).build(hits, backend))
     assert found == {(i, j) for i in range(4) for j in range(4, 8)}
 
 
 def test_threads_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     hits, detector, edges, _ = toy_graph(4)
     pairs = learn_layer_pairs([(hits, edges)], detector, ALL)
-    one = build_layer_pairs(hits, pairs, detector.n_layers, threads=1)
+    one = LayerPairBuilder(pairs, detector.n_layers, 1).build(hits)
     monkeypatch.setattr("hitgraph.graph.layer_pairs._BLOCK", 7)
-    assert torch.equal(build_layer_pairs(hits, pairs, detector.n_layers, threads=2), one)
+    assert torch.equal(LayerPairBuilder(pairs, detector.n_layers, 2).build(hits), one)
 
 
 @pytest.mark.parametrize("chosen", [{"coverage": 0.0}, {"pair_coverage": 1.1}, {"max_radius": 0.0}])

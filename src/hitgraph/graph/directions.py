@@ -11,7 +11,7 @@ from torch import Tensor
 
 from hitgraph.errors import InputError
 from hitgraph.hits import Hits
-from hitgraph.lessons.material import Material
+from hitgraph.lessons.material import Material, true_edges_near
 from hitgraph.pairs.geometry import SHORTEST
 
 N_COORDINATES = 4
@@ -49,8 +49,6 @@ def true_differences(material: Material, max_radius: float) -> Tensor:
 
 
 def _differences(material: Material, max_radius: float) -> Iterable[Tensor]:
-    for read in material.train:
-        sample = read().sample
-        inner, outer = sample.true_edges[:, sample.born[sample.true_edges[0]] <= max_radius]
-        points = coordinates(sample.hits)
+    for hits, (inner, outer) in true_edges_near(material.train, max_radius):
+        points = coordinates(hits)
         yield points[outer] - points[inner]

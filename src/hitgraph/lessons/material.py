@@ -1,13 +1,16 @@
 """What a stage learns from: every event of a training as the stages before it leave it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from torch import Tensor
+
+from hitgraph.hits import Hits
 from hitgraph.lessons.samples import Sample
 from hitgraph.state import State
 
-__all__ = ["Example", "Material", "Read"]
+__all__ = ["Example", "Material", "Read", "true_edges_near"]
 
 
 class Example(NamedTuple):
@@ -34,3 +37,11 @@ class Material:
         """
         last, n = len(self.train) - 1, min(most, len(self.train))
         return [self.train[round(k * last / max(n - 1, 1))] for k in range(n)]
+
+
+def true_edges_near(events: Iterable[Read], max_radius: float) -> Iterator[tuple[Hits, Tensor]]:
+    """Hits of each event, and the true edges (2, n) of its targets born within that radius, mm."""
+    for read in events:
+        sample = read().sample
+        near = sample.born[sample.true_edges[0]] <= max_radius
+        yield sample.hits, sample.true_edges[:, near]

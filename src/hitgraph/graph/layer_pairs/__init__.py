@@ -21,7 +21,8 @@ from hitgraph.hits import Hits
 from hitgraph.hits.direction import squared_distance
 from hitgraph.kernels.blocks import in_blocks
 from hitgraph.kernels.choice import Backend, for_host
-from hitgraph.lessons.material import Material
+from hitgraph.kernels.constants import Constants
+from hitgraph.lessons.material import Material, true_edges_near
 from hitgraph.lessons.settings import check_above
 from hitgraph.lessons.workshop import Workshop
 from hitgraph.stage import Context, StageSettings
@@ -55,14 +56,10 @@ class LayerPairSettings(StageSettings):
         return LayerPairStage(context, LayerPairs.from_tensors(tensors, context.detector))
 
     def learn(self, context: Context, material: Material, workshop: Workshop) -> "LayerPairStage":
-        def near() -> Iterable[tuple[Hits, Tensor]]:
-            for read in material.train:
-                sample = read().sample
-                kept = sample.born[sample.true_edges[0]] <= self.max_radius
-                yield sample.hits, sample.true_edges[:, kept]
-
         workshop.report(f"learning layer pairs from {len(material.train)} events")
-        pairs = learn_layer_pairs(near(), context.detector, self)
+        pairs = learn_layer_pairs(
+            true_edges_near(material.train, self.max_radius), context.detector, self
+        )
         workshop.record({"layer_pairs": len(pairs.inner)})
         return LayerPairStage(context, pairs)
 
@@ -124,51 +121,51 @@ def learn_layer_pairs(
     )
 
 
-@dataclass(frozen=True, eq=False)
+class LayerPairBuilder:
+    """Graph builder: every pair of hits within the cuts of its layers, none of one module.
+
+    Deterministic, whatever the threads.
+    """
+
+    def __init__(self, pairs: LayerPairs, n_layers: int, threads: int | None = None) -> None:
+        self.n_layers, self.threads = n_layers, threads
+        first = np.searchsorted(pairs.inner, np.arange(n_layers + 1))
+        self._tables = (first, pairs.outer, pairs.limits)
+        self._constants = Constants(*self._tables)
+
+    def build(self, hits: Hits, backend: Backend = "auto") -> Tensor:
+        """(2, n_edges) int64 candidate edges, inner hit first, without duplicates."""
+        if not for_host(hits.position, backend):
+            return plain.search(hits, *self._constants.on(hits.position.device))
+        columns, order, starts = plain.sort_hits(hits, self.n_layers)
+        shared = (
+            columns.contiguous().numpy(),
+            squared_distance(hits.position)[order].numpy(),
+            order.numpy(),
+            hits.layer[order].numpy(),
+            hits.module[order].numpy(),
+            starts.numpy(),
+            *self._tables,
+        )
+
+        def task(begin: int, end: int) -> NDArray[np.int32]:
+            found: NDArray[np.int32] = cpu.search_pairs(begin, end, *shared)
+            return found
+
+        none = np.empty((2, 0), np.int32)
+        found = [none, *in_blocks(task, len(order), _BLOCK, self.threads)]
+        return order[torch.from_numpy(np.concatenate(found, axis=1).astype(np.int64))]
+
+
 class LayerPairStage:
     """Ready to run."""
 
-    context: Context
-    pairs: LayerPairs
+    def __init__(self, context: Context, pairs: LayerPairs) -> None:
+        self.context, self.pairs = context, pairs
+        self.builder = LayerPairBuilder(pairs, context.detector.n_layers)
 
     def __call__(self, state: State) -> State:
-        edges = build_layer_pairs(
-            state.hits, self.pairs, self.context.detector.n_layers, self.context.backend
-        )
-        return state.with_edges(edges)
+        return state.with_edges(self.builder.build(state.hits, self.context.backend))
 
     def tensors(self) -> dict[str, Tensor]:
         return self.pairs.tensors()
-
-
-def build_layer_pairs(
-    hits: Hits,
-    pairs: LayerPairs,
-    n_layers: int,
-    backend: Backend = "auto",
-    threads: int | None = None,
-) -> Tensor:
-    """(2, n_edges) int64 pairs of hits within the cuts, inner hit first, none of one module."""
-    first = np.searchsorted(pairs.inner, np.arange(n_layers + 1))
-    tables = (first, pairs.outer, pairs.limits)
-    if not for_host(hits.position, backend):
-        device = hits.position.device
-        return plain.search(hits, *(torch.from_numpy(one).to(device) for one in tables))
-    columns, order, starts = plain.sort_hits(hits, n_layers)
-    shared = (
-        columns.contiguous().numpy(),
-        squared_distance(hits.position)[order].numpy(),
-        order.numpy(),
-        hits.layer[order].numpy(),
-        hits.module[order].numpy(),
-        starts.numpy(),
-        *tables,
-    )
-
-    def task(begin: int, end: int) -> NDArray[np.int32]:
-        found: NDArray[np.int32] = cpu.search_pairs(begin, end, *shared)
-        return found
-
-    none = np.empty((2, 0), np.int32)
-    found = np.concatenate([none, *in_blocks(task, len(order), _BLOCK, threads)], axis=1)
-    return order[torch.from_numpy(found.astype(np.int64))]

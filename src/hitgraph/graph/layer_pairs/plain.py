@@ -46,7 +46,7 @@ def sort_hits(hits: Hits, n_layers: int) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def search(hits: Hits, first: Tensor, outer: Tensor, limits: Tensor) -> Tensor:
-    """The edges of build_layer_pairs; pairs of inner layer m are first[m] to first[m + 1]."""
+    """The edges of LayerPairBuilder; pairs of inner layer m are first[m] to first[m + 1]."""
     columns = columns_of(hits)
     start = hits.layer.double() * _TURN
     turns = (-2 * pi, 0.0, 2 * pi)

@@ -5,7 +5,7 @@ the beam takes into each other share what was seen of either, so that some ten e
 else takes thousands.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal, get_args
 
@@ -16,8 +16,7 @@ from hitgraph.graph.module_map.builder import ModuleMapBuilder
 from hitgraph.graph.module_map.learning import learn_module_map, rings_of
 from hitgraph.graph.module_map.statistics import Cuts, CutSettings
 from hitgraph.graph.module_map.tables import TENSORS, ModuleMap
-from hitgraph.hits import Hits
-from hitgraph.lessons.material import Material
+from hitgraph.lessons.material import Material, true_edges_near
 from hitgraph.lessons.settings import check_above, check_at_least
 from hitgraph.lessons.workshop import Workshop
 from hitgraph.stage import Context, StageSettings
@@ -74,7 +73,9 @@ class ModuleMapSettings(StageSettings):
 
     def learn(self, context: Context, material: Material, workshop: Workshop) -> "ModuleMapStage":
         workshop.report(f"learning a module map from {len(material.train)} events")
-        learnt = learn_module_map(_near(material, self.max_radius), context.detector, self)
+        learnt = learn_module_map(
+            true_edges_near(material.train, self.max_radius), context.detector, self
+        )
         stage = ModuleMapStage(context, self, learnt)
         workshop.record(
             {
@@ -84,14 +85,6 @@ class ModuleMapSettings(StageSettings):
             }
         )
         return stage
-
-
-def _near(material: Material, max_radius: float) -> Iterator[tuple[Hits, Tensor]]:
-    """Hits and true edges of the particles born within that radius."""
-    for read in material.train:
-        sample = read().sample
-        near = sample.born[sample.true_edges[0]] <= max_radius
-        yield sample.hits, sample.true_edges[:, near]
 
 
 class ModuleMapStage:
