@@ -120,6 +120,7 @@ _STAGES = {
     "network": "hitgraph.gnn.network:NetworkStageSettings",
     "second_pass": "hitgraph.graph.second_pass:SecondPassSettings",
     "triplet_graph": "hitgraph.gnn.triplet_graph:TripletGraphSettings",
+    "hierarchical": "hitgraph.gnn.hierarchical.stage:HierarchicalSettings",
     "condensation": "hitgraph.gnn.condensation:CondensationSettings",
     "components": "hitgraph.tracks.components:ComponentsSettings",
     "walkthrough": "hitgraph.tracks.walkthrough:WalkthroughSettings",

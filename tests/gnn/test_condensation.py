@@ -10,8 +10,6 @@ from torch import Tensor
 
 from hitgraph.errors import SettingsError
 from hitgraph.gnn.condensation import (
-    NEUTRAL,
-    NOISE,
     Q_MIN,
     CondensationNetwork,
     CondensationNetworkSettings,
@@ -19,6 +17,7 @@ from hitgraph.gnn.condensation import (
     condensation_loss,
     condense,
 )
+from hitgraph.lessons.objects import NEUTRAL, NOISE
 
 
 def slow_condense(

@@ -27,6 +27,7 @@ from hitgraph.kernels.choice import Backend
 from hitgraph.lessons.lesson import Batch, Lesson, rows_batch
 from hitgraph.lessons.losses import mean_of_known
 from hitgraph.lessons.material import Example, Material, Read
+from hitgraph.lessons.objects import NOISE, objects_of
 from hitgraph.lessons.seeds import generator
 from hitgraph.lessons.settings import (
     TrainingSettings,
@@ -43,7 +44,6 @@ from hitgraph.state import HITS, LABELS, State
 from hitgraph.tensors import NOT_NEGATIVE, SHARE, build_network, learnt_tensors, load_learnt
 
 Q_MIN = 0.01  # of arXiv 2309.16754
-NOISE, NEUTRAL = -1, -2  # in place of an object's number
 BETA_CUTS, RADII = (0.1, 0.2, 0.3, 0.5, 0.7, 0.9), (0.2, 0.4, 0.6, 0.8, 1.0)
 _TINY = 1e-12
 
@@ -297,12 +297,9 @@ class CondensationLesson(Lesson):
 
     def _batch(self, example: Example) -> Batch:
         """y (n_hits,) is the number of the object that a hit belongs to, or NOISE, NEUTRAL."""
-        sample = example.sample
-        y = torch.full_like(sample.particle_id, NEUTRAL)
-        y[sample.particle_id == 0] = NOISE
-        target = sample.target & (sample.particle_id != 0)
-        y[target] = torch.unique(sample.particle_id[target], return_inverse=True)[1]
-        return rows_batch(sample.hits.take(self.stage.hit_inputs), y, torch.ones(len(y)))
+        y = objects_of(example.sample)
+        hits = example.sample.hits.take(self.stage.hit_inputs)
+        return rows_batch(hits, y, torch.ones(len(y)))
 
     def loss(self, network: nn.Module, batch: Batch) -> Tensor:
         beta, place = network(batch.x)
