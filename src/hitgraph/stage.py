@@ -117,6 +117,7 @@ _STAGES = {
     "lsh": "hitgraph.graph.lsh:LshSettings",
     "filter": "hitgraph.graph.filter.stage:FilterStageSettings",
     "triplets": "hitgraph.graph.triplets.stage:TripletStageSettings",
+    "layer_mlps": "hitgraph.graph.layer_mlps.stage:LayerMlpSettings",
     "network": "hitgraph.gnn.network:NetworkStageSettings",
     "second_pass": "hitgraph.graph.second_pass:SecondPassSettings",
     "triplet_graph": "hitgraph.gnn.triplet_graph:TripletGraphSettings",

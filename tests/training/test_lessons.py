@@ -66,7 +66,7 @@ class Material:
     def filter_lesson(self, recipe: Recipe) -> FilterLesson:
         settings: Any = recipe.step("filter").settings
         both = self.reads, self.reads
-        return FilterLesson(settings, self.detector, recipe.truth, recipe.seed, *both)
+        return FilterLesson(settings, recipe.truth, recipe.seed, *both, self.detector)
 
     def event_of(self, batch: Batch) -> int:
         """The number of the event in which the true edges of a batch join hits of a particle."""

@@ -1,8 +1,9 @@
 """Teaching the filter: balanced batches of true, hard and easy candidates (arXiv 2103.06995)."""
 
+from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +14,7 @@ from hitgraph.lessons.losses import auc, kept_at_efficiency, weighted_loss
 from hitgraph.lessons.material import Read
 from hitgraph.lessons.samples import Sample, edge_truth, trackml_weights
 from hitgraph.lessons.seeds import generator
-from hitgraph.lessons.settings import TruthSettings
+from hitgraph.lessons.settings import TrainingSettings, TruthSettings
 from hitgraph.pairs import pair_columns
 
 if TYPE_CHECKING:
@@ -24,16 +25,32 @@ HARD_SCORE = 0.1  # a fake that scores above is hard
 N_VALIDATION = 400_000  # candidate edges looked at in each validation event
 
 
+class CandidateSettings(Protocol):
+    """What a lesson on candidate edges asks of the settings of its stage."""
+
+    @property
+    def training(self) -> TrainingSettings: ...
+
+    @property
+    def target_efficiency(self) -> float: ...
+
+    @property
+    def batches_per_event(self) -> int: ...
+
+
 @dataclass(frozen=True, eq=False)
-class FilterLesson(Lesson):
+class CandidateLesson(Lesson):
     """Each event yields all its true edges, as many hard fakes and as many easy ones."""
 
-    stage: "FilterStageSettings"
-    detector: Detector
+    stage: CandidateSettings
     truth: TruthSettings
     seed: int
     train: Sequence[Read]  # events with candidate edges
     validation: Sequence[Read]
+
+    @abstractmethod
+    def inputs(self, sample: Sample, edges: Tensor) -> tuple[Tensor, Tensor]:
+        """(n_hits, n) and (n_edges, m): what the network sees of hits and edges (2, n_edges)."""
 
     @property
     def n_batches(self) -> int:  # type: ignore[override]
@@ -70,8 +87,8 @@ class FilterLesson(Lesson):
         if self.stage.training.trackml_weights:
             weight = weight * trackml_weights(sample, edges, y)
         edges = edges.long()
-        pairs = pair_columns(sample.hits, edges, self.detector, self.stage.pair_inputs)
-        return Batch(sample.hits.take(self.stage.hit_inputs), edges, pairs, y, weight)
+        x, attributes = self.inputs(sample, edges)
+        return Batch(x, edges, attributes, y, weight)
 
     @torch.no_grad()
     def _scores(self, network: nn.Module, batch: Batch) -> Tensor:
@@ -98,6 +115,18 @@ class FilterLesson(Lesson):
         kept = kept_at_efficiency(logits, batch, self.stage.target_efficiency)
         # The loss on the natural mixture hardly sees the true edges: judge by the edges kept.
         return {"val_loss": kept, "val_auc": auc(logits, batch)}
+
+
+@dataclass(frozen=True, eq=False)
+class FilterLesson(CandidateLesson):
+    """That of the filter, which sees columns of hits and of pairs."""
+
+    stage: "FilterStageSettings"
+    detector: Detector
+
+    def inputs(self, sample: Sample, edges: Tensor) -> tuple[Tensor, Tensor]:
+        pairs = pair_columns(sample.hits, edges, self.detector, self.stage.pair_inputs)
+        return sample.hits.take(self.stage.hit_inputs), pairs
 
 
 def _rows(batch: Batch, rows: Tensor) -> Batch:

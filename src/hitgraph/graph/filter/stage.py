@@ -86,7 +86,7 @@ class FilterStageSettings(StageSettings):
             pair_columns(sample.hits, some, context.detector, self.pair_inputs),
         )
         events = material.train, material.validation
-        lesson = FilterLesson(self, context.detector, workshop.truth, workshop.seed, *events)
+        lesson = FilterLesson(self, workshop.truth, workshop.seed, *events, context.detector)
         merit = workshop.fit(network, lesson, self.training)
         stage = FilterStage(context, network, 0.0)
         cut = cut_at_efficiency(
