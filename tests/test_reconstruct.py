@@ -28,6 +28,7 @@ from hitgraph.reconstruct import (
     tracks_path,
     write_summary,
 )
+from hitgraph.records import write_record
 
 TINY = Signature("tiny", "0123456789abcdef")
 OTHER = Signature("other", "fedcba9876543210")
@@ -190,6 +191,14 @@ def test_what_two_processes_did_is_in_one_summary(
     content = json.loads(written)
     assert [entry["event"] for entry in content["events"]] == names
     assert json.loads((tmp_path / "run.json").read_text())["events"] == content["events"]
+
+
+def test_a_number_that_is_none_is_summarised(tmp_path: Path) -> None:
+    entry = EventRun("event1", 1, "", 0, 0.1, (StageRecord("gnn", 0.1, 0, purity=float("nan")),))
+    write_record(tmp_path, TINY.to_dict() | entry.to_dict())
+    write_summary(TINY, tmp_path)
+    (found,) = json.loads((tmp_path / "run.json").read_text())["events"]
+    assert found["stages"][0]["purity"] != found["stages"][0]["purity"]
 
 
 class Breaks:

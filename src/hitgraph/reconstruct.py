@@ -244,16 +244,17 @@ def write_summary(signature: Signature, out: Path) -> Path:
 
     Those too that other processes write meanwhile, whichever ends last.
     """
-    written: dict[str, Any] | None = None
+    written = ""
     while True:
         content = read_summary(out, tolerant=True)
         together = {"events": content.get("events", []), "failed": content.get("failed", {})}
-        if together == written:
+        text = json.dumps(together)  # in which one NaN is like another
+        if text == written:
             return out / SUMMARY
         peaks = (entry.get("peak_memory_bytes", 0) for entry in together["events"])
         peak = max(peak_memory(), *peaks, 0)
         _write_summary(out, signature, {"peak_memory_bytes": peak, **together})
-        written = together
+        written = text
 
 
 def _write_summary(out: Path, signature: Signature, more: dict[str, Any]) -> None:

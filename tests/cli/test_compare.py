@@ -87,3 +87,16 @@ def test_two_recipes_of_one_name_are_refused(
     rest = ["--data", str(tiny_store), "--out", str(tmp_path / "out"), "--epochs", "1"]
     assert main(["compare", *names, *rest]) == CANNOT_START
     assert "a.yaml: there is another recipe a: rename its file" in capsys.readouterr().err
+
+
+@pytest.mark.filterwarnings("ignore")  # Dask's own
+def test_a_cluster_teaches_the_same(line: list[str], scheduler: str, tmp_path: Path) -> None:
+    before = json.loads((out_of(line) / "compare.json").read_text())["runs"]
+    place = line.index("--out") + 1
+    shared = [*line[:place], str(tmp_path), *line[place + 1 :], "--dask", scheduler]
+    assert main(shared) == OK
+    after = json.loads((tmp_path / "compare.json").read_text())["runs"]
+    assert len(after) == len(before) == 4
+    for one, other in zip(after, before, strict=True):
+        assert one["parameters"] == other["parameters"]
+        assert one["events"][0]["edges"] == other["events"][0]["edges"]
