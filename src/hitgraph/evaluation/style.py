@@ -83,6 +83,7 @@ _STYLE: Any = {
     "lines.linewidth": 1.6,
     "lines.markersize": 5,
     "svg.fonttype": "path",
+    "svg.hashsalt": "hitgraph",  # else the names in a file are drawn at random
     "figure.dpi": 110,
     "savefig.dpi": 180,
 }
