@@ -4,8 +4,9 @@
     python tools/kill.py data/gun --pipeline quickstart --kills 100 --seed 1
 
 Each command runs once undisturbed. Then it is started with --resume, ended by SIGTERM or SIGKILL at
-a random moment, started again, and so on; every few kills it may finish. Results have to be there
-for every event, once, and equal byte for byte. Exit status 1 where they are not.
+a random moment, mostly soon after a file that it wrote, started again, and so on; every few kills
+it may finish. Results have to be there for every event, once, and equal byte for byte. Exit status
+1 where they are not.
 """
 
 import argparse
@@ -13,7 +14,6 @@ import json
 import random
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -22,13 +22,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from forked import Moment, count_files, run_command
 from hitgraph.cli import INTERRUPTED, OK
-from hitgraph.cli.console import Table, console
+from hitgraph.cli.console import Table, console, say
 from hitgraph.cli.messages import complain
 from hitgraph.event.source import list_events
 from hitgraph.records import read_summary
 
 KILLS_A_RUN = 4  # at most, until it may finish
+SOON = 0.05  # of the time of a run
 SIGNALS = (signal.SIGTERM, signal.SIGKILL)
 COMMANDS = ("convert", "reconstruct", "simulate", "study", "train")
 # How a command may end: by itself, by either signal, or as it ends on SIGTERM.
@@ -59,10 +61,11 @@ class Campaign:
 def main(argv: Sequence[str] | None = None) -> int:
     args = _arguments(argv)
     with tempfile.TemporaryDirectory(prefix="hitgraph-kill-") as folder:
-        campaigns = [
-            campaign(job, args.events, Path(folder) / job.name, args.kills, args.seed)
-            for job in _jobs(args)
-        ]
+        campaigns = []
+        for job in _jobs(args):
+            one = campaign(job, args.events, Path(folder) / job.name, args.kills, args.seed)
+            say(f"{job.name}: {one.kills} kills, {len(one.problems)} faults", quiet=False)
+            campaigns.append(one)
     table = Table(["command", "kills", "done before", "faults"], f"Kills (seed {args.seed})")
     for one in campaigns:
         counts = (one.kills, one.finished_first, len(one.problems))
@@ -80,7 +83,7 @@ def campaign(job: Job, events: Path, folder: Path, kills: int, seed: int) -> Cam
     result, reference = Campaign(job), folder / "reference"
     names = [source.name for source in list_events([events])]
     start = time.perf_counter()
-    status, said = _run(job, reference)
+    status, said = run_command(job.arguments(reference), reference)
     seconds = time.perf_counter() - start
     if status != OK:
         result.problems.append(f"ends with status {status} undisturbed: {said}")
@@ -88,7 +91,8 @@ def campaign(job: Job, events: Path, folder: Path, kills: int, seed: int) -> Cam
     while result.kills < kills:
         out = folder / "out"
         for _ in range(min(dice.randint(1, KILLS_A_RUN), kills - result.kills)):
-            status, said = _run(job, out, dice.uniform(0.0, seconds), dice.choice(SIGNALS))
+            moment = _moment(dice, out, reference, seconds)
+            status, said = run_command(job.arguments(out), out, moment)
             result.kills += status != OK
             result.finished_first += status == OK
             result.ends[status] += 1
@@ -96,7 +100,7 @@ def campaign(job: Job, events: Path, folder: Path, kills: int, seed: int) -> Cam
                 result.problems.append(f"ends with status {status} when killed: {said}")
             if status == OK:
                 break
-        status, said = _run(job, out)
+        status, said = run_command(job.arguments(out), out)
         if status != OK:
             result.problems.append(f"ends with status {status} when resumed: {said}")
         result.problems += differences(job, out, reference, names)
@@ -129,18 +133,11 @@ def differences(job: Job, out: Path, reference: Path, events: Sequence[str]) -> 
     return problems
 
 
-def _run(
-    job: Job, out: Path, after: float | None = None, number: signal.Signals = signal.SIGKILL
-) -> tuple[int, str]:
-    """Run a command, and end it `after` so many seconds; exit status and what it said last."""
-    line = [sys.executable, "-m", "hitgraph.cli", *job.arguments(out)]
-    with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
-        try:
-            said, _ = process.communicate(timeout=after)
-        except subprocess.TimeoutExpired:
-            process.send_signal(number)
-            said, _ = process.communicate()
-    return process.returncode, said.decode(errors="replace")[-1000:]
+def _moment(dice: random.Random, out: Path, reference: Path, seconds: float) -> Moment:
+    """At any time of a run that takes so many seconds, or soon after any of the files it writes."""
+    files = dice.randint(0, max(0, count_files(reference) - count_files(out)))
+    wait = dice.uniform(0.0, seconds if files == 0 else SOON * seconds)
+    return Moment(files, wait, dice.choice(SIGNALS))
 
 
 def _jobs(args: argparse.Namespace) -> list[Job]:
