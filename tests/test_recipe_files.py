@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from hitgraph.errors import InputError
+from hitgraph.pipeline import Pipeline
 from hitgraph.pipeline_files import shipped_pipelines
 from hitgraph.recipe import read_recipe
 from hitgraph.recipe_files import find_recipe, shipped_recipes
@@ -24,3 +25,9 @@ def test_a_file_is_itself_and_what_is_neither_is_refused(tmp_path: Path) -> None
         find_recipe("quikstart")
     with pytest.raises(InputError, match=r"other.yaml: no such recipe; shipped ones: "):
         find_recipe(str(tmp_path / "other.yaml"))
+
+
+def test_accurate_can_be_taught_behind_compact() -> None:
+    compact, accurate = (read_recipe(find_recipe(name)).stages for name in ("compact", "accurate"))
+    assert accurate[: len(compact)] == compact
+    assert accurate[: len(compact)] == Pipeline.load("compact").recipe.stages

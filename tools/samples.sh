@@ -4,8 +4,11 @@
 # Training (seed 21), validation (22) and test events (23 to 27) are disjoint. Then:
 #   hitgraph train compact --out runs/compact --data data/train/event00000{1000..1011} data/train-wide \
 #     data/train-50/event00000{3000..3002} data/train-20 data/train-400/event000005000 data/val data/val-50
-#   hitgraph train accurate --out runs/accurate --data data/train data/train-wide data/train-50 \
-#     data/train-20 data/train-400 data/val data/val-50
+#   hitgraph train accurate --from compact --out runs/accurate --data \
+#     data/train/event00000{1000,1001,1010,1011,1012,1013} data/train-misaligned data/train-dead \
+#     data/train-inefficient data/train-wide data/train-50/event00000{3000..3002} data/train-20 \
+#     data/train-400/event000005000 data/val data/val-50
+#   python tools/set_cut.py runs/accurate tracks2.score_cut 0.65
 #   hitgraph train quickstart --out runs/quickstart --data data/pu20
 set -euo pipefail
 data=${1:?a folder for the events}
@@ -16,6 +19,11 @@ simulate train-wide --events 8 --pileup 200 --seed 21 --first 2000 "${wide[@]}"
 simulate train-50 --events 4 --pileup 50 --seed 21 --first 3000 "${wide[@]}"
 simulate train-20 --events 2 --pileup 20 --seed 21 --first 4000
 simulate train-400 --events 2 --pileup 400 --seed 21 --first 5000
+change() { python "$(dirname "$0")/change_events.py" "$1" "$data/train" --events "$2" --first "$3" --seed "$4" \
+  --out "$data/$5"; }
+change misaligned-200 1004:1010 7000 41 train-misaligned # every event in another way
+change dead-modules 1002:1003 7100 42 train-dead
+change inefficiency 1003:1004 7200 43 train-inefficient
 simulate val --events 3 --pileup 200 --seed 22 --first 6000
 simulate val-50 --events 1 --pileup 50 --seed 22 --first 6100
 simulate test --events 24 --pileup 200 --seed 23

@@ -25,7 +25,18 @@ if TYPE_CHECKING:
     import networkx
     import pyarrow as pa
 
-__all__ = ["CLUSTERS", "EDGES", "FIRST_PASS", "HITS", "LABELS", "LOGIT", "Scored", "State", "logit"]
+__all__ = [
+    "CLUSTERS",
+    "EDGES",
+    "FIRST_PASS",
+    "HITS",
+    "LABELS",
+    "LOGIT",
+    "Scored",
+    "State",
+    "logit",
+    "long_tracks",
+]
 
 HITS, CLUSTERS, EDGES, LABELS, LOGIT = "hits", "clusters", "edges", "labels", "edge.logit"
 FIRST_PASS = "hit.first_pass"  # tracks set aside while others are looked for, -1 = none
@@ -219,3 +230,13 @@ def logit(score: float) -> float:
     if score in (0, 1):
         return inf if score else -inf
     return log(score / (1 - score))
+
+
+def long_tracks(labels: Tensor, min_hits: int) -> Tensor:
+    """(n_hits,) int64 tracks of at least `min_hits` hits, numbered from 0 without gaps, else -1."""
+    on = labels >= 0
+    long = torch.bincount(labels[on]) >= min_hits
+    if not len(long):
+        return labels
+    new = torch.where(long, torch.cumsum(long, 0) - 1, -1)
+    return torch.where(on, new[labels.clamp(min=0)], -1)

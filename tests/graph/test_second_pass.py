@@ -11,11 +11,10 @@ from torch import Tensor
 from hitgraph.errors import InputError, SettingsError
 from hitgraph.event.event import Event
 from hitgraph.graph.second_pass import (
-    Left,
+    SURE,
     SecondPass,
     SecondPassSettings,
-    set_aside,
-    track_ends,
+    along_tracks,
     what_is_left,
 )
 from hitgraph.graph.windows import WindowSettings
@@ -23,7 +22,7 @@ from hitgraph.hits import Hits
 from hitgraph.lessons.samples import Sample, select_sample
 from hitgraph.settings import parse, to_dict
 from hitgraph.stage import Context
-from hitgraph.state import State
+from hitgraph.state import State, long_tracks
 from hitgraph.tracks.both_passes import BothPasses, BothPassesSettings, together
 
 LABELS = torch.tensor([0, 0, 1, -1, 2, 2, 2, 1, 0, -1])
@@ -41,24 +40,24 @@ class EveryPair:
 
     def __call__(self, state: State) -> State:
         edges = torch.combinations(torch.arange(len(state.hits))).T
-        return state.with_edges(edges, first=state.hits.module[edges[0]])
+        return state.with_edges(edges, logit=state.hits.module[edges[0]].float())
 
     def tensors(self) -> dict[str, Tensor]:
         return {"table": torch.ones(2)}
 
 
 def test_tracks_of_enough_hits_are_set_aside_and_numbered_anew() -> None:
-    assert set_aside(LABELS, 3).tolist() == [0, 0, -1, -1, 1, 1, 1, -1, 0, -1]
-    assert set_aside(LABELS, 4).tolist() == [-1] * 10
-    assert set_aside(LABELS, 1).tolist() == LABELS.tolist()
-    assert set_aside(LABELS[:0], 3).tolist() == []
-    assert set_aside(torch.full((3,), -1), 1).tolist() == [-1, -1, -1]
+    assert long_tracks(LABELS, 3).tolist() == [0, 0, -1, -1, 1, 1, 1, -1, 0, -1]
+    assert long_tracks(LABELS, 4).tolist() == [-1] * 10
+    assert long_tracks(LABELS, 1).tolist() == LABELS.tolist()
+    assert long_tracks(LABELS[:0], 3).tolist() == []
+    assert long_tracks(torch.full((3,), -1), 1).tolist() == [-1, -1, -1]
 
 
 @given(st.lists(st.integers(-1, 5), max_size=30), st.integers(1, 6))
 def test_what_is_set_aside_are_whole_tracks(numbers: list[int], min_hits: int) -> None:
     labels = torch.tensor(numbers, dtype=torch.int64)
-    aside = set_aside(labels, min_hits)
+    aside = long_tracks(labels, min_hits)
     long = {one for one in numbers if one >= 0 and numbers.count(one) >= min_hits}
     assert [one in long for one in numbers] == (aside >= 0).tolist()
     assert set(aside[aside >= 0].tolist()) == set(range(len(long)))
@@ -66,47 +65,60 @@ def test_what_is_set_aside_are_whole_tracks(numbers: list[int], min_hits: int) -
     assert len(together) == len(long)
 
 
-def second_pass(min_hits: int, ends: int) -> SecondPass:
+def second_pass(min_hits: int, ends: bool) -> SecondPass:
     return SecondPass(EveryPair(), SecondPassSettings(min_hits=min_hits, ends=ends))
 
 
 def test_the_builder_sees_the_hits_left_and_its_edges_name_the_hits_of_the_event() -> None:
-    state = second_pass(3, 0)(State(hits(10)).with_labels(LABELS))
+    state = second_pass(3, False)(State(hits(10)).with_labels(LABELS))
     assert state.graph().T.tolist() == [[2, 3], [2, 7], [2, 9], [3, 7], [3, 9], [7, 9]]
-    assert state.edge["first"].tolist() == [2, 2, 2, 3, 3, 7]
+    assert state.edge["logit"].tolist() == [2, 2, 2, 3, 3, 7]
     assert len(state.hits) == 10
 
 
-def test_ends_of_tracks() -> None:
-    inner, outer = track_ends(torch.tensor([0, 1, 0, 1, 0, -1, 0]), hits(7).position.flip(0), 1)
-    assert inner.nonzero().flatten().tolist() == [3, 6]
-    assert outer.nonzero().flatten().tolist() == [0, 1]
-    inner, outer = track_ends(LABELS, hits(10).position, 2)
-    assert inner.nonzero().flatten().tolist() == [0, 1, 2, 4, 5, 7]
-    assert outer.nonzero().flatten().tolist() == [1, 2, 5, 6, 7, 8]
+def test_hits_along_tracks() -> None:
+    labels = torch.tensor([0, 1, 0, 1, 0, -1, 0])
+    order, start, end = along_tracks(labels, hits(7).position.flip(0))
+    assert order.tolist() == [6, 4, 2, 0, 3, 1]
+    assert start.tolist() == [0, 4]
+    assert end.tolist() == [3, 5]
+    nothing = along_tracks(torch.full((7,), -1), hits(7).position)
+    assert [one.tolist() for one in nothing] == [[], [], []]
 
 
-def test_ends_are_continued_outwards_and_tracks_are_not_joined() -> None:
+def test_tracks_are_continued_outwards_and_not_joined() -> None:
     """Track 0 has the hits 0 1 2 3, track 1 the hits 4 5 6 7; 8 and 9 are on none."""
     labels = torch.tensor([0, 0, 0, 0, 1, 1, 1, 1, -1, -1])
-    left = what_is_left(State(hits(10)).with_labels(labels), SecondPassSettings(min_hits=3, ends=1))
+    state = State(hits(10)).with_labels(labels)
+    left = what_is_left(state, SecondPassSettings(min_hits=3))
     assert left.rows.tolist() == [0, 3, 4, 7, 8, 9]
+    assert left.within.T.tolist() == [[0, 1], [4, 5], [2, 3], [6, 7]]
     allowed = [[3, 8], [7, 8], [8, 9], [8, 0], [9, 4]]
     refused = [[0, 8], [8, 3], [3, 4], [0, 3], [4, 7]]
-    assert left.may_be(torch.tensor(allowed).T).all()
-    assert not left.may_be(torch.tensor(refused).T).any()
-    two = Left(labels, *track_ends(labels, hits(10).position, 2))
-    assert two.may_be(torch.tensor([[0, 1], [2, 3], [4, 5]]).T).all()
-    assert not two.may_be(torch.tensor([[1, 2], [0, 3], [3, 4]]).T).any()
+    assert left.is_onwards(torch.tensor(allowed).T).all()
+    assert not left.is_onwards(torch.tensor(refused).T).any()
+    built = second_pass(3, True)(state)
+    assert built.graph().T.tolist() == [
+        [3, 8],
+        [3, 9],
+        [7, 8],
+        [7, 9],
+        [8, 9],
+        *left.within.T.tolist(),
+    ]
+    assert built.edge["logit"].tolist() == [3, 3, 7, 7, 8, SURE, SURE, SURE, SURE]
 
 
 def test_both_passes_together() -> None:
     first = State(hits(10)).with_labels(LABELS)
-    second = second_pass(3, 0)(first)
+    second = second_pass(3, False)(first)
     found = torch.tensor([-1, -1, 0, 1, -1, -1, -1, 0, -1, 1])
-    both = BothPasses()(second.with_labels(found))
+    both = BothPasses(1)(second.with_labels(found))
     assert both.labels is not None
     assert both.labels.tolist() == [0, 0, 2, 3, 1, 1, 1, 2, 0, 3]
+    long = BothPasses(3)(second.with_labels(found)).labels
+    assert long is not None
+    assert long.tolist() == [0, 0, -1, -1, 1, 1, 1, -1, 0, -1]
     assert "hit.first_pass" not in both.names
 
 
@@ -120,8 +132,8 @@ def test_a_track_of_the_second_pass_continues_the_one_of_which_it_has_most_ends(
 
 @given(st.lists(st.tuples(st.integers(-1, 3), st.integers(-1, 3)), max_size=25))
 def test_first_tracks_stay_and_numbers_have_no_gaps(pairs: list[tuple[int, int]]) -> None:
-    first = set_aside(torch.tensor([a for a, _ in pairs], dtype=torch.int64), 1)
-    second = set_aside(torch.tensor([b for _, b in pairs], dtype=torch.int64), 1)
+    first = long_tracks(torch.tensor([a for a, _ in pairs], dtype=torch.int64), 1)
+    second = long_tracks(torch.tensor([b for _, b in pairs], dtype=torch.int64), 1)
     both = together(first, second)
     assert torch.equal(both[first >= 0], first[first >= 0])
     assert torch.equal(both < 0, (first < 0) & (second < 0))
@@ -133,7 +145,7 @@ def test_first_tracks_stay_and_numbers_have_no_gaps(pairs: list[tuple[int, int]]
 def test_both_passes_of_nothing() -> None:
     empty = torch.zeros(0, dtype=torch.int64)
     state = State(hits(0)).with_hit(first_pass=empty).with_labels(empty)
-    labels = BothPasses()(state).labels
+    labels = BothPasses(3)(state).labels
     assert labels is not None
     assert labels.tolist() == []
 
@@ -165,7 +177,7 @@ def test_truth_of_some_hits() -> None:
         ({"builder": {"use": "network"}}, "builder.use: network is no graph builder"),
         ({"builder": {"use": "nothing"}}, "builder.use: 'nothing' is not allowed; one of"),
         ({"min_hits": 0}, "min_hits: 0 is not allowed"),
-        ({"ends": -1}, "ends: -1 is not allowed"),
+        ({"builder": {"use": "scored"}, "min_hits": 2}, "min_hits: 2 is not allowed"),
     ],
 )
 def test_what_is_no_second_pass_is_refused(mapping: Mapping[str, object], message: str) -> None:
@@ -174,9 +186,9 @@ def test_what_is_no_second_pass_is_refused(mapping: Mapping[str, object], messag
 
 
 def test_the_builder_stands_in_the_recipe() -> None:
-    mapping = {"builder": {"use": "windows", "tail": 0.01}, "min_hits": 4, "ends": 1}
+    mapping = {"builder": {"use": "windows", "tail": 0.01}, "min_hits": 4, "ends": False}
     settings = parse(SecondPassSettings, mapping)
-    assert settings == SecondPassSettings(WindowSettings(tail=0.01), 4, 1)
+    assert settings == SecondPassSettings(WindowSettings(tail=0.01), 4, False)
     assert parse(SecondPassSettings, to_dict(settings)) == settings
 
 

@@ -13,9 +13,9 @@ from hitgraph.benchmark.sizes import wedge
 from hitgraph.evaluation.metrics import evaluate
 from hitgraph.event.event import Event
 from hitgraph.event.source import read_event
+from hitgraph.event.turned import turned_detector, turned_event
 from hitgraph.pipeline import Pipeline
 from hitgraph.pipeline_files import shipped_pipelines
-from hitgraph.studies.changes import turned_detector, turned_event
 
 ROOT = Path(str(files("hitgraph")))
 FULL = [name for name in shipped_pipelines() if name != "quickstart"]  # it is for pile-up 20

@@ -81,7 +81,7 @@ def test_the_second_pass_leaves_long_tracks_alone_and_drops_short_ones(
         assert not np.isin(others, np.unique(first[long])).any()
     built = np.unique(result.kept["graph2"].graph())
     on_track = np.bincount(first[built[long[built]]], minlength=len(sizes))
-    assert (on_track <= 4).all()  # two at either end
+    assert (on_track <= 4).all()  # the first two and the last two
     assert set(result.labels[result.labels >= 0]) == set(range(result.n_tracks))
 
 

@@ -120,8 +120,9 @@ class NetworkStage:
     def logits(self, state: State) -> Tensor:
         """(n_edges,) of the edges of the state."""
         x, edge_attr = self.inputs(state)
+        rows, edges = hits_with_edges(state.graph(), len(x))
         with self.context.mixed_precision():
-            logits: Tensor = self.network(x, state.graph(), edge_attr)
+            logits: Tensor = self.network(x[rows], edges, edge_attr)
         return logits.float()
 
     def graph(self, read: Read, truth: TruthSettings) -> dict[str, Tensor]:
@@ -143,3 +144,14 @@ class NetworkStage:
 
     def tensors(self) -> dict[str, Tensor]:
         return learnt_tensors(self.network, cut=self.cut)
+
+
+def hits_with_edges(edges: Tensor, n_hits: int) -> tuple[Tensor, Tensor]:
+    """(n,) int64 rows of the hits that have edges, and the edges (2, n_edges) between these rows.
+
+    Others learn nothing from anybody and teach nobody, and behind a filter they are many.
+    """
+    has = torch.zeros(n_hits, dtype=torch.bool, device=edges.device)
+    has[edges.reshape(-1)] = True
+    place = torch.cumsum(has, 0) - 1
+    return torch.nonzero(has).squeeze(1), place[edges]

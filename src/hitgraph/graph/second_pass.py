@@ -6,7 +6,7 @@ hits which they missed can be found there.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 
 import torch
@@ -21,7 +21,9 @@ from hitgraph.lessons.settings import check_at_least
 from hitgraph.lessons.workshop import Workshop
 from hitgraph.settings import choice
 from hitgraph.stage import STAGES, Context, Stage, StageSettings, gives_of, needs_of
-from hitgraph.state import EDGES, FIRST_PASS, HITS, LABELS, State
+from hitgraph.state import EDGES, FIRST_PASS, HITS, LABELS, LOGIT, State, long_tracks
+
+SURE = 8.0  # logit of the edges at the ends of tracks
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class SecondPassSettings(StageSettings):
         default_factory=ScoredSettings, metadata=choice(STAGES)
     )
     min_hits: int = 5  # tracks of fewer are dropped, and their hits looked at once more
-    ends: int = 2  # hits at either end of the others that may be continued
+    ends: bool = True  # the others may be continued at both ends
 
     def __post_init__(self) -> None:
         gives = gives_of(self.builder)
@@ -41,7 +43,13 @@ class SecondPassSettings(StageSettings):
                 f"builder.use: {STAGES.name_of(self.builder)} is no graph builder, it does not "
                 "make edges of hits"
             )
-        check_at_least(self, min_hits=1, ends=0)
+        further = gives - {EDGES, LOGIT}
+        if self.ends and further:
+            raise SettingsError(
+                f"builder.use: {STAGES.name_of(self.builder)} gives {min(further)}, which the "
+                "edges at the ends of tracks do not have: set ends: false"
+            )
+        check_at_least(self, min_hits=3 if self.ends else 1)
 
     @property
     def needs(self) -> frozenset[str]:  # type: ignore[override]
@@ -64,12 +72,13 @@ class SecondPassSettings(StageSettings):
 
 
 def _left_of(read: Read, settings: SecondPassSettings) -> Example:
-    """An event without its long tracks, but for their ends: hits and truth."""
+    """The hits of an event that are on no long track, and their truth.
+
+    Without the ends of tracks, whose own edges are many and easy, and would set the cut.
+    """
     sample, state = read()
-    left = what_is_left(state, settings)
-    some = select_sample(sample, left.rows)
-    is_free = (left.first_pass[left.rows] < 0)[some.true_edges].any(dim=0)
-    return Example(replace(some, true_edges=some.true_edges[:, is_free]), without(state, left.rows))
+    rows = torch.nonzero(what_is_left(state, settings).first_pass < 0).squeeze(1)
+    return Example(select_sample(sample, rows), without(state, rows))
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,9 +92,13 @@ class SecondPass:
         left = what_is_left(state, self.settings)
         built = self.builder(without(state, left.rows))
         edges = left.rows[built.graph()]
-        kept = left.may_be(edges)
-        columns = {name: column[kept] for name, column in built.edge.items()}
-        return state.with_hit(first_pass=left.first_pass).with_edges(edges[:, kept], **columns)
+        onwards = left.is_onwards(edges)
+        columns = {name: column[onwards] for name, column in built.edge.items()}
+        if "logit" in columns:
+            sure = columns["logit"].new_full((left.within.shape[1],), SURE)
+            columns["logit"] = torch.cat([columns["logit"], sure])
+        edges = torch.cat([edges[:, onwards], left.within], dim=1)
+        return state.with_hit(first_pass=left.first_pass).with_edges(edges, **columns)
 
     def tensors(self) -> dict[str, Tensor]:
         return self.builder.tensors()
@@ -93,63 +106,48 @@ class SecondPass:
 
 @dataclass(frozen=True, eq=False)
 class Left:
-    """Which hits a second pass looks at."""
+    """What a second pass looks at."""
 
     first_pass: Tensor  # (n_hits,) int64 track of each hit that is set aside, -1 = none
-    inner_end: Tensor  # (n_hits,) bool, among the first hits of such a track
-    outer_end: Tensor  # (n_hits,) bool, among the last ones
+    first: Tensor  # (n_hits,) bool, the first hit of such a track
+    last: Tensor  # (n_hits,) bool, the last one
+    within: Tensor  # (2, n) int64, edges from the first hit to the second, and to the last one
 
     @property
     def rows(self) -> Tensor:
-        """(n_left,) int64, ascending: hits on no track, and ends of tracks."""
-        is_left = (self.first_pass < 0) | self.inner_end | self.outer_end
-        return torch.nonzero(is_left).squeeze(1)
+        """(n_left,) int64, ascending: hits on no track, first and last hits of tracks."""
+        return torch.nonzero((self.first_pass < 0) | self.first | self.last).squeeze(1)
 
-    def may_be(self, edges: Tensor) -> Tensor:
-        """(n_edges,) bool: between hits on no track, onwards from an end of a track, or within one
-        end; two tracks are not joined here."""
-        tracks = self.first_pass[edges]
-        on = tracks >= 0
-        (inner_in, outer_in), (inner_out, outer_out) = self.inner_end[edges], self.outer_end[edges]
-        onwards = (~on[0] | inner_out) & (~on[1] | outer_in) & ~on.all(dim=0)
-        within = (inner_in & outer_in) | (inner_out & outer_out)
-        allowed: Tensor = onwards | (on.all(dim=0) & within & (tracks[0] == tracks[1]))
-        return allowed
+    def is_onwards(self, edges: Tensor) -> Tensor:
+        """(n_edges,) bool: between hits on no track, or onwards from either end of a track; two
+        tracks are not joined here."""
+        on = self.first_pass[edges] >= 0
+        allowed: Tensor = (~on[0] | self.last[edges[0]]) & (~on[1] | self.first[edges[1]])
+        return allowed & ~on.all(dim=0)
 
 
 def what_is_left(state: State, settings: SecondPassSettings) -> Left:
     """Tracks of at least `min_hits` hits set aside. Raises ValueError where there are no tracks."""
     if state.labels is None:
         raise ValueError("there are no tracks yet")
-    first_pass = set_aside(state.labels, settings.min_hits)
-    return Left(first_pass, *track_ends(first_pass, state.hits.position, settings.ends))
+    first_pass = long_tracks(state.labels, settings.min_hits)
+    first, last = (torch.zeros_like(first_pass, dtype=torch.bool) for _ in range(2))
+    if not settings.ends:
+        return Left(first_pass, first, last, first_pass.new_zeros((2, 0)))
+    order, start, end = along_tracks(first_pass, state.hits.position)
+    first[order[start]] = True
+    last[order[end]] = True
+    within = torch.stack([order[torch.cat([start, end - 1])], order[torch.cat([start + 1, end])]])
+    return Left(first_pass, first, last, within)
 
 
-def set_aside(labels: Tensor, min_hits: int) -> Tensor:
-    """(n_hits,) int64 tracks of at least `min_hits` hits, numbered from 0 without gaps, else -1."""
-    on = labels >= 0
-    long = torch.bincount(labels[on]) >= min_hits
-    if not len(long):
-        return labels
-    new = torch.where(long, torch.cumsum(long, 0) - 1, -1)
-    return torch.where(on, new[labels.clamp(min=0)], -1)
-
-
-def track_ends(labels: Tensor, position: Tensor, n: int) -> tuple[Tensor, Tensor]:
-    """(n_hits,) bool, the `n` hits of each track nearest to the origin, and the `n` farthest."""
+def along_tracks(labels: Tensor, position: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Hits on tracks, track by track and outwards, int64; the first and the last place of each."""
     on = torch.nonzero(labels >= 0).squeeze(1)
-    outward = torch.argsort(squared_distance(position[on]), stable=True)
-    order = on[outward][torch.argsort(labels[on[outward]], stable=True)]
-    sizes = torch.bincount(labels[order])
-    place = torch.arange(len(order), device=order.device)
-    place = place - torch.repeat_interleave(torch.cumsum(sizes, 0) - sizes, sizes)
-    inner, outer = (
-        torch.zeros_like(labels, dtype=torch.bool),
-        torch.zeros_like(labels, dtype=torch.bool),
-    )
-    inner[order] = place < n
-    outer[order] = place >= torch.repeat_interleave(sizes, sizes) - n
-    return inner, outer
+    outwards = on[torch.argsort(squared_distance(position[on]), stable=True)]
+    order = outwards[torch.argsort(labels[outwards], stable=True)]
+    stop = torch.cumsum(torch.bincount(labels[order]), 0)
+    return order, torch.cat([stop.new_zeros(1), stop[:-1]])[: len(stop)], stop - 1
 
 
 def without(state: State, rows: Tensor) -> State:

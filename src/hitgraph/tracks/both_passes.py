@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 
 from hitgraph.lessons.material import Material
+from hitgraph.lessons.settings import check_at_least
 from hitgraph.lessons.workshop import Workshop
 from hitgraph.stage import Context, StageSettings
-from hitgraph.state import FIRST_PASS, LABELS, State
+from hitgraph.state import FIRST_PASS, LABELS, State, long_tracks
 from hitgraph.tensors import refuse_others
 
 
@@ -18,12 +19,17 @@ from hitgraph.tensors import refuse_others
 class BothPassesSettings(StageSettings):
     """The tracks that a second pass set aside, and those that it found, together."""
 
+    min_hits: int = 3  # shorter ones are no track
+
     needs: ClassVar[frozenset[str]] = frozenset({LABELS, FIRST_PASS})
     gives: ClassVar[frozenset[str]] = frozenset({LABELS})
 
+    def __post_init__(self) -> None:
+        check_at_least(self, min_hits=1)
+
     def load(self, context: Context, tensors: Mapping[str, Tensor]) -> "BothPasses":  # noqa: ARG002
         refuse_others(tensors, [])
-        return BothPasses()
+        return BothPasses(self.min_hits)
 
     def learn(
         self,
@@ -31,14 +37,17 @@ class BothPassesSettings(StageSettings):
         material: Material,  # noqa: ARG002
         workshop: Workshop,  # noqa: ARG002
     ) -> "BothPasses":
-        return BothPasses()
+        return BothPasses(self.min_hits)
 
 
+@dataclass(frozen=True)
 class BothPasses:
     """Ready to run."""
 
+    min_hits: int
+
     def __call__(self, state: State) -> State:
-        labels = all_tracks(state)
+        labels = long_tracks(all_tracks(state), self.min_hits)
         hit = {name: column for name, column in state.hit.items() if name != "first_pass"}
         return replace(state, hit=hit).with_labels(labels)
 

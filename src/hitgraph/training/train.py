@@ -47,6 +47,7 @@ from hitgraph.stage import Context, Stage, gives_of
 from hitgraph.state import EDGES, LABELS, State
 from hitgraph.tensor_files import write_tensors
 from hitgraph.tensors import check_network
+from hitgraph.tracks.both_passes import all_tracks
 from hitgraph.training.contract import check_state, contract_of, tensors_of
 from hitgraph.training.ranks import ranks_of
 from hitgraph.training.start import stages_taken
@@ -287,8 +288,9 @@ class _Trainer:
                 n_true += sample.true_edges.shape[1]
                 n_found += int(is_true_edge(sample, state.edges).sum())
             if LABELS in gives and state.labels is not None:
-                scores["trackml_score"].append(workshop.score(example, state.labels))
-                primaries = workshop.score(example, state.labels, sample.primary)
+                labels = all_tracks(state)
+                scores["trackml_score"].append(workshop.score(example, labels))
+                primaries = workshop.score(example, labels, sample.primary)
                 scores["trackml_score_primaries"].append(primaries)
         if EDGES in gives:
             facts |= {"edges": n_edges / n, "efficiency": n_found / max(n_true, 1)}
