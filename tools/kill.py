@@ -124,7 +124,9 @@ def differences(job: Job, out: Path, reference: Path, events: Sequence[str]) -> 
     problems += [
         f"{path} differs" for path in wanted.keys() & found.keys() if wanted[path] != found[path]
     ]
-    if job.name == "reconstruct":
+    if job.name == "reconstruct" and not (out / "run.json").is_file():
+        problems.append("run.json is missing")
+    elif job.name == "reconstruct":
         written = json.loads((out / "run.json").read_text(encoding="utf-8"))
         for where, content in (("run.json", written), ("its records", read_summary(out))):
             noted = [entry["event"] for entry in content["events"]]

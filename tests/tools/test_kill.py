@@ -76,3 +76,12 @@ def test_another_content_is_found(tmp_path: Path) -> None:
     (out / ".a-tracks.csv.x.part").touch()  # what a killed process leaves is no result
     job = kill.Job("reconstruct", lambda _: [], ("*-tracks.*",))
     assert kill.differences(job, out, reference, ["a"]) == ["a-tracks.csv differs"]
+
+
+def test_a_summary_that_is_not_there_is_a_fault(tmp_path: Path) -> None:
+    for place in ("reference", "out"):
+        fill(tmp_path / place, ["a"], ["a"])
+    (tmp_path / "out" / "run.json").unlink()
+    job = kill.Job("reconstruct", lambda _: [], ("*-tracks.*",))
+    found = kill.differences(job, tmp_path / "out", tmp_path / "reference", ["a"])
+    assert found == ["run.json is missing"]
