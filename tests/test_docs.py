@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from hitgraph.catalogue import keys_of, section_of
+from hitgraph.cli import COMMANDS, main
 from hitgraph.recipe import Recipe
 from hitgraph.stage import NETWORKS, STAGES
 
@@ -22,6 +23,7 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").g
 COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 CODE = re.compile(r"^```.*?^```|`[^`\n]*`", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
+WITH_COMMANDS_BELOW = ("baseline", "study")
 HEADING = re.compile(r"^#+ +(.+)$", re.MULTILINE)
 
 
@@ -75,6 +77,25 @@ def anchors(page: Path) -> set[str]:
 def test_the_page_shows_the_script_of_the_example() -> None:
     script = (ROOT / "examples" / "slurm" / "array.sh").read_text(encoding="utf-8")
     assert f"```bash\n{script}```" in (ROOT / "docs" / "cluster.md").read_text(encoding="utf-8")
+
+
+COMMAND = re.compile(r"^\s*(?:\$ )?(?:\w+=\S+ )*hitgraph (\w+)(?: (\w+))?(.*)$", re.MULTILINE)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_of_the_pages_are_there_and_have_these_options(
+    page: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = page.read_text(encoding="utf-8").replace("\\\n", " ")
+    for block in re.findall(r"^```console\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
+        for command, below, rest in COMMAND.findall(block):
+            assert command in COMMANDS, f"{page.name}: hitgraph {command}"
+            words = [command, *([below] if command in WITH_COMMANDS_BELOW else [])]
+            with pytest.raises(SystemExit):
+                main([*words, "--help"])
+            told = capsys.readouterr().out
+            for option in re.findall(r"(?<!\S)--[a-z][a-z-]*", rest.partition("#")[0]):
+                assert re.search(rf"{option}(?![a-z-])", told), f"{page.name}: {words} {option}"
 
 
 API = re.findall(
