@@ -107,6 +107,7 @@ def test_it_learns_which_triplets_are_of_one_particle(tiny_store: Path, tmp_path
     np.testing.assert_array_equal(result.labels, training.pipeline.run(unseen).labels)
     stage = pipeline.stages["gnn"]
     assert isinstance(stage, TripletGraphStage)
+    assert stage.cut == pytest.approx(training.stages["gnn"]["cut"])
     state = result.kept["filter"]
     seeds = triplet_seeds(state.graph(), stage.triplets(state), 0.5).numpy()
     assert unseen.truth is not None

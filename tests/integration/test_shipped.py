@@ -1,12 +1,16 @@
 """The shipped pipelines do on the bundled event what their metrics.json says."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
+import numba
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 
 from hitgraph.benchmark.sizes import wedge
@@ -14,21 +18,42 @@ from hitgraph.evaluation.metrics import evaluate
 from hitgraph.event.event import Event
 from hitgraph.event.source import read_event
 from hitgraph.event.turned import turned_detector, turned_event
-from hitgraph.pipeline import Pipeline
+from hitgraph.pipeline import Pipeline, Result
 from hitgraph.pipeline_files import shipped_pipelines
+from hitgraph.threads import set_threads
 
 ROOT = Path(str(files("hitgraph")))
 FULL = [name for name in shipped_pipelines() if name != "quickstart"]  # it is for pile-up 20
 
 
-@pytest.mark.parametrize("name", shipped_pipelines())
-def test_the_recorded_performance_on_the_bundled_event_is_reproduced(name: str) -> None:
-    recorded = json.loads((ROOT / "pretrained" / name / "metrics.json").read_text())[
-        "bundled_event"
-    ]
-    event = read_event(ROOT / "demo_event")
-    result = Pipeline.load(name).run(event)
-    metrics = evaluate(event, result.labels)
+@pytest.fixture(scope="module")
+def bundled_event() -> Event:
+    return read_event(ROOT / "demo_event")
+
+
+@pytest.fixture(scope="module", params=shipped_pipelines())
+def found(request: pytest.FixtureRequest, bundled_event: Event) -> tuple[str, Result]:
+    """A pipeline, and what it finds in the bundled event with one thread."""
+    with threads(1):
+        return request.param, Pipeline.load(request.param).run(bundled_event)
+
+
+@contextmanager
+def threads(number: int) -> Iterator[None]:
+    before = torch.get_num_threads(), numba.get_num_threads()
+    set_threads(number)
+    yield
+    torch.set_num_threads(before[0])
+    numba.set_num_threads(before[1])
+
+
+def test_the_recorded_performance_on_the_bundled_event_is_reproduced(
+    found: tuple[str, Result], bundled_event: Event
+) -> None:
+    name, result = found
+    content = json.loads((ROOT / "pretrained" / name / "metrics.json").read_text())
+    recorded = content["bundled_event"]
+    metrics = evaluate(bundled_event, result.labels)
     efficiency = metrics.matchings["double majority"].efficiency
     technical = {f"{one.min_pt:g}": one.technical.value for one in efficiency}
     # Sums in another order move a few edges across a cut: a few tracks of nine thousand.
@@ -39,20 +64,31 @@ def test_the_recorded_performance_on_the_bundled_event_is_reproduced(name: str) 
     assert purity == pytest.approx(recorded["purity"], abs=0.003)
 
 
-@pytest.mark.parametrize("name", shipped_pipelines())
-def test_no_track_has_two_hits_of_a_module(name: str) -> None:
-    """What the module-exclusive merge and the joining promise, on a part of the bundled event."""
-    event = read_event(ROOT / "demo_event")
-    result = Pipeline.load(name).run(event)
+def test_no_track_has_two_hits_of_a_module(found: tuple[str, Result]) -> None:
+    """What the module-exclusive merge and the joining promise."""
+    _, result = found
     on = result.labels >= 0
     pairs = np.stack([result.labels[on], result.hits.module.numpy()[on]])
     assert np.unique(pairs, axis=1).shape[1] == pairs.shape[1]
     assert np.bincount(result.labels[on]).min() >= 3
 
 
+def test_saved_and_loaded_with_two_threads_it_finds_the_same_labels(
+    found: tuple[str, Result], bundled_event: Event, tmp_path: Path
+) -> None:
+    """Bit for bit: each sum has one order, whoever computes which part of it."""
+    name, result = found
+    Pipeline.load(name).save(tmp_path)
+    with threads(2):
+        again = Pipeline.load(tmp_path).run(bundled_event)
+    assert torch.equal(again.edges, result.edges)
+    assert torch.equal(again.scores, result.scores)
+    np.testing.assert_array_equal(again.labels, result.labels)
+
+
 @pytest.fixture(scope="module")
-def slice_of_event() -> Event:
-    return wedge(read_event(ROOT / "demo_event"), 1 / 8)
+def slice_of_event(bundled_event: Event) -> Event:
+    return wedge(bundled_event, 1 / 8)
 
 
 @pytest.mark.parametrize("name", FULL)
