@@ -18,7 +18,7 @@ from hitgraph.event.source import list_events
 from hitgraph.pipeline import Pipeline
 from hitgraph.recipe import Recipe
 from hitgraph.settings import parse
-from hitgraph.studies.walk import walk
+from hitgraph.studies.walk import refiners, walk
 from hitgraph.studies.waterfall import waterfall
 
 FIRST = [stage["name"] for stage in RECIPE["stages"]]
@@ -98,6 +98,11 @@ def test_ceilings_of_a_second_pass_count_the_tracks_of_the_first(
     ceiling = dict(zip(names, within, strict=True))
     assert ceiling["graph2"] >= ceiling["filter2"] >= ceiling["tracks2"] >= ceiling["both"]
     assert ceiling["both"] > 0.5
+
+
+def test_a_second_pass_is_compared_with_the_tracks_of_the_first(taught: Path) -> None:
+    assert refiners(Pipeline.load(taught)) == {"both": "tracks"}
+    assert refiners(Pipeline.load("accurate")) == {"join": "tracks", "both": "join"}
 
 
 def test_a_start_of_which_nothing_can_be_taken_is_refused(

@@ -19,7 +19,6 @@ from hitgraph.event.selection import SELECTED, Selection
 from hitgraph.event.source import EventSource
 from hitgraph.event.truth import ParticleSummary, summarise_particles
 from hitgraph.pipeline import Pipeline
-from hitgraph.recipe import START
 from hitgraph.state import State
 from hitgraph.studies import robustness_output
 from hitgraph.studies.conditions import CHANGES, NOMINAL, OVERLAY, UNMODIFIED, changes
@@ -80,9 +79,7 @@ def _measure(
 ) -> dict[str, Any]:
     changed, event = change.apply(pipeline, read(source, pipeline.recipe.clusters))
     row = change.variant
-    refined = refiners(changed) if row in DENSITY_ROWS else []
-    stages = [START, *changed.stages]
-    before = {stage: stages[stages.index(stage) - 1] for stage in refined}
+    before = refiners(changed) if row in DENSITY_ROWS else {}
     run = changed.run(event, keep=[*before, *before.values()])
     particles = summarise_particles(event)
     place = {"pipeline": name, "row": row, "sample": str(source.path)}

@@ -11,7 +11,7 @@ from hitgraph.event.event import Event
 from hitgraph.pipeline import Pipeline
 from hitgraph.recipe import START
 from hitgraph.stage import gives_of, needs_of
-from hitgraph.state import LABELS, State
+from hitgraph.state import FIRST_PASS, LABELS, State
 from hitgraph.tracks.both_passes import all_tracks
 
 Int64 = NDArray[np.int64]
@@ -58,13 +58,19 @@ def walk(pipeline: Pipeline, event: Event) -> list[Step]:
     return steps
 
 
-def refiners(pipeline: Pipeline) -> list[str]:
-    """The stages that change tracks which are there, in their order."""
-    return [
-        step.name
-        for step in pipeline.recipe.stages
-        if LABELS in needs_of(step.settings) & gives_of(step.settings)
-    ]
+def refiners(pipeline: Pipeline) -> dict[str, str]:
+    """The stages that change tracks which are there, in their order; for each the last one before
+    it that left tracks of the whole event, not of a second pass alone."""
+    found: dict[str, str] = {}
+    whole, second_pass = None, False
+    for step in pipeline.recipe.stages:
+        needs, gives = needs_of(step.settings), gives_of(step.settings)
+        if LABELS in needs & gives and whole is not None:
+            found[step.name] = whole
+        second_pass = (second_pass or FIRST_PASS in gives) and FIRST_PASS not in needs
+        if LABELS in gives and not second_pass:
+            whole = step.name
+    return found
 
 
 def _step(name: str, before: State, after: State, joins: bool) -> list[Step]:
