@@ -168,7 +168,7 @@ def test_a_setting_out_of_range_is_named_with_file_and_value(
         ({"tracks": None}, r"stages: no stage gives labels, .*: .*condensation, components"),
         (
             {"tracks": None, "join": {"use": "join"}},
-            r"stages.join: needs labels, .*before it: .*condensation, components, walkthrough, merge",
+            r"stages.join: needs labels, .*before it: .*condensation, components, walkthrough",
         ),
         (
             {"gnn__reflect": True, "gnn__hit_inputs": ["r", "geta"]},
