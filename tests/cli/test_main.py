@@ -45,6 +45,29 @@ def test_help_imports_nothing_heavy() -> None:
     assert not modules_after(*lines) & set(HEAVY)
 
 
+@pytest.mark.parametrize(
+    ("line", "empty"),
+    [
+        (["info", ""], "'' behind 'info'"),
+        (["evaluate", "tracks", "--truth", ""], "'' behind '--truth'"),
+        (["reconstruct", "events", "--out="], "--out= behind 'events'"),
+        (["reconstruct", "events", "--pipeline", "", "--out", "x"], "'' behind '--pipeline'"),
+    ],
+)
+def test_an_empty_path_is_not_the_current_folder(
+    line: list[str],
+    empty: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as stop:
+        main(line)
+    assert stop.value.code == CANNOT_START
+    assert f"error: the argument {empty} is empty: " in capsys.readouterr().err
+
+
 def test_reading_and_judging_events_import_no_torch(tiny_event: Event, tmp_path: Path) -> None:
     store = write_store(tmp_path / "store", [tiny_event])
     tracks = tmp_path / "tracks" / f"{tiny_event.name}-tracks.csv"

@@ -8,6 +8,7 @@ import argparse
 import difflib
 import errno
 import importlib
+import itertools
 import os
 import re
 import signal
@@ -52,6 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = make_parser(*([command] if command else []))
     if command is None and arguments and not arguments[0].startswith("-"):
         parser.error(f"there is no command {arguments[0]!r}{_meant(arguments[0], COMMANDS)}")
+    _refuse_empty(parser, arguments)
     args, unknown = parser.parse_known_args(arguments)
     if unknown:
         known = [option for options in options_of(parser).values() for option in options]
@@ -130,6 +132,16 @@ def _with_ranges(arguments: Sequence[str]) -> list[str]:
         else:
             joined.append(argument)
     return joined
+
+
+def _refuse_empty(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> None:
+    """End where an argument is empty: as a path it would be the current folder."""
+    for before, argument in itertools.pairwise(["hitgraph", *arguments]):
+        if not argument or re.fullmatch(r"--[\w-]+=", argument):
+            parser.error(
+                f"the argument {argument or repr('')} behind {before!r} is empty: give a path or a "
+                "value (perhaps a variable of the shell is not set); the current folder is ."
+            )
 
 
 def _meant(word: str, known: Sequence[str] | dict[str, str]) -> str:
