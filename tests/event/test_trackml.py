@@ -335,6 +335,14 @@ BAD_VALUES = [
         (r",(-?1),4$", r",999,4"),
         r"row 1 .*column q is 999 where a charge in elementary",
     ),
+    *(
+        (
+            "particles",
+            (r",(-?1),4$", f",{charge},4"),
+            rf"row 1 .*column q is '{re.escape(charge)}' where a charge in elementary .*correct or",
+        )
+        for charge in ("1e30", "-4e9", "99999999999999999999", "1e400")
+    ),
     ("truth", (r"^(4,\d+),[^,]+", r"\1,2e5"), r"row 4 .*tx is 200000.0 where a length in mm"),
     ("truth", (r"[^,]+$\n5,", "-0.1\n5,"), r"row 4 .*weight is -0.1 where a weight from 0"),
     ("truth", (r"[^,]+$\n5,", "nan\n5,"), r"row 4 .*weight is nan where a weight \(or none in any"),

@@ -75,7 +75,11 @@ def read_tables(name: str, files: Mapping[str, Place], detector: Detector | None
         raise InputError(f"{name}: has no table of hits beside {there}: add it, or remove these")
     columns = {
         table: read_columns(
-            place, column_types(TABLES[table]), OPTIONAL.get(table), FILL.get(table)
+            place,
+            column_types(TABLES[table]),
+            OPTIONAL.get(table),
+            FILL.get(table),
+            {name: expected for name, (_, _, expected) in RANGES[table].items()},
         )
         for table, place in files.items()
     }

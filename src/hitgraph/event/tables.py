@@ -23,6 +23,7 @@ _log = logging.getLogger(__name__)
 
 BYTES_PER_VALUE = 8
 SAME_WORD = 0.8  # similarity of names from which one is taken for the other, damaged
+USUAL_ADVICE = "correct or remove this row"
 SHOWN_VALUE, SHOWN_LIST = 40, 300  # characters of a file that a message repeats
 
 
@@ -31,21 +32,23 @@ def read_columns(
     types: Types,
     optional: Defaults | None = None,
     fill: Defaults | None = None,
+    meanings: Mapping[str, str] | None = None,
 ) -> Columns:
     """The columns named in `types`, as numpy arrays of those dtypes, rows in file order.
 
     Parquet or CSV (gzipped or not) by the file's name. Other columns are ignored, and so is
     the order of columns. A column named in `optional` may be missing: it is that number in every
     row. A column named in `fill` may have empty cells and NaN: they become that number, which may
-    be NaN. Raises InputError for missing or repeated columns, a value of another kind, an empty
-    cell, NaN and infinity, and for tables too large to be right.
+    be NaN. `meanings` says what is expected of a column where a number does not fit into its type.
+    Raises InputError for missing or repeated columns, a value of another kind, an empty cell, NaN
+    and infinity, and for tables too large to be right.
     """
     data = place.read()
-    optional, fill = optional or {}, fill or {}
+    optional, fill, meanings = optional or {}, fill or {}, meanings or {}
     if place.name.endswith(".parquet"):
-        found = _from_parquet(data, place, types, optional, fill)
+        found = _from_parquet(data, place, types, optional, fill, meanings)
     else:
-        found = _from_csv(gunzip(data, place), place, types, optional, fill)
+        found = _from_csv(gunzip(data, place), place, types, optional, fill, meanings)
     length = len(next(iter(found.values())))
     missing = set(types) - set(found)
     added = {name: np.full(length, optional[name], types[name]) for name in missing}
@@ -100,6 +103,7 @@ def _from_csv(
     types: Types,
     optional: Defaults,
     fill: Defaults,
+    meanings: Mapping[str, str],
 ) -> Columns:
     _require_utf8(data, place)
     names, start = _header(data)
@@ -117,14 +121,15 @@ def _from_csv(
         table = _text_table(data, place, names, wanted)
         texts = {name: table[name].combine_chunks() for name in wanted}
         return {
-            name: _from_text(text, place, name, types[name], fill) for name, text in texts.items()
+            name: _from_text(text, place, name, types[name], fill, meanings.get(name))
+            for name, text in texts.items()
         }
     columns = {}
     for name in wanted:
         column = table[name]
         if column.null_count:
             text = _text_table(data, place, names, [name])[name].combine_chunks()
-            columns[name] = _from_text(text, place, name, types[name], fill)
+            columns[name] = _from_text(text, place, name, types[name], fill, meanings.get(name))
         else:
             columns[name] = _require_finite(column.to_numpy(), place, name)
     return columns
@@ -215,7 +220,12 @@ def _text_table(data: bytes, place: Place, names: list[str], wanted: Iterable[st
 
 
 def _from_text(
-    text: pa.StringArray, place: Place, name: str, dtype: np.dtype[Any], fill: Defaults
+    text: pa.StringArray,
+    place: Place,
+    name: str,
+    dtype: np.dtype[Any],
+    fill: Defaults,
+    meaning: str | None,
 ) -> NDArray[Any]:
     """Numbers of one column from its text, where the quick way failed."""
     if text.null_count:
@@ -229,20 +239,25 @@ def _from_text(
     try:
         values = text.cast(pa.from_numpy_dtype(dtype)).to_numpy(zero_copy_only=False)
     except pa.ArrowInvalid:
-        values = _slow_numbers(text.to_pylist(), place, name, dtype)
+        values = _slow_numbers(text.to_pylist(), place, name, dtype, meaning)
     return _require_finite(values, place, name, name in fill)
 
 
-def _slow_numbers(texts: list[str], place: Place, name: str, dtype: np.dtype[Any]) -> NDArray[Any]:
+def _slow_numbers(
+    texts: list[str], place: Place, name: str, dtype: np.dtype[Any], meaning: str | None
+) -> NDArray[Any]:
     """Also takes whole numbers written as floats (7.0), as long as no digit can be lost."""
     values = []
     limits = np.iinfo(dtype) if dtype.kind in "iu" else None
     for row, text in enumerate(texts):
         number = _number(text.strip(), dtype)
         if number is None or (limits and not limits.min <= number <= limits.max):
+            impossible = meaning is not None and _is_large(text, dtype)
+            expected = meaning if impossible else _kind(dtype)
+            advice = USUAL_ADVICE if impossible else _advice(text, dtype)
             raise InputError(
-                f"{row_name(place, row)}: column {name} is {_short(text)!r} where {_kind(dtype)} "
-                f"is expected: {_advice(text, dtype)}"
+                f"{row_name(place, row)}: column {name} is {_short(text)!r} where {expected} is "
+                f"expected: {advice}"
             )
         values.append(number)
     with np.errstate(over="ignore"):  # becomes infinite, and is refused as such
@@ -264,16 +279,21 @@ def _number(text: str, dtype: np.dtype[Any]) -> int | float | None:
     return int(value) if exact else None
 
 
-def _advice(text: str, dtype: np.dtype[Any]) -> str:
+def _is_large(text: str, dtype: np.dtype[Any]) -> bool:
+    """Whether it is a number that integers of this type, or of 64-bit floats, do not reach."""
     try:
-        large = dtype.kind in "iu" and abs(float(text)) > EXACT_IN_FLOAT
+        return dtype.kind in "iu" and abs(float(text)) > min(np.iinfo(dtype).max, EXACT_IN_FLOAT)
     except ValueError:
-        large = False
+        return False
+
+
+def _advice(text: str, dtype: np.dtype[Any]) -> str:
+    large = _is_large(text, dtype)
     if large and text.strip().lstrip("+-").isdecimal():
         return "it does not fit; if these are unsigned identifiers, number them anew from 1"
     if large:
         return "its last digits were lost on the way through a float; write the table again"
-    return "correct or remove this row"
+    return USUAL_ADVICE
 
 
 def _from_parquet(
@@ -282,6 +302,7 @@ def _from_parquet(
     types: Types,
     optional: Defaults,
     fill: Defaults,
+    meanings: Mapping[str, str],
 ) -> Columns:
     try:
         file = pyarrow.parquet.ParquetFile(pa.BufferReader(data), page_checksum_verification=True)
@@ -295,7 +316,10 @@ def _from_parquet(
             f"{place}: not a parquet file, or damaged or cut short ({reason}): "
             "copy, download or make it again"
         ) from error
-    return {name: _from_arrow(table[name], place, name, types[name], fill) for name in wanted}
+    return {
+        name: _from_arrow(table[name], place, name, types[name], fill, meanings.get(name))
+        for name in wanted
+    }
 
 
 def _require_small(metadata: Any, n_columns: int, place: Place) -> None:
@@ -311,7 +335,12 @@ def _require_small(metadata: Any, n_columns: int, place: Place) -> None:
 
 
 def _from_arrow(
-    column: pa.ChunkedArray, place: Place, name: str, dtype: np.dtype[Any], fill: Defaults
+    column: pa.ChunkedArray,
+    place: Place,
+    name: str,
+    dtype: np.dtype[Any],
+    fill: Defaults,
+    meaning: str | None,
 ) -> NDArray[Any]:
     target = pa.from_numpy_dtype(dtype)
     kind = column.type
@@ -334,6 +363,7 @@ def _from_arrow(
         values = column.to_numpy()
         if name in fill:
             values = np.where(np.isnan(values), fill[name], values)
+        _require_fitting(values, place, name, dtype, meaning)
         bad = ~((np.abs(values) <= EXACT_IN_FLOAT) & (values == np.rint(values)))
         if bad.any():
             row = int(np.flatnonzero(bad)[0])
@@ -342,13 +372,18 @@ def _from_arrow(
                 "expected: write the table again with integers"
             )
         column = pa.chunked_array([pa.array(values.astype(np.int64))])
-    try:
-        values = column.cast(target, safe=pa.types.is_integer(target)).to_numpy()
-    except pa.ArrowInvalid as error:
-        raise InputError(
-            f"{place}: column {name}: {error} where {_kind(dtype)} is expected"
-        ) from error
+    elif pa.types.is_integer(target):
+        _require_fitting(column.to_numpy(), place, name, dtype, meaning)
+    values = column.cast(target, safe=pa.types.is_integer(target)).to_numpy()
     return _require_finite(values, place, name, name in fill)
+
+
+def _require_fitting(
+    values: NDArray[Any], place: Place, name: str, dtype: np.dtype[Any], meaning: str | None
+) -> None:
+    limits = np.iinfo(dtype)
+    large = (values < limits.min) | (values > limits.max)
+    refuse(large, place, name, values, meaning or _kind(dtype))
 
 
 def _require_finite(
