@@ -2,12 +2,14 @@
 
 import argparse
 import json
+import logging
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from hitgraph.cli import main
@@ -118,6 +120,18 @@ def test_info_of_nothing_cannot_start(tmp_path, capsys):
 def test_quiet_info_writes_nothing(store, capsys):
     assert main(["info", str(store), "--quiet"]) == 0
     assert capsys.readouterr() == ("", "")
+
+
+def test_quiet_info_still_warns_of_the_data(store, capsys, monkeypatch):
+    path = store / "event000001000.cells.parquet"
+    pq.write_table(pq.read_table(path).slice(0, 3), path)
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])  # as in a process of its own
+    monkeypatch.setattr(logging.getLogger(), "level", logging.WARNING)
+    assert main(["info", str(store), "--quiet"]) == 0
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert len(said.err.splitlines()) == 1
+    assert f"have no cells in {path}" in said.err
 
 
 def test_long_lists_are_cut_short_but_not_in_json(tmp_path, make_event, capsys):

@@ -171,11 +171,13 @@ def positive(text: str) -> int:
 
 def add_verbosity(parser: argparse.ArgumentParser) -> None:
     """--quiet and -v (args.verbose, 0 to 2)."""
-    parser.add_argument("--quiet", action="store_true", help="errors only")
+    parser.add_argument(
+        "--quiet", action="store_true", help="errors and warnings only: no progress, no tables"
+    )
     parser.add_argument("-v", dest="verbose", action="count", default=0, help="say more")
 
 
 def set_verbosity(args: argparse.Namespace) -> None:
-    """Let the log messages through that --quiet and -v ask for."""
-    level = logging.ERROR if args.quiet else [logging.WARNING, logging.INFO][min(args.verbose, 1)]
-    logging.basicConfig(level=level if args.verbose < 2 else logging.DEBUG, format="%(message)s")
+    """Let the log messages through that -v asks for; warnings always, they are about the data."""
+    level = [logging.WARNING, logging.INFO, logging.DEBUG][min(args.verbose, 2)]
+    logging.basicConfig(level=level, format="%(message)s")

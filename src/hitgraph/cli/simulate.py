@@ -49,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="set the events in OUT beside these",
     )
     add_json(parser)
-    parser.add_argument("--quiet", action="store_true", help="errors only")
+    parser.add_argument("--quiet", action="store_true", help="errors and warnings only")
 
 
 def run(args: argparse.Namespace) -> int:
