@@ -23,6 +23,7 @@ from hitgraph.event.positions import check_positions
 from hitgraph.hits import Hits, hits_from_event
 from hitgraph.observe import Observer, StageRecord
 from hitgraph.pipeline_files import (
+    PIPELINE_FILE,
     TENSORS_FILE,
     Content,
     find_pipeline,
@@ -104,9 +105,11 @@ class Pipeline:
         for step in content.recipe.stages:
             try:
                 stages[step.name] = step.settings.load(context, content.tensors[step.name])
-            except (InputError, SettingsError) as error:
-                where = f"{folder / TENSORS_FILE}: {step.name}"
+            except SettingsError as error:
+                where = f"{folder / PIPELINE_FILE}: recipe.stages.{step.name}"
                 raise InputError(f"{where}.{error}") from error
+            except InputError as error:
+                raise InputError(f"{folder / TENSORS_FILE}: {step.name}.{error}") from error
         return Pipeline(content.recipe, context, stages, content.domain)
 
     def save(self, folder: str | Path) -> None:

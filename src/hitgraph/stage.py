@@ -84,7 +84,9 @@ class StageSettings(ABC):
     def load(self, context: Context, tensors: Mapping[str, Tensor]) -> Stage:
         """The stage that had these tensors.
 
-        They come out of a file: raises InputError for what does not fit (hitgraph.tensors).
+        They come out of a file: raises InputError for what does not fit (hitgraph.tensors), and
+        SettingsError for settings that cannot be loaded; messages begin with the name of the
+        tensor or the key.
         """
 
     @abstractmethod

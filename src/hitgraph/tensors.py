@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
-from hitgraph.errors import InputError, SettingsError
+from hitgraph.errors import HitgraphError, InputError, SettingsError
 from hitgraph.text import listed
 
 __all__ = [
@@ -88,37 +88,43 @@ def refuse_others(tensors: Mapping[str, Tensor], known: Sequence[str]) -> None:
             raise InputError(f"{name[:200]}: unknown tensor; known: {listed(known)}")
 
 
-def build_network(build: Callable[[], N], *settings: Any) -> N:
+def build_network(build: Callable[[], N], settings: Any, section: str = "network") -> N:
     """A network, after its size is found to be allowed; nothing large is made before that.
 
-    `settings` are the dataclasses its sizes stand in. Raises SettingsError naming the limit.
+    `settings` is the dataclass its sizes stand in, which is this section of the stage's ("": the
+    stage's own). Raises SettingsError naming key and limit.
     """
-    check_network(build, *settings)
+    check_network(build, settings, section)
     return build()
 
 
-def check_network(build: Callable[[], nn.Module], *settings: Any) -> None:
+def check_network(build: Callable[[], nn.Module], settings: Any, section: str = "network") -> None:
     """Raise SettingsError naming the limit where `build_network` would; nothing large is made."""
-    _check_sizes(settings)
+    _check_sizes(settings, section)
     with torch.device("meta"):
         n_parameters = sum(one.numel() for one in build().parameters())
     key, most = MAX_PARAMETERS
     if n_parameters > limit(MAX_PARAMETERS):
         raise SettingsError(
-            f"a network of {n_parameters:,} parameters is not allowed, at most "
-            f"{limit(MAX_PARAMETERS):,}: raise it with the environment variable {key} "
+            f"{section or 'hidden'}: a network of {n_parameters:,} parameters is not allowed, at "
+            f"most {limit(MAX_PARAMETERS):,}: raise it with the environment variable {key} "
             f"(default {most:,})"
         )
 
 
 def load_network(
-    build: Callable[[], N], tensors: Mapping[str, Tensor], prefix: str, *settings: Any
+    build: Callable[[], N],
+    tensors: Mapping[str, Tensor],
+    prefix: str,
+    settings: Any,
+    section: str = "network",
 ) -> N:
     """The network whose state dict stands in `tensors` under `prefix.`, ready to run.
 
-    Raises InputError where a tensor is missing, of another shape or type, or not finite.
+    `settings` and `section` as of `build_network`. Raises InputError where a tensor is missing, of
+    another shape or type, or not finite, SettingsError where a size is not allowed.
     """
-    _check_sizes(settings)
+    _check_sizes(settings, section)
     with torch.device("meta"):
         network = build()
     state = {}
@@ -170,18 +176,18 @@ def limit(of: tuple[str, int]) -> int:
     if not text:
         return default
     if not text.isdigit():
-        raise SettingsError(f"environment variable {key}: {text!r} is no whole number")
+        raise HitgraphError(f"environment variable {key}: {text!r} is no whole number")
     return int(text)
 
 
-def _check_sizes(settings: Sequence[Any]) -> None:
+def _check_sizes(settings: Any, section: str) -> None:
     key, default = MAX_SIZE
     most = limit(MAX_SIZE)
-    for one in settings:
-        for field in fields(one):
-            value = getattr(one, field.name)
-            if isinstance(value, int) and value > most:
-                raise SettingsError(
-                    f"{field.name}: {value} is not allowed, at most {most}: raise it with the "
-                    f"environment variable {key} (default {default})"
-                )
+    for field in fields(settings):
+        value = getattr(settings, field.name)
+        if isinstance(value, int) and value > most:
+            name = f"{section}.{field.name}" if section else field.name
+            raise SettingsError(
+                f"{name}: {value} is not allowed, at most {most}: raise it with the "
+                f"environment variable {key} (default {default})"
+            )

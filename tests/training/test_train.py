@@ -503,7 +503,7 @@ def test_a_refused_start_does_not_bind_the_folder(tiny_store: Path, tmp_path: Pa
 @pytest.mark.parametrize(
     ("network", "message"),
     [
-        ({"hidden": 10**6}, r"stages\.gnn\.network: hidden: 1000000 is not allowed, at most 16384"),
+        ({"hidden": 10**6}, r"stages\.gnn\.network\.hidden: 1000000 is not allowed, at most 16384"),
         (
             {"hidden": 16_000, "mlp_hidden": 16_000},
             r"stages\.gnn\.network: a network of [\d,]+ parameters",

@@ -60,7 +60,10 @@ class SecondPassSettings(StageSettings):
         return gives_of(self.builder) | {FIRST_PASS}
 
     def load(self, context: Context, tensors: Mapping[str, Tensor]) -> "SecondPass":
-        return SecondPass(self.builder.load(context, tensors), self)
+        try:
+            return SecondPass(self.builder.load(context, tensors), self)
+        except SettingsError as error:
+            raise SettingsError(f"builder.{error}") from error
 
     def learn(self, context: Context, material: Material, workshop: Workshop) -> "SecondPass":
         train, validation = (

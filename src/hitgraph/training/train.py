@@ -312,7 +312,7 @@ def _check_networks(recipe: Recipe) -> None:
             try:
                 check_network(settings.build, settings.network)
             except SettingsError as error:
-                raise SettingsError(f"stages.{step.name}.network: {error}") from None
+                raise SettingsError(f"stages.{step.name}.{error}") from None
 
 
 def _check_ranks(recipe: Recipe, ranks: int) -> None:

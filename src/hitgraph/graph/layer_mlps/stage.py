@@ -65,7 +65,7 @@ class LayerMlpSettings(StageSettings):
         key = take(tensors, "pairs", (None,), torch.int64, low=0, high=n_keys - 1)
         if bool((key[1:] <= key[:-1]).any()):
             raise InputError("pairs: do not rise from row to row")
-        network = load_network(partial(self.build, len(key)), tensors, "network", self)
+        network = load_network(partial(self.build, len(key)), tensors, "network", self, "")
         refuse_others(tensors, ["pairs", "cut", *network_tensors(network, "network")])
         table = LayerPairTable(key.to(context.device), context.detector.n_layers)
         cut = take_number(tensors, "cut", *SHARE)
@@ -75,7 +75,7 @@ class LayerMlpSettings(StageSettings):
         from hitgraph.graph.layer_mlps.lesson import LayerMlpLesson
 
         table = _pairs_of_true_edges(material, context.detector.n_layers)
-        network = build_network(partial(self.build, len(table.key)), self)
+        network = build_network(partial(self.build, len(table.key)), self, "")
         sample, state = material.train[0]()
         edges = state.graph()
         some = edges[:, :: max(1, edges.shape[1] // SOME)]

@@ -262,15 +262,16 @@ def layer_rows(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Dense layer index of the inner and the outer layer of each window, (n_pairs,) each."""
     row_of = {tuple(key): row for row, key in enumerate(detector.layer_keys.tolist())}
-    for key in map(tuple, np.concatenate([windows.inner, windows.outer]).tolist()):
-        if key not in row_of:
-            raise InputError(
-                f"the windows know volume {key[0]}, layer {key[1]}, which the detectors table "
-                "lacks: give the table of the detector they were learnt on"
-            )
-    inner = [row_of[tuple(key)] for key in windows.inner.tolist()]
-    outer = [row_of[tuple(key)] for key in windows.outer.tolist()]
-    return np.array(inner, np.int64), np.array(outer, np.int64)
+    rows = {}
+    for name, keys in (("inner", windows.inner.tolist()), ("outer", windows.outer.tolist())):
+        for row, (volume, layer) in enumerate(keys):
+            if (volume, layer) not in row_of:
+                raise InputError(
+                    f"{name}: row {row} is volume {volume}, layer {layer}, which is not in the "
+                    "detectors table: give the table of the detector the windows were learnt on"
+                )
+        rows[name] = np.array([row_of[tuple(key)] for key in keys], np.int64)
+    return rows["inner"], rows["outer"]
 
 
 def windows_by_layer(
