@@ -116,6 +116,32 @@ def test_resuming_skips_what_is_there(
     )
 
 
+@pytest.mark.parametrize("damage", ["", '{"event": "', "[]", "{}", '{"event": "NAME"}'])
+def test_an_event_whose_record_is_damaged_is_made_anew(
+    pipeline: Pipeline,
+    sources: list[EventSource],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    damage: str,
+) -> None:
+    names = [source.name for source in sources[:2]]
+    claim(tmp_path, TINY, names)
+    reconstruct(pipeline, TINY, sources[:2], tmp_path)
+    write_summary(TINY, tmp_path)
+    record = tmp_path / "records" / f"{names[0]}.json"
+    whole = json.loads(record.read_text())
+    record.write_text(damage.replace("NAME", names[0]))
+    claim(tmp_path, TINY, names, resume=True)
+    run = reconstruct(pipeline, TINY, sources[:2], tmp_path, resume=True)
+    assert ([entry.event for entry in run.done], list(run.skipped)) == (names[:1], names[1:])
+    assert json.loads(record.read_text())["digest"] == whole["digest"]
+    assert f"{names[0]}: its record in {tmp_path} is damaged" in caplog.text
+    write_summary(TINY, tmp_path)
+    found = read_run(tmp_path)  # which names a damaged one
+    assert found is not None
+    assert found.n_events == 2
+
+
 def test_tracks_of_two_pipelines_do_not_mix(
     pipeline: Pipeline, sources: list[EventSource], tmp_path: Path
 ) -> None:

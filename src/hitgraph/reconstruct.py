@@ -2,6 +2,7 @@
 
 import glob
 import json
+import logging
 import resource
 import sys
 from collections.abc import Callable, Sequence
@@ -15,7 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from hitgraph.errors import InputError, SettingsError
+from hitgraph.errors import InputError, SettingsError, printable
 from hitgraph.event.event import Event
 from hitgraph.event.source import EventSource
 from hitgraph.event.trackml import write_submission
@@ -24,11 +25,14 @@ from hitgraph.observe import StageRecord
 from hitgraph.records import (
     SUMMARY,
     digest,
+    is_damaged,
     read_summary,
     remove_records,
     write_record,
 )
 from hitgraph.workers import HERE, Workers
+
+_log = logging.getLogger(__name__)
 
 LARGEST_NUMBER = 2**63 - 1  # of an event, in the files of tracks
 
@@ -174,7 +178,8 @@ def reconstruct(
     """Write the tracks and the record of each event.
 
     An event that cannot be read or reconstructed is noted and left out. With `resume` events
-    whose tracks and record are there are passed over. Without `cells` they are not read. Several
+    whose tracks and record are there are passed over; where the record is damaged, a warning says
+    so, and both are made anew. Without `cells` they are not read. Several
     `workers` get a copy of the finder each, which has to be picklable. Ctrl-C ends the run after
     the events that are written. Raises HitgraphError when `out` cannot be written.
     """
@@ -188,7 +193,11 @@ def reconstruct(
     todo: list[EventSource] = []
     for source in sources:
         # The record is written last: without it the tracks may be of a run that was killed.
-        if source.name in known and tracks_path(out, source.name, suffix).is_file():
+        damaged = resume and is_damaged(out, source.name)
+        if damaged:
+            said = f"{source.name}: its record in {out} is damaged: it is made anew"
+            _log.warning("%s", printable(said))
+        if source.name in known and not damaged and tracks_path(out, source.name, suffix).is_file():
             skipped.append(source.name)
             advance()
         else:

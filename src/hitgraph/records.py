@@ -17,6 +17,7 @@ from hitgraph.files import atomic_write, read_json
 SUMMARY = "run.json"
 FOLDER = "records"
 LENGTH = 16  # hexadecimal digits
+NEEDED = {"pipeline", "fingerprint", "n_hits", "digest", "stages"}  # of an event that was done
 
 Record = dict[str, Any]  # "event" is its name; "failed" says why there are no tracks
 
@@ -46,6 +47,14 @@ def read_record(folder: Path, event: str) -> Record | None:
     except InputError:
         return None
     return record if record.get("event") == event else None
+
+
+def is_damaged(folder: Path, event: str) -> bool:
+    """Whether there is a record of an event that does not say what was done with it."""
+    if not _path(folder, event).is_file():
+        return False
+    record = read_record(folder, event)
+    return record is None or ("failed" not in record and not record.keys() >= NEEDED)
 
 
 def remove_records(folder: Path, events: Iterable[str]) -> None:
