@@ -57,6 +57,18 @@ def test_tracks_of_another_event_of_that_name_are_refused(
         require_same_event(tracks, fewer)
 
 
+@pytest.mark.parametrize("damage", ["", "[]", '{"event": 3}', '{"event": "NAME"}'])
+def test_tracks_whose_record_is_damaged_are_not_judged(
+    make_event: EventMaker, tmp_path: Path, damage: str
+) -> None:
+    event = make_event(seed=1)
+    write_record(tmp_path, record(event.name, n_hits=event.n_hits, digest=digest(event)))
+    path = tmp_path / "records" / f"{event.name}.json"
+    path.write_text(damage.replace("NAME", event.name))
+    with pytest.raises(InputError, match=f"{path}: is damaged, .*--resume, or remove it"):
+        require_same_event(tmp_path / f"{event.name}-tracks.csv", event)
+
+
 def test_records_stand_above_the_summary_that_was_written_before(tmp_path: Path) -> None:
     old = {"events": [record("a", n_hits=1), record("b", n_hits=1)], "failed": {"c": "old"}}
     (tmp_path / "run.json").write_text(json.dumps(TINY | old))

@@ -123,8 +123,13 @@ def _check_record(content: Record) -> None:
 def require_same_event(tracks: Path, event: Event) -> None:
     """Raise InputError where the record beside a file of tracks is of another event of that name.
 
-    Tracks without a record, which another program made, pass.
+    Also where that record is damaged. Tracks without one, which another program made, pass.
     """
+    if is_damaged(tracks.parent, event.name):
+        raise InputError(
+            f"{_path(tracks.parent, event.name)}: is damaged, and nothing else tells whose tracks "
+            f"{tracks.name} are: reconstruct again with --resume, or remove it"
+        )
     record = read_record(tracks.parent, event.name)
     if record is None or "digest" not in record:
         return
