@@ -1,6 +1,7 @@
 """`hitgraph benchmark` as a user runs it."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 
 from hitgraph.benchmark.tables import all_tables
 from hitgraph.benchmark.text import markdown
-from hitgraph.cli import CANNOT_START, OK, main
+from hitgraph.cli import CANNOT_START, OK, SOME_FAILED, main
 
 RUN = """
 import sys
@@ -79,6 +80,28 @@ def test_resume_keeps_what_is_done_and_compare_finds_nothing_new(
     words[words.index("--repeats") + 1] = "3"
     assert main(words) == CANNOT_START
     assert "repeats is 2, but now 3: give another --out" in capsys.readouterr().err
+
+
+def test_a_bad_event_is_named_and_left_out_unless_it_is_the_only_one(
+    tiny_store: Path,
+    tiny_pipeline: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    events, out = tmp_path / "events", tmp_path / "out"
+    shutil.copytree(tiny_store, events)
+    hits = next(events.glob("event000001000.hits.*"))
+    hits.write_bytes(hits.read_bytes()[:100])
+    words = ["benchmark", str(events), "--pipeline", str(tiny_pipeline), "--device", "cpu"]
+    words += ["--out", str(out), "--threads", "1", "--repeats", "1", "--no-startup", "--quiet"]
+    assert main([*words, "--events", "1000:1002"]) == SOME_FAILED
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert said.startswith(f"failed event000001000: {hits}: ")
+    measured = saved(out)["parts"][STAGES]["events"]
+    assert [event["event"] for event in measured] == ["event000001001"]
+    assert main([*words, "--events", "1000", "--force"]) == CANNOT_START
+    assert "none of 1 events can be measured: event000001000: " in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

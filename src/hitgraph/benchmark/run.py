@@ -2,13 +2,13 @@
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from importlib import import_module
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hitgraph._version import __version__
 from hitgraph.benchmark.apart import Tell, run_apart, threads_environment
@@ -24,6 +24,10 @@ from hitgraph.event.source import EventSource
 from hitgraph.event.store import preset_of
 from hitgraph.files import atomic_write, read_json
 from hitgraph.fingerprint import fingerprint_of_folder
+from hitgraph.workers import HERE
+
+if TYPE_CHECKING:
+    from hitgraph.pipeline import Pipeline
 
 FORMAT = 2  # of the JSON file
 FILE_NAME = "benchmark.json"
@@ -68,8 +72,9 @@ def run_benchmark(
 
     With `out` they are saved there one by one; those that are there are not taken again with
     `resume`, and are replaced with `force`. `begin(name, number, total)` is called before each
-    and returns where its progress is told. Raises SettingsError where some are there and neither
-    is given, or what is saved does not belong to this order.
+    and returns where its progress is told. An event that cannot be reconstructed stands under
+    "failed" and is left out. Raises SettingsError where some measurements are there and neither
+    is given, or what is saved does not belong to this order; InputError where no event is left.
     """
     path = None if out is None else out / FILE_NAME
     if path is not None and path.is_file() and not (resume or force):
@@ -93,10 +98,16 @@ def run_benchmark(
     seen = run_apart(look, order, threads_environment(1))
     run |= {
         "fingerprint": seen["fingerprint"],
+        "failed": seen["failed"],
         "machine": describe() | seen["machine"],
         "parts": {},
     }
     _require_same(saved, run, path)
+    good = tuple(source for source in order.sources if source.name not in seen["failed"])
+    if not good:
+        event, why = next(iter(seen["failed"].items()))
+        raise InputError(f"none of {len(order.sources)} events can be measured: {event}: {why}")
+    order = replace(order, sources=good)
     run = saved or run
     measurements = list(_measurements(order, seen["gpu"]))
     for number, measurement in enumerate(measurements):
@@ -154,13 +165,16 @@ def _measurements(order: Order, gpu: bool) -> Iterator[Measurement]:
 
 
 def look(order: Order, _tell: Tell, _line: Connection) -> dict[str, Any]:
-    """Whether the pipeline can be loaded, which one it is, and which GPU there is."""
+    """Whether the pipeline can be loaded, which one it is, which events it can be given, and
+    which GPU there is."""
     import torch
 
     from hitgraph.pipeline import Pipeline
     from hitgraph.pipeline_files import find_pipeline
 
-    Pipeline.load(order.pipeline, order.device, order.precision)
+    pipeline = Pipeline.load(order.pipeline, order.device, order.precision)
+    tried = HERE.share(partial(_try_event, pipeline), order.sources)
+    failed = {one.name: str(why) for one, why in tried if isinstance(why, InputError)}
     if order.ckf:
         import_module("hitgraph.baseline.ckf")  # before any work: its extra may be missing
     gpu = torch.cuda.is_available()
@@ -169,7 +183,16 @@ def look(order: Order, _tell: Tell, _line: Connection) -> dict[str, Any]:
         "gpu": torch.cuda.get_device_name() if gpu else None,
     }
     fingerprint = fingerprint_of_folder(find_pipeline(order.pipeline))
-    return {"fingerprint": fingerprint, "machine": machine, "gpu": gpu}
+    return {"fingerprint": fingerprint, "machine": machine, "gpu": gpu, "failed": failed}
+
+
+def _try_event(pipeline: "Pipeline", source: EventSource) -> None:
+    """Raise InputError where the event cannot be read or is not for this pipeline."""
+    from hitgraph.pipeline import check_detector
+
+    event = source.read(cells=pipeline.recipe.clusters)
+    check_detector(event, pipeline.detector)
+    pipeline.start(event)
 
 
 def read_run(path: Path) -> dict[str, Any]:

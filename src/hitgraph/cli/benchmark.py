@@ -14,7 +14,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hitgraph.cli import OK
+from hitgraph.cli import OK, SOME_FAILED
 from hitgraph.cli.arguments import (
     DEFAULT_PIPELINE,
     add_events,
@@ -131,10 +131,11 @@ def share(text: str) -> float:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Measure, save, print."""
+    """Measure, save, print; exit status 1 where an event was left out."""
     from hitgraph.benchmark.run import read_run, run_benchmark, write_run
     from hitgraph.benchmark.text import markdown
     from hitgraph.cli.console import console, progress, say
+    from hitgraph.cli.messages import complain
     from hitgraph.files import atomic_write
 
     set_verbosity(args)
@@ -165,7 +166,9 @@ def run(args: argparse.Namespace) -> int:
             out.print(_shown(table))
             for note in table.notes:
                 say(note, args.quiet, style="dim")
-    return OK
+    for event, why in result["failed"].items():
+        complain(f"failed {event}: {why}")
+    return SOME_FAILED if result["failed"] else OK
 
 
 def make_order(args: argparse.Namespace) -> "Order":
