@@ -1,6 +1,7 @@
 """hitgraph study, as it is typed."""
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -95,6 +96,30 @@ def test_a_study_goes_on_by_whatever_path_events_and_pipeline_are_given(
     monkeypatch.chdir(tiny_store.parent)
     pipeline = f"{Path('..') / tiny_pipeline.parent.name}/{tiny_pipeline.name}/"
     assert main([*line, tiny_store.name, "--pipeline", pipeline, "--resume"]) == OK
+
+
+@pytest.mark.parametrize("words", [["noise", "--fractions", "0"], ["size"]])
+def test_events_and_pipelines_are_what_they_hold(
+    tiny_store: Path,
+    tiny_pipeline: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    words: list[str],
+) -> None:
+    events, pipeline, out = tmp_path / "elsewhere", tmp_path / "renamed", tmp_path / "study"
+    line = ["study", *words, "--events", "1000", "--out", str(out)]
+    line += ["--device", "cpu", "--threads", "1", "--quiet"]
+    assert main([*line, str(tiny_store), "--pipeline", str(tiny_pipeline)]) == OK
+    written = {path: path.stat().st_mtime_ns for path in (out / "points").glob("*event*")}
+    shutil.copytree(tiny_store, events)
+    shutil.copytree(tiny_pipeline, pipeline)
+    line += [str(events), "--pipeline", str(pipeline), "--resume"]
+    assert main(line) == OK
+    assert {path: path.stat().st_mtime_ns for path in (out / "points").glob("*event*")} == written
+    other = next(events.glob("event000001001.hits.*"))
+    shutil.copy(other, events / other.name.replace("1001", "1000"))
+    assert main(line) == CANNOT_START
+    assert "was begun with events" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -342,3 +342,16 @@ def test_an_event_that_vanishes(folder):
     shutil.rmtree(folder)
     with pytest.raises(InputError, match="there is no such file"):
         source.read()
+
+
+def test_an_event_is_what_its_files_hold_and_not_where_they_are(make_event, tmp_path):
+    event = make_event(seed=1)
+    here, there, other = (tmp_path / name for name in ("here", "there", "other"))
+    for folder, seed in ((here, 1), (there, 1), (other, 2)):
+        write_event(dataclasses.replace(make_event(seed=seed), name=event.name), folder)
+    one, same, another = (list_events([folder])[0] for folder in (here, there, other))
+    assert one.fingerprint() == same.fingerprint() != another.fingerprint()
+    next(there.glob("*.truth.parquet")).unlink()
+    assert list_events([there])[0].fingerprint() != one.fingerprint()
+    next(here.glob("*.hits.parquet")).unlink()  # after it was listed
+    assert one.fingerprint() == f"{event.name} cannot be read"

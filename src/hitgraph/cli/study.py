@@ -228,10 +228,11 @@ def _simulation_base(args: argparse.Namespace) -> dict[str, Any]:
 
 def _plan(args: argparse.Namespace, sources: "list[EventSource]", selection: "Selection") -> "Plan":
     from hitgraph.studies import losses, misalignment, noise, particles, samples, size
-    from hitgraph.studies.plan import common_settings, load_pipelines
+    from hitgraph.studies.plan import common_settings, load_pipelines, name_pipelines
 
-    settings = common_settings(args.pipeline, sources, selection)
-    common = (sources, load_pipelines(args.pipeline, args.device), settings, selection)
+    named = name_pipelines(args.pipeline, args.out if args.resume else None)
+    settings = common_settings(named, sources, selection)
+    common = (sources, load_pipelines(named, args.device), settings, selection)
     match args.study:
         case "noise":
             return noise.plan(*common, args.fractions or noise.FRACTIONS, args.seed)

@@ -55,14 +55,15 @@ def _plan(
     changes: tuple[str, ...],
 ) -> "Plan":
     from hitgraph.studies import robustness
-    from hitgraph.studies.plan import common_settings, load_pipelines
+    from hitgraph.studies.plan import common_settings, load_pipelines, name_pipelines
 
+    named = name_pipelines(args.pipeline, args.out if args.resume else None)
     every = [*sources, *(source for there in simulated.values() for source in there)]
     return robustness.plan(
         sources,
         simulated,
-        load_pipelines(args.pipeline, args.device),
-        common_settings(args.pipeline, every, selection),
+        load_pipelines(named, args.device),
+        common_settings(named, every, selection),
         selection,
         changes,
         args.seed,

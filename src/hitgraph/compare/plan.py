@@ -8,8 +8,9 @@ from typing import Any
 
 from hitgraph.errors import SettingsError
 from hitgraph.event.source import EventSource
-from hitgraph.fingerprint import fingerprint_of_settings
+from hitgraph.fingerprint import fingerprint_of_folder, fingerprint_of_settings
 from hitgraph.lessons.settings import TrainingSettings
+from hitgraph.pipeline_files import find_pipeline
 from hitgraph.recipe import Recipe, Step
 
 
@@ -155,8 +156,8 @@ def settings_of(plan: Plan, budget: Budget) -> dict[str, Any]:
     """JSON-able: a comparison goes on only with the same; recipes and seeds may be others."""
     return {
         "shared": list(plan.shared),
-        "from": plan.start,
+        "from": plan.start and fingerprint_of_folder(find_pipeline(plan.start)),
         "budget": {one.name: getattr(budget, one.name) for one in fields(budget)},
-        "train": [str(source.path.resolve()) for source in plan.train],
-        "test": [str(source.path.resolve()) for source in plan.test],
+        "train": [source.fingerprint() for source in plan.train],
+        "test": [source.fingerprint() for source in plan.test],
     }

@@ -1,5 +1,6 @@
 """Finding events: by prefix, in a folder, in a zip or tar, in a store."""
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from hitgraph.event.archive import (
 )
 from hitgraph.event.checks import read_tables
 from hitgraph.event.event import Event, number_of
+from hitgraph.fingerprint import LENGTH
 
 LOOKED_FOR = (
     "EVENT.hits.parquet, EVENT-hits.csv, EVENT-hits.csv.gz or, of ACTS, EVENT-measurements.csv, "
@@ -40,6 +42,16 @@ class EventSource:
     def number(self) -> int:
         """The event number, the digits at the end of the name."""
         return number_of(self.name)
+
+    def fingerprint(self) -> str:
+        """What tells the event from others: its name and what its files hold, wherever they are."""
+        content = hashlib.sha256()
+        try:
+            for table, place in sorted(self.files):
+                content.update(table.encode() + hashlib.sha256(place.read()).digest())
+        except InputError:
+            return f"{self.name} cannot be read"
+        return f"{self.name} {content.hexdigest()[:LENGTH]}"
 
     def read(self, cells: bool = True) -> Event:
         """Read and check the event; without its cells, which are most of the file, if not wanted.

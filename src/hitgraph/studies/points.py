@@ -116,6 +116,11 @@ class _Measuring:
         return found
 
 
+def settings_of(folder: Path) -> dict[str, Any]:
+    """The settings that a study was begun with; empty where nothing readable tells them."""
+    return _read(folder / FOLDER / SETTINGS) or {}
+
+
 def _path(folder: Path, key: str) -> Path:
     return folder / FOLDER / f"{file_name(key)}.json"
 

@@ -41,9 +41,10 @@ def plan(
     Raises InputError where a folder does not tell the value.
     """
     points: list[Point] = []
-    values = {}
+    values = []
     for folder in dict.fromkeys(source.path.parent for source in sources):
-        values[str(folder)] = value = setting_of(folder, study)
+        value = setting_of(folder, study)
+        values.append(value)
         there = [source for source in sources if source.path.parent == folder]
         points += scan_points(there, pipelines, [Change(value, unchanged)], selection)
     known = {**settings, study: values}

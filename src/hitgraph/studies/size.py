@@ -27,7 +27,7 @@ def plan(
     warmed: set[str] = set()
     points = [
         Point(
-            f"{name}-{source.path.parent.name}-{source.name}",
+            f"{name}-{source.fingerprint()}",  # two folders may have events of one name
             partial(_measure, source, name, pipeline, warmed),
         )
         for name, pipeline in pipelines.items()
