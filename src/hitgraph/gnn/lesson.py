@@ -107,15 +107,12 @@ class GraphLesson(Lesson):
         return len(self.validation_graphs)
 
     def batches(self, network: nn.Module, epoch: int) -> Iterator[Batch]:  # noqa: ARG002
-        random = generator(self.seed, "gnn", epoch)
         n_sectors = self.stage.sectors
-        start = torch.rand(len(self.graphs), generator=random) * 2 * math.pi
-        # Sectors of all events mixed: successive steps then see different events.
-        for ticket in torch.randperm(self.n_batches, generator=random).tolist():
-            number, sector = divmod(ticket, n_sectors)
+        random = generator(self.seed, "gnn", epoch)
+        for number, sector, start in drawn_sectors(random, len(self.graphs), n_sectors):
             batch, phi = load_graph(self.graphs[number])
             if n_sectors > 1:
-                batch = cut(batch, sector_of(phi - start[number], n_sectors) == sector)
+                batch = cut(batch, sector_of(phi - start, n_sectors) == sector)
             if self.stage.reflect:
                 flips = torch.rand(2, generator=random) < 0.5
                 batch = reflect(batch, self.stage, bool(flips[0]), bool(flips[1]))
@@ -151,6 +148,19 @@ def load_graph(read: ReadGraph) -> tuple[Batch, Tensor]:
         tensors["weight"],
     )
     return batch, tensors["phi"]
+
+
+def drawn_sectors(
+    random: torch.Generator, n_events: int, n_sectors: int
+) -> Iterator[tuple[int, int, Tensor]]:
+    """Every phi sector of every event once: event, sector, and where the first one starts (rad).
+
+    All events mixed: successive steps then see different events.
+    """
+    start = torch.rand(n_events, generator=random) * 2 * math.pi
+    for ticket in torch.randperm(n_events * n_sectors, generator=random).tolist():
+        number, sector = divmod(ticket, n_sectors)
+        yield number, sector, start[number]
 
 
 def sector_of(phi: Tensor, n_sectors: int) -> Tensor:

@@ -10,7 +10,6 @@ over edges and pairs taken across them, with d the distance of the embeddings. a
 weighs hits by pT and lets the hinge fade out; here all hits count alike, and it stays.
 """
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -25,7 +24,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from hitgraph.gnn.hierarchical.network import HierarchicalNetwork, Hierarchy
 from hitgraph.gnn.hierarchical.pooling import with_pairs_across
 from hitgraph.gnn.inputs import edge_inputs
-from hitgraph.gnn.lesson import sector_of
+from hitgraph.gnn.lesson import drawn_sectors, sector_of
 from hitgraph.lessons.lesson import Batch, Lesson
 from hitgraph.lessons.material import Material, Read
 from hitgraph.lessons.objects import NOISE, objects_of
@@ -84,10 +83,8 @@ class HierarchicalLesson(Lesson):
 
     def batches(self, network: nn.Module, epoch: int) -> Iterator[Batch]:  # noqa: ARG002
         random = generator(self.seed, "hierarchical", epoch)
-        start = torch.rand(len(self.graphs), generator=random) * 2 * math.pi
-        for ticket in torch.randperm(self.n_batches, generator=random).tolist():
-            number, sector = divmod(ticket, self.stage.sectors)
-            yield self._batch(self.graphs[number](), sector, float(start[number]))
+        for number, sector, start in drawn_sectors(random, len(self.graphs), self.stage.sectors):
+            yield self._batch(self.graphs[number](), sector, float(start))
 
     def validation_batch(self, number: int) -> Batch:
         return self._batch(self.validation_graphs[number](), 0, 0.0)
