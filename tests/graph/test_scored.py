@@ -424,7 +424,7 @@ def test_no_number_in_a_table_leads_a_kernel_out_of_its_arrays(
 def test_another_detector_is_refused(scored: ScoredWindows, detector: Detector) -> None:
     columns = {field.name: getattr(detector, field.name) for field in dataclasses.fields(detector)}
     other = Detector(**{**columns, "volume_id": detector.volume_id + 1})
-    with pytest.raises(InputError, match="volume 8, layer 2, which the detectors table lacks"):
+    with pytest.raises(InputError, match="volume 8, layer 2, which is not in the detectors table"):
         ScoredBuilder(scored, other)
 
 
