@@ -1,5 +1,6 @@
 """The stage that all edge networks share: edges scored in their graph, those below a cut go."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
@@ -97,11 +98,11 @@ def check_vector_inputs(network: NetworkSettings, hit_inputs: Sequence[str]) -> 
 
 
 @dataclass(frozen=True, eq=False)
-class NetworkStage:
-    """Ready to run."""
+class EdgeNetworkStage(ABC):
+    """Edges scored by a network, those below a cut go: what is the same whatever it looks at."""
 
     context: Context
-    settings: NetworkStageSettings
+    settings: StageSettings
     network: EdgeNetwork
     cut: float  # edges with a score (0 to 1) below it go
 
@@ -110,6 +111,20 @@ class NetworkStage:
 
     def __call__(self, state: State) -> State:
         return state.with_edge(logit=self.logits(state)).cut(self.cut)
+
+    @abstractmethod
+    def logits(self, state: State) -> Tensor:
+        """(n_edges,) of the edges of the state."""
+
+    def tensors(self) -> dict[str, Tensor]:
+        return learnt_tensors(self.network, cut=self.cut)
+
+
+@dataclass(frozen=True, eq=False)
+class NetworkStage(EdgeNetworkStage):
+    """Ready to run."""
+
+    settings: NetworkStageSettings
 
     def inputs(self, state: State) -> tuple[Tensor, Tensor]:
         """What the network sees of hits (n_hits, n) and of edges (n_edges, m)."""
@@ -141,9 +156,6 @@ class NetworkStage:
             "y": y.to(torch.uint8),
             "weight": weight,
         }
-
-    def tensors(self) -> dict[str, Tensor]:
-        return learnt_tensors(self.network, cut=self.cut)
 
 
 def hits_with_edges(edges: Tensor, n_hits: int) -> tuple[Tensor, Tensor]:

@@ -19,6 +19,7 @@ from torch import Tensor
 from hitgraph.errors import SettingsError
 from hitgraph.gnn.attention import AttentionSettings
 from hitgraph.gnn.inputs import edge_inputs, needed_inputs
+from hitgraph.gnn.network import EdgeNetworkStage
 from hitgraph.graph.line_graph import edge_pairs
 from hitgraph.lessons.material import Material, Read
 from hitgraph.lessons.samples import edge_truth
@@ -35,7 +36,7 @@ from hitgraph.nn.edges import EdgeNetwork, at_both_ends
 from hitgraph.settings import choice
 from hitgraph.stage import NETWORKS, Context, NetworkSettings, StageSettings
 from hitgraph.state import EDGES, LOGIT, State, logit
-from hitgraph.tensors import SHARE, build_network, learnt_tensors, load_learnt
+from hitgraph.tensors import SHARE, build_network, load_learnt
 
 NO_TRIPLET = -20.0  # logit of a doublet that is part of none
 
@@ -102,19 +103,10 @@ class TripletGraphSettings(StageSettings):
 
 
 @dataclass(frozen=True, eq=False)
-class TripletGraphStage:
+class TripletGraphStage(EdgeNetworkStage):
     """Ready to run."""
 
-    context: Context
     settings: TripletGraphSettings
-    network: EdgeNetwork
-    cut: float  # edges with a score (0 to 1) below it go
-
-    def __post_init__(self) -> None:
-        self.network.backend = self.context.backend
-
-    def __call__(self, state: State) -> State:
-        return state.with_edge(logit=self.logits(state)).cut(self.cut)
 
     def logits(self, state: State) -> Tensor:
         """(n_edges,) of the doublets: each that of its best triplet, else NO_TRIPLET."""
@@ -157,6 +149,3 @@ class TripletGraphStage:
         ]
         inputs = at_both_ends(state.hit_columns(settings.hit_inputs), edges, doublets)
         return nodes, pairs, inputs, doublets[pairs[1]] - doublets[pairs[0]]
-
-    def tensors(self) -> dict[str, Tensor]:
-        return learnt_tensors(self.network, cut=self.cut)
