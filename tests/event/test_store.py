@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -79,6 +80,19 @@ def _table(draw, table, **known):
 
 def _rows(table, order):
     return type(table)(**{f.name: getattr(table, f.name)[order] for f in dataclasses.fields(table)})
+
+
+@pytest.mark.parametrize(
+    "hint",
+    [
+        np.ndarray[tuple[int], np.dtype[np.float32]],  # what NDArray[np.float32] is up to numpy 2.4
+        list[np.float32],  # from 2.5 on, an alias with the scalar alone
+        np.float32,
+    ],
+)
+def test_types_of_columns_are_found_however_numpy_writes_them(hint: Any) -> None:
+    table = dataclasses.make_dataclass("SomeTable", [("x", hint)])
+    assert column_types(table) == {"x": np.dtype("float32")}
 
 
 @given(events(), st.sampled_from(["parquet", "csv", "csv.gz"]))

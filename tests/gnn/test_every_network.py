@@ -82,7 +82,7 @@ def test_whoever_computes_the_logits_are_the_same(
 
 @networks
 def test_nothing_goes_through_the_host(name: str, device: str) -> None:
-    graph = (one.to(device) for one in some_graph(10, 30, 0))
+    graph = [one.to(device) for one in some_graph(10, 30, 0)]
     net = network(name).to(device)
     net.backend = "plain"
     with torch.no_grad(), nothing_on_the_host():

@@ -132,4 +132,13 @@ def number_of(name: str) -> int:
 
 def column_types(table: type[Table]) -> dict[str, np.dtype[Any]]:
     """Column names and dtypes of a table, in file order."""
-    return {field.name: np.dtype(get_args(get_args(field.type)[1])[0]) for field in fields(table)}
+    return {field.name: np.dtype(_scalar_of(field.type)) for field in fields(table)}
+
+
+def _scalar_of(hint: Any) -> type[np.generic]:
+    """The scalar type in a hint like NDArray[np.float32]; how NDArray nests it is numpy's own."""
+    while args := get_args(hint):
+        hint = args[-1]
+    if not (isinstance(hint, type) and issubclass(hint, np.generic)):
+        raise TypeError(f"{hint} is no scalar type of numpy")
+    return hint
