@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import os
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,18 @@ import torch
 from torch import Tensor
 
 import hitgraph
+from hitgraph.kernels.choice import Backend
 from hitgraph.operations import OPERATIONS, Operation
 
 operations = pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
+SOURCE = Path(hitgraph.__file__).parents[1]
+ON_GPU = {  # joining takes the merge's
+    name: one
+    for name, one in OPERATIONS.items()
+    if name == "joining" or (SOURCE / one.package.replace(".", "/") / "gpu.py").exists()
+}
+if not torch.cuda.is_available():  # Triton's interpreter, which is chosen before kernels are read
+    os.environ["TRITON_INTERPRET"] = "1"
 
 
 def tensors_of(found: object) -> list[Tensor]:
@@ -27,8 +37,22 @@ def sorted_by_edge(tensors: list[Tensor]) -> list[Tensor]:
 @operations
 @pytest.mark.parametrize("seed", range(6))
 def test_both_ways_give_the_same(operation: Operation, seed: int) -> None:
+    same(operation, seed, "cpu", "plain")
+
+
+@pytest.mark.parametrize("operation", ON_GPU.values(), ids=ON_GPU)
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")  # of the interpreter's numpy
+@pytest.mark.filterwarnings("ignore:divide by zero:RuntimeWarning")
+def test_the_kernels_of_a_gpu_give_the_same(operation: Operation, seed: int) -> None:
+    """By Triton's interpreter where there is no GPU, where the data is on the host then."""
+    pytest.importorskip("triton", reason="Triton is not installed (PyTorch for CUDA brings it)")
+    same(operation, seed, "plain", "gpu")
+
+
+def same(operation: Operation, seed: int, first: Backend, second: Backend) -> None:
     compute = operation.example(seed)
-    one, other = (tensors_of(compute(backend)) for backend in ("cpu", "plain"))
+    one, other = (tensors_of(compute(backend)) for backend in (first, second))
     assert sum(tensor.numel() for tensor in one) > 0
     if operation.free == "order":
         one, other = sorted_by_edge(one), sorted_by_edge(other)

@@ -100,4 +100,6 @@ def _tables(detector: Detector, device: torch.device) -> dict[str, Tensor]:
 
 
 def _copy(column: NDArray[Any], device: torch.device) -> Tensor:
-    return torch.tensor(column, device=device)
+    if device.type == "cpu" or not column.flags.writeable:  # which torch warns of
+        return torch.tensor(column, device=device)
+    return torch.from_numpy(column).to(device)  # without a copy on the host before

@@ -11,7 +11,6 @@ from torch import Tensor
 from hitgraph.errors import InputError
 from hitgraph.event.detector import Detector
 from hitgraph.graph.scored import cpu as search
-from hitgraph.graph.scored.plain import search_scored
 from hitgraph.graph.scored.tables import ROUNDING, ScoredWindows
 from hitgraph.graph.scored.values import N_GEOMETRY
 from hitgraph.graph.windows import along_is_z, windows_by_layer
@@ -20,7 +19,7 @@ from hitgraph.hits import Hits
 from hitgraph.hits.density import hit_density, logit_shift
 from hitgraph.hits.direction import squared_distance
 from hitgraph.kernels.blocks import in_blocks
-from hitgraph.kernels.choice import Backend, for_host
+from hitgraph.kernels.choice import Backend, for_gpu, for_host
 from hitgraph.kernels.constants import Constants
 from hitgraph.pairs.geometry import hit_rows
 
@@ -77,7 +76,7 @@ class ScoredBuilder:
                 "events with cells, or train with graph.cluster_shape false"
             )
         if not for_host(hits.position, backend):
-            return self.search_on_device(hits)
+            return self.search_on_device(hits, backend)
         shift = float(self._shift(hits))
         rows, layer = hit_rows(hits, self.detector), hits.layer.numpy()
         order, starts, span = sort_into_cells(rows, layer, self._barrel, self.detector.n_layers)
@@ -109,10 +108,14 @@ class ScoredBuilder:
         scores -= np.float32(shift)
         return torch.from_numpy(pairs.astype(np.int64)), torch.from_numpy(scores)
 
-    def search_on_device(self, hits: Hits) -> tuple[Tensor, Tensor]:
-        """What `search` gives, in torch on any device; the order of the edges is another."""
+    def search_on_device(self, hits: Hits, backend: Backend = "auto") -> tuple[Tensor, Tensor]:
+        """What `search` gives, on any device; the order of the edges is another."""
         barrel, *windows = self._constants.on(hits.position.device)
         shift = self._shift(hits)
+        if for_gpu(hits.position, backend):
+            from hitgraph.graph.scored.gpu import search_scored
+        else:
+            from hitgraph.graph.scored.plain import search_scored
         edges, scores = search_scored(
             hits, self.detector, barrel, tuple(windows), self.scored.cut + shift
         )

@@ -21,7 +21,7 @@ from hitgraph.graph.triplets import cpu, plain, search
 from hitgraph.graph.triplets import rows as edge_rows
 from hitgraph.hits import Hits
 from hitgraph.kernels.blocks import in_blocks, in_parallel
-from hitgraph.kernels.choice import Backend, for_host
+from hitgraph.kernels.choice import Backend, for_gpu, for_host
 from hitgraph.kernels.groups import group_by_hit
 from hitgraph.kernels.tiles import COLUMNS, pad, whole_rows
 from hitgraph.nn.blocks import Standardise, as_numpy, logits_of, mlp
@@ -100,7 +100,7 @@ def judge_edges(
     edge_index (2, n_edges) is directed, inner hit first.
     """
     if not for_host(logits, backend):
-        return plain.judge_edges(network, hits, edge_index, logits)
+        return plain.judge_edges(network, hits, edge_index, logits, _device_search(logits, backend))
     doublets = order_doublets(hits, edge_index, logits)
     support = edge_support(network, doublets)
     judged = np.empty(len(doublets.source), np.float32)
@@ -114,6 +114,14 @@ def judge_edges(
 
     in_blocks(task, len(judged), _EDGE_BLOCK)
     return torch.from_numpy(judged), torch.from_numpy(support)
+
+
+def _device_search(logits: Tensor, backend: Backend) -> plain.Search:
+    if for_gpu(logits, backend):
+        from hitgraph.graph.triplets.gpu import triplets_in_parts
+
+        return triplets_in_parts
+    return plain.triplets_in_parts
 
 
 def edge_support(network: TripletFilter, doublets: Doublets) -> Float32:

@@ -5,6 +5,7 @@ TRIPLETS of them are in flight, so that memory does not grow with the event. The
 within reach comes first, and only what passes it is given inputs and judged.
 """
 
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -23,17 +24,26 @@ TRIPLETS = 1 << 22  # in flight, before the reach test
 EDGES = 1 << 20  # judged at a time
 
 # as in triplets.search, triplets.rows and triplets.cpu
-_CURVATURE_UNIT, _SLOPE_UNIT, _Z0_UNIT = 0.1, 0.02, 0.02
-_SHORTEST, _TINY, _LIMIT = 1e-3, 1e-3, 8.0
+CURVATURE_UNIT, SLOPE_UNIT, Z0_UNIT = 0.1, 0.02, 0.02
+TINY = 1e-3
+_SHORTEST, _LIMIT = 1e-3, 8.0
+
+# Settings, positions, edges and their rows to parts of the triplets; see `triplets_in_parts`.
+Search = Callable[
+    ["TripletSettings", Tensor, Tensor, Tensor], Iterator[tuple[Tensor, Tensor, Tensor]]
+]
 
 
 def judge_edges(
-    network: "TripletFilter", hits: Hits, edge_index: Tensor, logits: Tensor
+    network: "TripletFilter", hits: Hits, edge_index: Tensor, logits: Tensor, search: Search
 ) -> tuple[Tensor, Tensor]:
-    """What triplets.judge_edges gives, on the device of the hits."""
+    """What triplets.judge_edges gives, on the device of the hits.
+
+    `search` finds the triplets: `triplets_in_parts` of this module or of triplets.gpu.
+    """
     edge_index = edge_index.long()
     rows = edge_rows(hits, edge_index, logits)
-    support = edge_support(network, hits.straight, edge_index, rows)
+    support = edge_support(network, hits.straight, edge_index, rows, search)
     judged = [rows.new_empty(0)]
     for begin in range(0, len(rows), EDGES):
         part = slice(begin, begin + EDGES)
@@ -63,20 +73,16 @@ def edge_rows(hits: Hits, edge_index: Tensor, logits: Tensor) -> Tensor:
 
 
 def edge_support(
-    network: "TripletFilter", position: Tensor, edge_index: Tensor, rows: Tensor
+    network: "TripletFilter", position: Tensor, edge_index: Tensor, rows: Tensor, search: Search
 ) -> Tensor:
     """The SUPPORT (n_edges, 4) of each edge by the triplets within reach.
 
     The sums of odds are kept in float64: a GPU adds in any order, and so the order does not show.
     """
-    source, target = edge_index
     n_edges = len(rows)
     best = rows.new_full((2, n_edges), float(NO_TRIPLET))  # by inner triplets, by outer ones
     odds = torch.zeros(2, n_edges, dtype=torch.float64, device=rows.device)
-    for e, f in edge_pairs_in_parts(edge_index, len(position), TRIPLETS):
-        fits = within_reach(_misses(position, source[e], target[e], target[f]), network.settings)
-        e, f = e[fits], f[fits]
-        inputs = triplet_inputs(position, source[e], target[e], target[f], rows[e], rows[f])
+    for e, f, inputs in search(network.settings, position, edge_index, rows):
         logit = network.triplet(inputs).float()
         each = logit.clamp_max(_LIMIT).exp().double()
         for side, edge in ((0, f), (1, e)):
@@ -84,6 +90,21 @@ def edge_support(
             odds[side].index_add_(0, edge, each)
     sums = torch.log(odds.float() + float(SUM_FLOOR))
     return torch.stack([best[0], sums[0], best[1], sums[1]], dim=1)
+
+
+def triplets_in_parts(
+    settings: "TripletSettings", position: Tensor, edge_index: Tensor, rows: Tensor
+) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Inner edge, outer edge (n,) and inputs (n, 15) of the triplets within reach."""
+    source, target = edge_index
+    for e, f in edge_pairs_in_parts(edge_index, len(position), TRIPLETS):
+        fits = within_reach(_misses(position, source[e], target[e], target[f]), settings)
+        e, f = e[fits], f[fits]
+        yield (
+            e,
+            f,
+            triplet_inputs(position, source[e], target[e], target[f], rows[e], rows[f]),
+        )
 
 
 class _Misses(NamedTuple):
@@ -105,12 +126,12 @@ def _misses(position: Tensor, i: Tensor, j: Tensor, k: Tensor) -> _Misses:
     cross = xi * yk - xk * yi
     a, b = ri * yk - rk * yi, xi * rk - xk * ri
     first = torch.sqrt((xj - xi).square() + (yj - yi).square())
-    way = first + torch.sqrt((xk - xj).square() + (yk - yj).square()) + _TINY
+    way = first + torch.sqrt((xk - xj).square() + (yk - yj).square()) + TINY
     rise = zk - zi
     return _Misses(
         cross,
         rj * cross - a * xj - b * yj,
-        a * a + b * b + _TINY,
+        a * a + b * b + TINY,
         (zj - zi) * way - rise * first,
         way * way + rise * rise,
         rise,
@@ -132,13 +153,13 @@ def triplet_inputs(
     apart = outer - inner
     squares = position.square()
     radius = squares[:, 0] + squares[:, 1]
-    chord = (position[k, :2] - position[i, :2]).norm(dim=1) + _TINY
+    chord = (position[k, :2] - position[i, :2]).norm(dim=1) + TINY
     columns = [
         turn * _signed_root(10 * of.miss / torch.sqrt(of.size)),
         up * _signed_root(10 * of.miss_z / torch.sqrt(of.stretch)),
-        turn * _squashed(apart[:, CURVATURE], _CURVATURE_UNIT),
-        up * _squashed(apart[:, SLOPE], _SLOPE_UNIT),
-        up * _squashed(apart[:, Z0], _Z0_UNIT),
+        turn * _squashed(apart[:, CURVATURE], CURVATURE_UNIT),
+        up * _squashed(apart[:, SLOPE], SLOPE_UNIT),
+        up * _squashed(apart[:, Z0], Z0_UNIT),
         2000 * of.cross.abs() / (torch.sqrt(radius[i] * radius[k]) * chord),
         0.5 * (inner[:, SLOPE] + outer[:, SLOPE]).abs(),
         inner[:, LOGIT],

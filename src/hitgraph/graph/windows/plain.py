@@ -7,6 +7,7 @@ it is tested, CHUNK pairs at a time, so that memory stays bounded whatever the e
 
 from collections.abc import Iterator
 from math import pi
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -54,20 +55,8 @@ def pairs_in_windows(
     bounds: Tensor,
 ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     """Inner hit, outer hit and window of the pairs that pass the windows of geometry."""
-    n = len(hits)
-    phi = torch.atan2(rows[:, Y], rows[:, X]).double()
     far = squared_distance(hits.position)
-    start_of_layer = hits.layer.double() * _TURN
-    keys = torch.cat([start_of_layer + phi + turn for turn in (-2 * pi, 0.0, 2 * pi)])
-    keys, order = keys.sort()
-    hit_at = order % max(n, 1)
-
-    i, window = expand(begins[hits.layer], begins[hits.layer + 1])
-    reach = bounds[window, SIN_DPHI].double().clamp(-1, 1).asin()
-    middle = layers[window].double() * _TURN + phi[i]
-    low = torch.searchsorted(keys, middle + reach[:, 0] - 1e-5)
-    high = torch.searchsorted(keys, middle + reach[:, 1] + 1e-5, right=True)
-    high = torch.maximum(low, high)
+    i, window, low, high, hit_at = ranges_in_azimuth(hits, rows, begins, layers, bounds)
     # One variable first, which few pass: the others then look at an eighth of the pairs.
     eta = rows[hit_at, ETA]
     lowest, highest = (rows[i, ETA] + bounds[window, DETA, side] for side in (0, 1))
@@ -79,6 +68,33 @@ def pairs_in_windows(
         a, b, w = a[passes], b[passes], w[passes]
         outward = (far[b] > far[a]) | ((far[b] == far[a]) & (b > a))
         yield a[outward], b[outward], w[outward]
+
+
+class Ranges(NamedTuple):
+    """For each inner hit and each of its windows, (n,): where its candidates lie."""
+
+    inner: Tensor
+    window: Tensor
+    low: Tensor  # the places [low, high) of hit_at
+    high: Tensor
+    hit_at: Tensor  # (3 n_hits,) hits sorted by layer and azimuth, a turn to either side as well
+
+
+def ranges_in_azimuth(
+    hits: Hits, rows: Tensor, begins: Tensor, layers: Tensor, bounds: Tensor
+) -> Ranges:
+    """The hits within the azimuth window of each hit and outer layer, and a little more."""
+    n = len(hits)
+    phi = torch.atan2(rows[:, Y], rows[:, X]).double()
+    start_of_layer = hits.layer.double() * _TURN
+    keys = torch.cat([start_of_layer + phi + turn for turn in (-2 * pi, 0.0, 2 * pi)])
+    keys, order = keys.sort()
+    i, window = expand(begins[hits.layer], begins[hits.layer + 1])
+    reach = bounds[window, SIN_DPHI].double().clamp(-1, 1).asin()
+    middle = layers[window].double() * _TURN + phi[i]
+    low = torch.searchsorted(keys, middle + reach[:, 0] - 1e-5)
+    high = torch.searchsorted(keys, middle + reach[:, 1] + 1e-5, right=True)
+    return Ranges(i, window, low, torch.maximum(low, high), order % max(n, 1))
 
 
 def _passes(a: Tensor, b: Tensor, bounds: Tensor) -> Tensor:

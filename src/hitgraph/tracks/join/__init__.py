@@ -16,6 +16,7 @@ from hitgraph.kernels.choice import Backend, for_host
 from hitgraph.nn.blocks import Standardise, logits_of, mlp
 from hitgraph.tracks import plain
 from hitgraph.tracks.checks import check_min_hits, check_score
+from hitgraph.tracks.merge import merge_on_device
 from hitgraph.tracks.merge.cpu import merge_groups
 from hitgraph.tracks.parts import JOIN_FEATURES, PartPairs
 from hitgraph.tracks.unionfind import number_sets
@@ -85,6 +86,6 @@ def join_tracks(
         )
         joined[rows] = torch.from_numpy(number_sets(parent, settings.min_hits))
     else:
-        group = plain.merge(source, target, module, settings.max_hits, first[track])
+        group = merge_on_device(source, target, module, settings.max_hits, first[track], backend)
         joined[rows] = plain.number_sets(group, settings.min_hits)
     return joined

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from hitgraph.hits import Hits
-from hitgraph.kernels.choice import Backend, for_host
+from hitgraph.kernels.choice import Backend, for_gpu, for_host
 from hitgraph.tracks import plain
 from hitgraph.tracks.checks import check_edges, check_lengths, check_score
 from hitgraph.tracks.merge.cpu import merge_groups
@@ -49,16 +49,27 @@ def merge_exclusive(
     """
     check_edges(len(hits), edge_index, scores)
     if not for_host(scores, backend):
-        return plain.number_sets(
-            plain.merge(
-                *plain.best_first(edge_index, scores, settings.score_cut),
-                hits.module,
-                settings.max_hits,
-            ),
-            settings.min_hits,
-        )
+        best = plain.best_first(edge_index, scores, settings.score_cut)
+        group = merge_on_device(*best, hits.module, settings.max_hits, backend=backend)
+        return plain.number_sets(group, settings.min_hits)
     source, target, score = edges_above(edge_index, scores, settings.score_cut)
     order = np.argsort(-score, kind="stable")
     module = hits.module.numpy()
     parent = merge_groups(source[order], target[order], module, settings.max_hits, 0)
     return torch.from_numpy(number_sets(parent, settings.min_hits))
+
+
+def merge_on_device(
+    source: Tensor,
+    target: Tensor,
+    module: Tensor,
+    max_hits: int,
+    given: Tensor | None = None,
+    backend: Backend = "auto",
+) -> Tensor:
+    """(n_hits,) lowest row of the group of each hit; see tracks.plain.merge."""
+    if for_gpu(module, backend):
+        from hitgraph.tracks.merge import gpu
+
+        return gpu.merge(source, target, module, max_hits, given)
+    return plain.merge(source, target, module, max_hits, given)
