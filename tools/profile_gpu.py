@@ -51,7 +51,9 @@ def main() -> None:
         raise SystemExit(__doc__)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     name = sys.argv[2] if len(sys.argv) > 2 else "compact"
-    pipeline = Pipeline.load(name, device).rebuilt(backend="plain")
+    pipeline = Pipeline.load(name, device)
+    if device == "cpu":
+        pipeline = pipeline.rebuilt(backend="plain")
     source = list_events([Path(sys.argv[1])])[0]
     event = source.read(cells=pipeline.recipe.clusters)
     for _ in range(2):

@@ -96,9 +96,9 @@ def _search(  # type: ignore[no-untyped-def]
         fits = fits & (miss_z * miss_z <= reach_z * reach_z * stretch)
         one = fits.to(tl.int32)
         if FILL:
-            at = n + tl.cumsum(one, 0) - 1
-            tl.store(out_inner + at, edge, mask=fits)
-            tl.store(out_outer + at, other, mask=fits)
+            free = n + tl.cumsum(one, 0) - 1
+            tl.store(out_inner + free, edge, mask=fits)
+            tl.store(out_outer + free, other, mask=fits)
         n += tl.sum(one, 0)
     if not FILL:
         tl.store(places + item, n)
