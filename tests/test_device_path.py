@@ -67,6 +67,12 @@ BUILDERS: dict[str, dict[str, Any]] = {
         "gnn": None,
         "tracks": {"use": "condensation", "network": {"hidden": 8}},
     },
+    "transformer": {
+        "graph": None,
+        "filter": None,
+        "gnn": None,
+        "tracks": {"use": "transformer", "network": {"hidden": 8, "layers": 1}, "sectors": 2},
+    },
 }
 
 

@@ -125,6 +125,7 @@ _STAGES = {
     "triplet_graph": "hitgraph.gnn.triplet_graph:TripletGraphSettings",
     "hierarchical": "hitgraph.gnn.hierarchical.stage:HierarchicalSettings",
     "condensation": "hitgraph.gnn.condensation:CondensationSettings",
+    "transformer": "hitgraph.gnn.transformer.stage:TransformerSettings",
     "components": "hitgraph.tracks.components:ComponentsSettings",
     "walkthrough": "hitgraph.tracks.walkthrough:WalkthroughSettings",
     "merge": "hitgraph.tracks.merge:MergeSettings",

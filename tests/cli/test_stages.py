@@ -37,5 +37,5 @@ def test_one_of_them_alone(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_name_that_is_not_there_is_named(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["stages", "transformer"]) == CANNOT_START
-    assert "transformer: no such stage or network; one of windows," in capsys.readouterr().err
+    assert main(["stages", "no_such_stage"]) == CANNOT_START
+    assert "no_such_stage: no such stage or network; one of windows," in capsys.readouterr().err

@@ -218,6 +218,30 @@ def test_object_condensation_makes_tracks_without_edges(tiny_store: Path, tmp_pa
     assert evaluate(seen, pipeline.run(seen).labels).score > 0.3
 
 
+def test_a_transformer_makes_tracks_without_edges(tiny_store: Path, tmp_path: Path) -> None:
+    stage = {
+        "use": "transformer",
+        "network": {"hidden": 32, "layers": 1, "window": 32, "decoder_layers": 1, "candidates": 32},
+        "training": {"epochs": 60, "learning_rate": 0.005},
+        "sectors": 2,
+        "margin": 0.3,
+        "reflect": True,
+    }
+    recipe = tiny_recipe(graph=None, filter=None, gnn=None, tracks=stage)
+    assert not recipe.clusters
+    training = train_quietly(recipe, tiny_store, tmp_path)
+    assert set(training.stages["tracks"]) >= {"val_loss", "val_found", "cut", "trackml_score"}
+    pipeline = Pipeline.load(tmp_path)
+    unseen = list_events([tiny_store])[-1].read()
+    result = pipeline.run(unseen)
+    np.testing.assert_array_equal(result.labels, training.pipeline.run(unseen).labels)
+    assert result.state.edges is None
+    assert result.state.hit["signal"].shape == (unseen.n_hits,)
+    # Tracks of the events it has seen are found: chance gives next to nothing.
+    seen = list_events([tiny_store])[0].read()
+    assert evaluate(seen, pipeline.run(seen).labels).score > 0.3
+
+
 def test_where_nothing_is_to_be_joined_nothing_is(
     tiny_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,7 @@
 
     hitgraph convert train_sample.zip --to parquet --out data/train
     hitgraph convert data/train --events 1000:1005 --to trackml --gzip --out csv
+    hitgraph convert data/train --volumes 7 8 9 --to parquet --out data/pixels
 
 The detectors table and dataset.json come along. A parquet store is a quarter of the size of
 plain CSV and reads several times faster. A bad event is reported and left out, the others go on
@@ -20,6 +21,7 @@ from hitgraph.cli.arguments import (
     add_output,
     add_verbosity,
     add_workers,
+    positive,
     set_verbosity,
 )
 
@@ -32,6 +34,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_events(parser)
     parser.add_argument("--to", choices=("parquet", "trackml"), required=True, help="the format")
     parser.add_argument("--gzip", action="store_true", help="with --to trackml: .csv.gz")
+    parser.add_argument(
+        "--volumes",
+        type=positive,
+        nargs="+",
+        metavar="N",
+        help="keep the hits in these volumes of the detector only, and weigh them anew",
+    )
     add_output(parser, "folder for the converted events")
     add_workers(parser)
     add_verbosity(parser)
@@ -60,9 +69,11 @@ def run(args: argparse.Namespace) -> int:
     todo = [source for source in sources if not (args.resume and source in there)]
     failed = {}
     with hire(args.workers, args.dask) as workers, progress(args.quiet) as bar:
-        _write_common(sources, args.out, args.to, args.gzip)
+        _write_common(sources, args)
         task = bar.add_task("converting", total=len(sources), completed=len(sources) - len(todo))
-        convert = partial(_convert, out=args.out, to=args.to, compress=args.gzip)
+        convert = partial(
+            _convert, out=args.out, to=args.to, compress=args.gzip, volumes=args.volumes
+        )
         for source, result in workers.share(convert, todo, args.out):
             bar.advance(task)
             if isinstance(result, InputError):
@@ -77,7 +88,7 @@ def run(args: argparse.Namespace) -> int:
     return SOME_FAILED if failed else OK
 
 
-def _write_common(sources: "list[EventSource]", out: Path, to: str, compress: bool) -> None:
+def _write_common(sources: "list[EventSource]", args: argparse.Namespace) -> None:
     """The detectors table and dataset.json, which all events of a folder share."""
     from hitgraph.errors import InputError
     from hitgraph.event.modules import cached_detectors
@@ -89,6 +100,7 @@ def _write_common(sources: "list[EventSource]", out: Path, to: str, compress: bo
     )
     from hitgraph.event.trackml import write_detectors_csv
 
+    out = args.out
     places = sorted({source.detectors for source in sources if source.detectors}, key=str)
     tables = [cached_detectors(place) for place in places]
     for place, table in zip(places, tables, strict=True):
@@ -98,13 +110,15 @@ def _write_common(sources: "list[EventSource]", out: Path, to: str, compress: bo
                 "table: convert them into two folders, or give the table with --detectors"
             )
     _require_detector_of(out, tables[0] if tables else None)
-    if tables and to == "parquet":
+    if tables and args.to == "parquet":
         write_detectors(tables[0], out / DETECTORS_NAME)
     elif tables:
-        write_detectors_csv(tables[0], out / ("detectors.csv.gz" if compress else "detectors.csv"))
+        name = "detectors.csv.gz" if args.gzip else "detectors.csv"
+        write_detectors_csv(tables[0], out / name)
     infos = [read_dataset_info(folder) for folder in {source.path.parent for source in sources}]
     if infos[0] and all(info == infos[0] for info in infos):
-        write_dataset_info(out, infos[0])
+        kept = {} if args.volumes is None else {"volumes": sorted(set(args.volumes))}
+        write_dataset_info(out, infos[0] | kept)
 
 
 def _require_detector_of(out: Path, table: "Detector | None") -> None:
@@ -132,11 +146,16 @@ def _is_there(name: str, args: argparse.Namespace) -> bool:
     return Path(args.out, hits).is_file()
 
 
-def _convert(source: "EventSource", out: Path, to: str, compress: bool) -> None:
+def _convert(
+    source: "EventSource", out: Path, to: str, compress: bool, volumes: list[int] | None
+) -> None:
     from hitgraph.event.store import write_event
     from hitgraph.event.trackml import write_trackml
+    from hitgraph.event.volumes import in_volumes
 
     event = source.read()
+    if volumes is not None:
+        event = in_volumes(event, volumes)
     if to == "parquet":
         write_event(event, out)
     else:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from hitgraph.gnn.contract import check_logits, check_network
-from hitgraph.hits.columns import HIT_COLUMNS
+from hitgraph.hits.columns import mirror_signs
 from hitgraph.lessons.cuts import cut_at_efficiency
 from hitgraph.lessons.lesson import Batch, Lesson
 from hitgraph.lessons.losses import auc, kept_at_efficiency, weighted_loss
@@ -186,18 +186,8 @@ def cut(batch: Batch, keep: Tensor) -> Batch:
 def reflect(batch: Batch, stage: GraphSettings, phi: bool, z: bool) -> Batch:
     """The mirror image: phi -> -phi with charge conjugation, and z -> -z."""
     assert batch.edge_attr is not None
-    mirrors = {name for name, wanted in (("phi", phi), ("z", z)) if wanted}
     odd = (set(PHI_ODD_FEATURES) if phi else set()) ^ (set(Z_ODD_FEATURES) if z else set())
-    odd_hits = {
-        name
-        for name in stage.hit_inputs
-        if len(mirrors.intersection(HIT_COLUMNS[name].odd)) % 2 == 1
-    }
+    signs = torch.tensor([-1.0 if name in odd else 1.0 for name in stage.edge_inputs])
     return batch._replace(
-        x=batch.x * _signs(stage.hit_inputs, odd_hits),
-        edge_attr=batch.edge_attr * _signs(stage.edge_inputs, odd),
+        x=batch.x * mirror_signs(stage.hit_inputs, phi, z), edge_attr=batch.edge_attr * signs
     )
-
-
-def _signs(names: Sequence[str], odd: set[str]) -> Tensor:
-    return torch.tensor([-1.0 if name in odd else 1.0 for name in names])

@@ -11,7 +11,7 @@ from torch import Tensor
 from hitgraph.errors import SettingsError
 from hitgraph.gnn.inputs import edge_inputs, needed_inputs
 from hitgraph.gnn.interaction import InteractionSettings
-from hitgraph.hits.columns import HIT_COLUMNS
+from hitgraph.hits.columns import check_mirrored
 from hitgraph.lessons.material import Material, Read
 from hitgraph.lessons.samples import edge_truth, trackml_weights
 from hitgraph.lessons.settings import (
@@ -51,16 +51,8 @@ class NetworkStageSettings(StageSettings):
         check_at_least(self, sectors=1)
         check_not_empty(self, "hit_inputs", "edge_inputs")
         check_vector_inputs(self.network, self.hit_inputs)
-        unmirrored = [
-            name
-            for name in self.hit_inputs
-            if name not in HIT_COLUMNS or not HIT_COLUMNS[name].mirrored
-        ]
-        if self.reflect and unmirrored:
-            raise SettingsError(
-                f"hit_inputs: {unmirrored[0]!r} has no mirror image (a cluster does not show the "
-                "signs of its direction): leave it out, or set reflect: false"
-            )
+        if self.reflect:
+            check_mirrored("hit_inputs", self.hit_inputs)
 
     @property
     def needs(self) -> frozenset[str]:  # type: ignore[override]

@@ -75,3 +75,21 @@ def check_hit_columns(key: str, names: Iterable[str]) -> None:
     for name in names:
         if name not in HIT_COLUMNS:
             raise SettingsError(f"{key}: {name!r} is not allowed; any of {', '.join(HIT_COLUMNS)}")
+
+
+def mirror_signs(names: Iterable[str], phi: bool, z: bool) -> Tensor:
+    """(n_names,) 1 or -1: what columns of hits are multiplied with in the mirrors phi -> -phi
+    (and the charge with it) and z -> -z."""
+    mirrors = {name for name, wanted in (("phi", phi), ("z", z)) if wanted}
+    odd = (len(mirrors.intersection(HIT_COLUMNS[name].odd)) % 2 for name in names)
+    return torch.tensor([-1.0 if one else 1.0 for one in odd])
+
+
+def check_mirrored(key: str, names: Iterable[str]) -> None:
+    """Raise SettingsError, naming the key, for a column whose mirror image is not known."""
+    for name in names:
+        if name not in HIT_COLUMNS or not HIT_COLUMNS[name].mirrored:
+            raise SettingsError(
+                f"{key}: {name!r} has no mirror image (a cluster does not show the "
+                "signs of its direction): leave it out, or set reflect: false"
+            )

@@ -15,7 +15,8 @@ from hitgraph.event.clusters import modules_of_hits
 from hitgraph.event.detector import Detector
 from hitgraph.event.event import CellTable, Event, HitTable, TruthTable
 from hitgraph.event.rows import joined, select_hits
-from hitgraph.event.truth import NOISE, hit_weights, require_particles, require_truth
+from hitgraph.event.truth import NOISE, require_particles, require_truth
+from hitgraph.event.volumes import reweighted
 from hitgraph.simulate.digitise import digitise, response_of
 from hitgraph.simulate.noise import noise_crossings, number_of_noise_hits
 from hitgraph.simulate.settings import SimulationSettings
@@ -101,16 +102,6 @@ def _left(event: Event, keep: NDArray[np.bool_]) -> Event:
     if not keep.any():
         raise InputError(f"{event.name}: no hit is left of {event.n_hits}")
     return reweighted(select_hits(event, keep))
-
-
-def reweighted(event: Event) -> Event:
-    """The event with the TrackML weights of the hits it has (`hit_weights`).
-
-    A particle then weighs what its pT says, whatever number of its hits was taken away, as long as
-    four are left; so perfect tracks still have a score of 1.
-    """
-    truth = replace(require_truth(event), weight=hit_weights(event))
-    return replace(event, truth=truth)
 
 
 def with_misaligned_modules(

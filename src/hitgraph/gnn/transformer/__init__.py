@@ -1,0 +1,1 @@
+"""A transformer that tells targets' hits from others, and tracks as masks over them."""

@@ -1,0 +1,87 @@
+"""Attention between hits and candidates, of all or within windows along the azimuth."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import scaled_dot_product_attention
+
+__all__ = ["Attention", "Compare", "Tokens", "Windows"]
+
+
+class Tokens(NamedTuple):
+    """Hits, or candidates, which are where the hit is that they began with."""
+
+    state: Tensor  # (n, width) what is known of each
+    place: Tensor  # (n, n_waves) where and what its hit is, see network.Inputs
+
+    def take(self, rows: Tensor) -> "Tokens":
+        """Some of them."""
+        return Tokens(self.state[rows], self.place[rows])
+
+    def with_state(self, state: Tensor) -> "Tokens":
+        """The same with other states."""
+        return Tokens(state, self.place)
+
+
+class Windows(NamedTuple):
+    """Who attends to whom: the ring of sorted hits in blocks, each with what is around it."""
+
+    own: Tensor  # (n_blocks, window) int64
+    seen: Tensor  # (n_blocks, 2 window) int64; one block of all hits where they are as few
+
+    @classmethod
+    def of(cls, n_hits: int, window: int, device: torch.device) -> "Windows":
+        """Blocks of `window` hits (even) that see half a window more on either side.
+
+        The ring closes: the last hits by azimuth are near the first. So the last block goes on
+        with hits of the first, which have been counted there.
+        """
+        rows = torch.arange(n_hits, device=device)
+        if n_hits <= 2 * window:
+            return cls(rows[None], rows[None])
+        start = torch.arange(0, n_hits, window, device=device)[:, None]
+        wide = torch.arange(-(window // 2), window + window // 2, device=device)
+        return cls((start + wide[window // 2 : -(window // 2)]) % n_hits, (start + wide) % n_hits)
+
+
+class Compare(nn.Module):
+    """Two kinds of tokens as vectors whose product tells how alike they are; at first one map."""
+
+    def __init__(self, width: int, n_waves: int) -> None:
+        super().__init__()
+        self.query, self.key = (nn.Linear(width + n_waves, width) for _ in range(2))
+        self.key.load_state_dict(self.query.state_dict())
+
+    def forward(self, one: Tokens, other: Tokens) -> tuple[Tensor, Tensor]:
+        """(n, width) and (m, width)."""
+        return self.query(torch.cat(one, dim=1)), self.key(torch.cat(other, dim=1))
+
+
+class Attention(nn.Module):
+    """Multi-head attention (arXiv 1706.03762, section 3.2.2)."""
+
+    def __init__(self, width: int, n_waves: int, heads: int) -> None:
+        super().__init__()
+        self.n_heads = heads
+        self.compare = Compare(width, n_waves)
+        self.value, self.out = nn.Linear(width, width), nn.Linear(width, width)
+
+    def forward(
+        self, x: Tokens, seen: Tokens, *, windows: Windows | None = None, mask: Tensor | None = None
+    ) -> Tensor:
+        """(n, width) what each of x hears of `seen` (m): within windows (n = m), or of all that
+        `mask` (n, m) bool allows, without it of all."""
+        (query, key), value = self.compare(x, seen), self.value(seen.state)
+        if windows is None:
+            query, key, value = query[None], key[None], value[None]
+        else:
+            query, key, value = query[windows.own], key[windows.seen], value[windows.seen]
+        query, key, value = (self._split(one) for one in (query, key, value))
+        heard = scaled_dot_product_attention(query, key, value, attn_mask=mask)
+        together: Tensor = self.out(heard.transpose(1, 2).flatten(2).flatten(0, 1)[: len(x.state)])
+        return together
+
+    def _split(self, x: Tensor) -> Tensor:
+        """(n_blocks, n, width) -> (n_blocks, heads, n, width of a head)."""
+        return x.view(*x.shape[:2], self.n_heads, x.shape[2] // self.n_heads).transpose(1, 2)

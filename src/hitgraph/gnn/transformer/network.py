@@ -1,0 +1,210 @@
+"""The network: an encoder with windowed attention, a hit filter, and candidates with masks.
+
+After arXiv 2411.07149 (hepattn): hits sorted by azimuth attend to those near them in that order,
+a filter drops those that are likely of no target, and candidates ("queries") that attend to what is
+left become tracks, each with a mask over the hits (masked attention of arXiv 2112.01527). As in
+arXiv 2606.17631 candidates are not learnt vectors but hits: those that look most like the first
+hit of a target.
+
+Every product that compares two of them sees where they are beside their states, and begins with
+the same weights on either side: alike is near then, and training has something to begin with.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from hitgraph.errors import InputError, SettingsError
+from hitgraph.gnn.transformer.attention import Attention, Compare, Tokens, Windows
+from hitgraph.lessons.settings import check_at_least
+from hitgraph.nn.azimuths import AZIMUTHS
+from hitgraph.nn.blocks import Standardise, logits_of, mlp
+
+FILTER_CUT = 0.1  # a hit below it is dropped; of arXiv 2411.07149
+MAX_MASKS = 2**28  # entries of the masks of a phi sector, one gigabyte
+
+
+@dataclass(frozen=True)
+class TransformerNetworkSettings:
+    """Sizes of the network."""
+
+    hidden: int = 64  # width of the state of a hit and of a candidate
+    heads: int = 4  # of every attention; they share the width
+    layers: int = 4  # of the encoder
+    window: int = 128  # hits, along the azimuth, that attend together to twice as many
+    decoder_layers: int = 3  # which improve the candidates
+    candidates: int = 256  # of a phi sector, at most
+    frequencies: int = 8  # sines and cosines of 1, 2, 4 ... times each input
+
+    def __post_init__(self) -> None:
+        check_at_least(self, hidden=1, heads=1, layers=0, window=2, decoder_layers=1, candidates=1)
+        check_at_least(self, frequencies=1)
+        if self.hidden % self.heads:
+            raise SettingsError(f"heads: {self.heads} do not share a width of {self.hidden}")
+        if self.window % 2:
+            raise SettingsError(f"window: {self.window} is odd, it reaches as far on either side")
+
+
+class Found(NamedTuple):
+    """What the network makes of the hits of a phi sector; all are logits, float32."""
+
+    signal: Tensor  # (n_hits,) of a target
+    first: Tensor  # (n_hits,) the first hit of one
+    kept: Tensor  # (n_kept,) int64 hits that pass the filter
+    tracks: Tensor  # (1 + decoder_layers, n_candidates) a candidate is a track
+    masks: Tensor  # (1 + decoder_layers, n_candidates, n_kept) a hit is on it
+
+
+class TransformerNetwork(nn.Module):
+    """From the columns of hits to candidates with masks."""
+
+    def __init__(self, settings: TransformerNetworkSettings, names: Sequence[str]) -> None:
+        super().__init__()
+        self.settings, width = settings, settings.hidden
+        self.phi = list(names).index("phi")
+        self.encode = Inputs(names, settings.frequencies, width)
+        place = self.encode.n_waves
+        self.encoder = nn.ModuleList(
+            EncoderLayer(width, place, settings.heads) for _ in range(settings.layers)
+        )
+        self.normalise = nn.LayerNorm(width)
+        self.signal, self.first = mlp([width, width, 1]), mlp([width, width, 1])
+        self.begin = nn.Linear(width, width)
+        self.decoder = nn.ModuleList(
+            DecoderLayer(width, place, settings.heads) for _ in range(settings.decoder_layers)
+        )
+        self.heads = Heads(width, place)
+
+    def learn_inputs(self, features: Tensor) -> None:
+        """Standardise by a sample of hits (n_hits, n_names)."""
+        self.encode.learn(features)
+
+    def forward(self, features: Tensor) -> Found:
+        """(n_hits, n_names) of a phi sector.
+
+        Raises InputError where the masks would not fit into the memory, with their sizes.
+        """
+        order = torch.argsort(features[:, self.phi], stable=True)
+        hits = self.encode(features[order])
+        windows = Windows.of(len(order), self.settings.window, order.device)
+        for layer in self.encoder:
+            hits = layer(hits, windows)
+        hits = hits.with_state(self.normalise(hits.state)).take(torch.argsort(order))
+        signal = logits_of(self.signal, hits.state)
+        first = logits_of(self.first, hits.state)
+        kept = torch.nonzero(torch.sigmoid(signal) >= FILTER_CUT).squeeze(1)
+        n_candidates = min(self.settings.candidates, len(kept))
+        self._check_masks(n_candidates, len(kept))
+        begun = hits.take(kept[first[kept].topk(n_candidates).indices])
+        candidates = begun.with_state(self.begin(begun.state))
+        tracks, masks = self._decode(candidates, hits.take(kept))
+        return Found(signal, first, kept, tracks, masks)
+
+    def _decode(self, candidates: Tokens, hits: Tokens) -> tuple[Tensor, Tensor]:
+        """Logits of candidates and of their masks over the hits, before and after each layer."""
+        found = [self.heads(candidates, hits)]
+        for layer in self.decoder:
+            candidates = layer(candidates, hits, found[-1][1])
+            found.append(self.heads(candidates, hits))
+        tracks, masks = zip(*found, strict=True)
+        return torch.stack(tracks), torch.stack(masks)
+
+    def _check_masks(self, n_candidates: int, n_kept: int) -> None:
+        n_masks = 1 + self.settings.decoder_layers
+        n_entries = n_masks * n_candidates * n_kept
+        if n_entries > MAX_MASKS:
+            raise InputError(
+                f"a phi sector with {n_kept} points behind the hit filter: the masks of "
+                f"{n_candidates} candidates over them, {n_masks} times, would have {n_entries} "
+                f"entries, at most {MAX_MASKS} are allowed: raise `sectors`, or lower "
+                "`network.candidates`"
+            )
+
+
+class Inputs(nn.Module):
+    """Hits as sines and cosines of multiples of their columns (arXiv 2003.08934, equation 4).
+
+    Of the azimuths themselves, so that nothing jumps where they do, and of other columns
+    standardised.
+    """
+
+    def __init__(self, names: Sequence[str], frequencies: int, width: int) -> None:
+        super().__init__()
+        self.angles = [names.index(name) for name in AZIMUTHS if name in names]
+        self.others = [column for column in range(len(names)) if column not in self.angles]
+        self.frequencies = frequencies
+        self.standardise = Standardise(len(self.others))
+        self.n_waves = 2 * frequencies * len(names)
+        self.layers = mlp([self.n_waves + len(self.others), width, width])
+
+    def learn(self, features: Tensor) -> None:
+        """Standardise by a sample (n_hits, n_names)."""
+        self.standardise.learn(features[:, self.others])
+
+    def forward(self, features: Tensor) -> Tokens:
+        """(n_hits, n_names) -> hits, whose place (n_hits, n_waves) are the sines and cosines."""
+        plain = self.standardise(features[:, self.others])
+        columns = torch.cat([features[:, self.angles], plain], dim=1)
+        multiples = 2.0 ** torch.arange(self.frequencies, device=features.device)
+        angles = (columns[:, :, None] * multiples).flatten(1)
+        waves = torch.cat([angles.sin(), angles.cos()], dim=1)
+        return Tokens(self.layers(torch.cat([plain, waves], dim=1)), waves)
+
+
+class EncoderLayer(nn.Module):
+    """Attention within windows, then an MLP on each hit; both normalise first and add."""
+
+    def __init__(self, width: int, place: int, heads: int) -> None:
+        super().__init__()
+        self.attend = Attention(width, place, heads)
+        self.think = mlp([width, 4 * width, width], nn.GELU)
+        self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(2))
+
+    def forward(self, hits: Tokens, windows: Windows) -> Tokens:
+        """Hits sorted by azimuth -> the same."""
+        normal = hits.with_state(self.norms[0](hits.state))
+        state = hits.state + self.attend(normal, normal, windows=windows)
+        return hits.with_state(state + self.think(self.norms[1](state)))
+
+
+class DecoderLayer(nn.Module):
+    """Candidates attend to the hits of their masks, then to each other, then an MLP on each."""
+
+    def __init__(self, width: int, place: int, heads: int) -> None:
+        super().__init__()
+        self.to_hits = Attention(width, place, heads)
+        self.to_others = Attention(width, place, heads)
+        self.think = mlp([width, 4 * width, width], nn.GELU)
+        self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(3))
+
+    def forward(self, candidates: Tokens, hits: Tokens, mask: Tensor) -> Tokens:
+        """Candidates, hits and logits (n_candidates, n_kept) -> candidates."""
+        on = mask.detach() > 0
+        on = on | ~on.any(dim=1, keepdim=True)  # an empty mask sees everything
+        state = candidates.state
+        normal = candidates.with_state(self.norms[0](state))
+        state = state + self.to_hits(normal, hits, mask=on)
+        normal = candidates.with_state(self.norms[1](state))
+        state = state + self.to_others(normal, normal)
+        return candidates.with_state(state + self.think(self.norms[2](state)))
+
+
+class Heads(nn.Module):
+    """Whether a candidate is a track, and its mask: how alike it and each hit are."""
+
+    def __init__(self, width: int, place: int) -> None:
+        super().__init__()
+        self.normalise = nn.LayerNorm(width)
+        self.track = mlp([width, width, 1])
+        self.compare = Compare(width, place)
+        self.bias = nn.Parameter(torch.tensor(-2.0))  # most hits are on another track
+
+    def forward(self, candidates: Tokens, hits: Tokens) -> tuple[Tensor, Tensor]:
+        """Logits (n_candidates,) and (n_candidates, n_kept), float32."""
+        normal = candidates.with_state(self.normalise(candidates.state))
+        wanted, offered = self.compare(normal, hits)
+        mask = (wanted @ offered.T).float() / wanted.shape[1] ** 0.5 + self.bias
+        return logits_of(self.track, normal.state), mask

@@ -1,0 +1,236 @@
+"""The transformer: windows and losses by slow references, what does not change its masks."""
+
+import itertools
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from hitgraph.errors import InputError, SettingsError
+from hitgraph.event.event import Event
+from hitgraph.event.turned import turned_event
+from hitgraph.gnn.transformer import losses, network
+from hitgraph.gnn.transformer.attention import Attention, Tokens, Windows
+from hitgraph.gnn.transformer.lesson import first_hits, renumbered, transformer_loss
+from hitgraph.gnn.transformer.network import (
+    FILTER_CUT,
+    TransformerNetwork,
+    TransformerNetworkSettings,
+)
+from hitgraph.gnn.transformer.sectors import sectors_of
+from hitgraph.gnn.transformer.stage import TransformerSettings, TransformerStage
+from hitgraph.hits import hits_from_event
+from hitgraph.stage import Context
+from hitgraph.state import State
+
+NAMES = ("r", "phi", "z")
+SMALL = TransformerNetworkSettings(
+    hidden=16, heads=2, layers=2, window=8, decoder_layers=2, candidates=12, frequencies=3
+)
+
+
+def random_hits(n_hits: int, seed: int = 0) -> Tensor:
+    random = torch.Generator().manual_seed(seed)
+    r, phi, z = torch.rand(3, n_hits, generator=random)
+    return torch.stack([30 + 1000 * r, (2 * phi - 1) * math.pi, 2000 * z - 1000], dim=1)
+
+
+def small_network() -> TransformerNetwork:
+    torch.manual_seed(0)
+    made = TransformerNetwork(SMALL, NAMES).eval()
+    made.learn_inputs(random_hits(100))
+    return made
+
+
+@settings(max_examples=60, deadline=None)
+@given(n_hits=st.integers(1, 60), half=st.integers(1, 8), seed=st.integers(0, 10**6))
+def test_windows_are_attention_to_those_near_by_on_the_ring(
+    n_hits: int, half: int, seed: int
+) -> None:
+    """By attention to all with a mask that has the rows from half a window before a block on."""
+    window = 2 * half
+    torch.manual_seed(seed)
+    attention = Attention(8, 4, 2)
+    hits = Tokens(torch.randn(n_hits, 8), torch.randn(n_hits, 4))
+    rows = torch.arange(n_hits)
+    ahead = (rows[None] - (rows[:, None] // window * window - half)) % n_hits
+    mask = (ahead < 2 * window) | torch.tensor(n_hits <= 2 * window)
+    found = attention(hits, hits, windows=Windows.of(n_hits, window, rows.device))
+    torch.testing.assert_close(found, attention(hits, hits, mask=mask), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("n_hits", [0, 1, 7, 80])
+def test_the_order_of_hits_does_not_matter(n_hits: int) -> None:
+    made, hits = small_network(), random_hits(n_hits)
+    order = torch.randperm(n_hits, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        found, again = made(hits), made(hits[order])
+    torch.testing.assert_close(again.signal, found.signal[order], rtol=1e-4, atol=1e-5)
+    assert set(order[again.kept].tolist()) == set(found.kept.tolist())
+    place = {hit: column for column, hit in enumerate(found.kept.tolist())}
+    columns = torch.tensor([place[hit] for hit in order[again.kept].tolist()], dtype=torch.int64)
+    torch.testing.assert_close(again.tracks, found.tracks, rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(again.masks, found.masks[:, :, columns], rtol=1e-3, atol=1e-4)
+
+
+def test_hits_below_the_filter_are_on_no_mask() -> None:
+    made = small_network()
+    with torch.no_grad():
+        made.signal[-1].bias -= 2.0
+        found = made(random_hits(80))
+    passes = torch.sigmoid(found.signal) >= FILTER_CUT
+    assert 0 < int(passes.sum()) < 80
+    assert found.kept.tolist() == torch.nonzero(passes).squeeze(1).tolist()
+    assert found.masks.shape == (3, min(12, len(found.kept)), len(found.kept))
+
+
+def test_masks_that_do_not_fit_are_refused_with_the_number_of_points(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(network, "MAX_MASKS", 3 * 12 * 79)
+    with pytest.raises(
+        InputError, match=r"80 points .* 12 candidates .* 2880 entries, at most 2844"
+    ):
+        small_network()(random_hits(80))
+
+
+def test_the_loss_of_a_mask_is_that_of_the_formulas() -> None:
+    mask, truth = torch.tensor([[1.2, -0.3, 0.4]]), torch.tensor([[1.0, 1.0, 0.0]])
+    p = torch.sigmoid(mask)[0].tolist()
+    focal = -((1 - p[0]) ** 2) * math.log(p[0]) - (1 - p[1]) ** 2 * math.log(p[1])
+    focal -= p[2] ** 2 * math.log(1 - p[2])
+    dice = 1 - (2 * (p[0] + p[1]) + 1) / (sum(p) + 2 + 1)
+    wanted = losses.FOCAL * focal / 2 + losses.DICE * dice
+    assert float(losses.mask_loss(mask, truth)) == pytest.approx(wanted, rel=1e-5)
+
+
+def test_the_cost_of_a_pair_is_its_loss() -> None:
+    torch.manual_seed(0)
+    mask, truth = torch.randn(4, 9), (torch.rand(3, 9) < 0.4).float()
+    truth[:, 0] = 1
+    costs = losses.pair_costs(torch.zeros(4), mask, truth) + losses.TRACK / 2
+    for one, other in itertools.product(range(4), range(3)):
+        alone = losses.mask_loss(mask[[one]], truth[[other]])
+        torch.testing.assert_close(costs[one, other], alone, rtol=1e-4, atol=1e-5)
+
+
+@settings(max_examples=50, deadline=None)
+@given(n_candidates=st.integers(1, 5), n_objects=st.integers(0, 4), seed=st.integers(0, 10**6))
+def test_objects_get_the_candidates_of_lowest_cost_in_all(
+    n_candidates: int, n_objects: int, seed: int
+) -> None:
+    random = torch.Generator().manual_seed(seed)
+    track, mask = (torch.randn(*n, generator=random) for n in ((n_candidates,), (n_candidates, 6)))
+    truth = (torch.rand(n_objects, 6, generator=random) < 0.5).float()
+    truth[:, :1] = 1
+    costs = losses.pair_costs(track, mask, truth)
+    if n_objects > n_candidates:
+        costs = costs.T
+    few, many = sorted((n_candidates, n_objects))
+    every = itertools.permutations(range(many), few)
+    orders = [costs[list(order), range(few)] for order in every] if few else [torch.zeros(1)]
+    candidate, which = losses.assign(track, mask, truth)
+    found = losses.pair_costs(track, mask, truth)[candidate, which].sum()
+    torch.testing.assert_close(found, min(one.sum() for one in orders), rtol=1e-4, atol=1e-4)
+
+
+def test_short_objects_go_and_the_others_have_one_first_hit() -> None:
+    owner = renumbered(torch.tensor([7, 7, -1, 9, 7, 4, 4, 4]), 3)
+    assert owner.tolist() == [1, 1, -1, -1, 1, 0, 0, 0]
+    step = torch.tensor([2, 1, 0, 0, 3, 5, 6, 4], dtype=torch.int32)
+    assert first_hits(owner, step).tolist() == [0, 1, 0, 0, 0, 0, 0, 1]
+
+
+@pytest.mark.parametrize("owner", [[], [-1, -1, -1], [0, 0, 0]])
+def test_sectors_with_next_to_nothing_have_a_finite_loss(owner: list[int]) -> None:
+    made = small_network()
+    found = made(random_hits(len(owner)))
+    loss = transformer_loss(found, torch.tensor(owner, dtype=torch.int64), torch.zeros(len(owner)))
+    loss.backward()
+    assert math.isfinite(loss.item())
+
+
+def test_every_hit_is_in_one_sector_and_its_margins_in_others() -> None:
+    hits, margin = random_hits(300), 0.2
+    seen = torch.zeros(300)
+    for sector in sectors_of(hits, NAMES, 6, margin):
+        assert float(sector.phi.abs().max()) <= math.pi / 6 + margin
+        torch.testing.assert_close(sector.features[:, 1], sector.phi)
+        torch.testing.assert_close(sector.features[:, [0, 2]], hits[sector.rows][:, [0, 2]])
+        seen[sector.rows[sector.phi.abs() < math.pi / 6]] += 1
+    assert (seen == 1).all()
+
+
+def stage_of(event: Event, **changes: Any) -> TransformerStage:
+    assert event.detector is not None
+    torch.manual_seed(0)
+    chosen = TransformerSettings(network=SMALL, margin=0.2, **changes)
+    made = chosen.build().eval()
+    made.learn_inputs(hits_from_event(event, event.detector, clusters=False).features)
+    made.heads.bias.data += 2.5  # untrained masks hold next to nothing
+    return TransformerStage(Context(event.detector), chosen, made, 0.0)
+
+
+def test_an_event_turned_by_sectors_has_the_same_tracks(make_event: Callable[..., Event]) -> None:
+    event = make_event(n_particles=20, n_noise=10, seed=1)
+    stage = stage_of(event, sectors=6, min_hits=1)
+    assert event.detector is not None
+    labels = []
+    for turned in (event, turned_event(event, 2 * math.pi / 6)):
+        state = State(hits_from_event(turned, event.detector, clusters=False))
+        labels.append(stage(state).labels)
+    first, again = labels
+    assert first is not None
+    assert again is not None
+    assert len(first.unique()) > 3
+    pairs = torch.stack([first, again]).unique(dim=1)
+    assert pairs.shape[1] == len(first.unique()) == len(again.unique())
+
+
+def test_tracks_have_enough_hits_and_a_high_score(make_event: Callable[..., Event]) -> None:
+    event = make_event(n_particles=30, n_noise=10, seed=1)
+    stage = stage_of(event, sectors=2)
+    assert event.detector is not None
+    state = State(hits_from_event(event, event.detector, clusters=False))
+    masks = stage.masks(state)
+    middle = float(masks.track[masks.mask >= 0].median())
+    labels = replace(stage, cut=middle)(state).labels
+    assert labels is not None
+    assert (torch.bincount(labels[labels >= 0]) >= 3).all()
+    assert bool((masks.track[labels >= 0] >= middle).all())
+    assert 0 < int((labels >= 0).sum()) < int((masks.mask >= 0).sum())
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"hit_inputs": ("r", "z")}, "hit_inputs: name phi, by which hits are sorted"),
+        ({"hit_inputs": ("phi",)}, "hit_inputs: name phi, by which hits are sorted, and others"),
+        ({"hit_inputs": ("px",)}, "hit_inputs: 'px' is not allowed; any of r, phi"),
+        ({"hit_inputs": ("phi", "geta"), "reflect": True}, "hit_inputs: 'geta' has no mirror"),
+        ({"sectors": 0}, "sectors: 0 is not allowed, at least 1"),
+        ({"margin": -0.1}, "margin: -0.1 is not allowed, at least 0"),
+    ],
+)
+def test_impossible_settings_are_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        TransformerSettings(**changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"hidden": 10, "heads": 4}, "heads: 4 do not share a width of 10"),
+        ({"window": 5}, "window: 5 is odd"),
+        ({"candidates": 0}, "candidates: 0 is not allowed, at least 1"),
+    ],
+)
+def test_impossible_sizes_are_refused(changes: dict[str, int], message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        TransformerNetworkSettings(**changes)
