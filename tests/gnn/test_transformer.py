@@ -79,6 +79,19 @@ def test_the_order_of_hits_does_not_matter(n_hits: int) -> None:
     torch.testing.assert_close(again.masks, found.masks[:, :, columns], rtol=1e-3, atol=1e-4)
 
 
+def test_mixed_precision_changes_little_and_leaves_logits_in_32_bits() -> None:
+    made, hits = small_network(), random_hits(80)
+    with torch.no_grad():
+        found = made(hits)
+        with torch.autocast("cpu", torch.bfloat16):
+            again = made(hits)
+            loss = transformer_loss(again, torch.arange(80) // 5, torch.zeros(80))
+    assert {one.dtype for one in (*again[:2], *again[3:])} == {torch.float32}
+    torch.testing.assert_close(again.signal, found.signal, rtol=0.05, atol=0.05)
+    torch.testing.assert_close(again.first, found.first, rtol=0.05, atol=0.05)
+    assert math.isfinite(loss.item())
+
+
 def test_hits_below_the_filter_are_on_no_mask() -> None:
     made = small_network()
     with torch.no_grad():

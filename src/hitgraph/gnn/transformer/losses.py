@@ -38,7 +38,8 @@ def candidate_loss(track: Tensor, mask: Tensor, truth: Tensor) -> Tensor:
 
 def assign(track: Tensor, mask: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
     """(n,) candidates and (n,) objects that belong together, int64: all of the fewer kind."""
-    costs = pair_costs(track, mask, truth)
+    with torch.autocast(track.device.type, enabled=False):
+        costs = pair_costs(track, mask, truth)
     rows, columns = linear_sum_assignment(costs.cpu().numpy())
     return (torch.from_numpy(found).to(track.device) for found in (rows, columns))  # type: ignore[return-value]
 
