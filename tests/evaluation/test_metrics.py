@@ -98,6 +98,7 @@ def test_selection_of_particles(straight_event: EventMaker) -> None:
     assert double.efficiency[0].technical == Ratio(1, 1)  # the one with four hits drops out
     assert double.purity == Ratio(5, 5)
     assert double.purity_selected == Ratio(2, 5)
+    assert double.fakes_selected == Ratio(0, 2)
 
 
 def test_tracks_are_split_by_the_selection(straight_event: EventMaker) -> None:
@@ -113,6 +114,7 @@ def test_tracks_are_split_by_the_selection(straight_event: EventMaker) -> None:
     assert double.purity_selected == Ratio(2, 5)
     assert double.purity_others == Ratio(1, 5)
     assert double.fakes == Ratio(2, 5)
+    assert double.fakes_selected == Ratio(1, 3)  # the half one is of a selected particle
     assert [one.min_pt for one in double.efficiency] == [0.5, 1.0]
     assert [one.physics for one in double.efficiency] == [Ratio(2, 3), Ratio(1, 2)]
     assert metrics.particle_lengths[5] == 3
@@ -351,4 +353,7 @@ def test_perfect_is_the_hardest_matching(
     for matched in metrics.matchings.values():
         parts = (matched.purity_selected, matched.purity_others, matched.fakes)
         assert sum(part.passed for part in parts) == matched.purity.total
+        right = matched.fakes_selected.complement
+        assert right.passed == matched.purity_selected.passed
+        assert matched.fakes_selected.passed <= matched.fakes.passed
     assert metrics.matchings["double majority"].duplicates.passed == 0

@@ -66,6 +66,7 @@ class MatchedMetrics:
     purity: Ratio  # tracks that match any particle, among tracks
     purity_selected: Ratio  # tracks that match a selected particle (eq. 3 of the paper)
     purity_others: Ratio  # tracks that match another one; with the fakes they are all tracks
+    fakes_selected: Ratio  # tracks without a match, among those with a selected majority particle
     duplicates: Ratio  # tracks that match an already matched particle, among tracks
     curves: dict[str, BinnedRatio]  # counted in the bins of GRIDS
 
@@ -80,6 +81,7 @@ class MatchedMetrics:
             self.purity + other.purity,
             self.purity_selected + other.purity_selected,
             self.purity_others + other.purity_others,
+            self.fakes_selected + other.fakes_selected,
             self.duplicates + other.duplicates,
             {name: self.curves[name] + other.curves[name] for name in self.curves},
         )
@@ -92,6 +94,7 @@ class MatchedMetrics:
             "purity_selected": self.purity_selected.to_dict(),
             "purity_others": self.purity_others.to_dict(),
             "fake_rate": self.fakes.to_dict(),
+            "fake_rate_selected": self.fakes_selected.to_dict(),
             "duplicate_rate": self.duplicates.to_dict(),
             "curves": {
                 name: shown([curve], name)[0].to_dict() for name, curve in self.curves.items()
@@ -259,7 +262,8 @@ def _with_matching(scene: _Scene, matched: NDArray[np.bool_]) -> MatchedMetrics:
     found = np.isin(particles.particle_id, matches.particle_id[good])
     selected, stiff = scene.selection, scene.selection.above(STIFF)
     of_selected = particles.particle_id[selected.mask(particles)]
-    matches_selected = good & np.isin(matches.particle_id, of_selected)
+    aims_selected = candidate & np.isin(matches.particle_id, of_selected)
+    matches_selected = good & aims_selected
     repeated = int(np.count_nonzero(good)) - len(np.unique(matches.particle_id[good]))
 
     def efficiency(selection: Selection) -> Efficiency:
@@ -289,6 +293,7 @@ def _with_matching(scene: _Scene, matched: NDArray[np.bool_]) -> MatchedMetrics:
         purity=ratio(good, candidate),
         purity_selected=ratio(matches_selected, candidate),
         purity_others=ratio(good & ~matches_selected, candidate),
+        fakes_selected=ratio(~good, aims_selected),
         duplicates=Ratio(repeated, int(np.count_nonzero(candidate))),
         curves=curves,
     )

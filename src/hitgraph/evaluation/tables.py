@@ -131,6 +131,10 @@ def _fakes(matched: MatchedMetrics) -> Ratio:
     return matched.fakes
 
 
+def _fakes_selected(matched: MatchedMetrics) -> Ratio:
+    return matched.fakes_selected
+
+
 def _duplicates(matched: MatchedMetrics) -> Ratio:
     return matched.duplicates
 
@@ -140,5 +144,6 @@ _TRACK_ROWS: dict[str, Callable[[MatchedMetrics], Ratio]] = {
     "purity, selected particles only": _purity_selected,
     "purity, other particles only": _purity_others,
     "fake rate (1 - purity)": _fakes,
+    "fake rate, majority particle selected": _fakes_selected,
     "duplicate rate": _duplicates,
 }
