@@ -2,10 +2,10 @@
 
     python benchmarks/pixels.py data/test --events 1000:1002 --pipelines compact accurate runs/mine
 
-Of each event only the hits in the pixels (volumes 7, 8 and 9) are left, and each pipeline, a shipped
-one or a folder, reconstructs it. Particles with at least three hits there, |eta| < 4 and pT above
-0.9 and 1 GeV; shares that a track of at least three hits matches by double majority, and whose hits
-are exactly those of a track. Fakes are tracks without a match: once among those whose majority
+Of each event only the hits in the pixels (volumes 7, 8 and 9) are left, and each pipeline, a
+shipped one or a folder, reconstructs it. Particles with at least three hits there, |eta| < 4 and pT
+above 0.9 and 1 GeV: how many a track of at least three hits matches by double majority, and of how
+many a track has exactly the hits. Fakes are tracks without a match: once among those whose majority
 particle is such a particle, as arXiv 2606.20437 counts them, and once among all. Seconds are of CPU
 time (wall clock on a GPU) an event, the second event on; the table is in Markdown.
 """

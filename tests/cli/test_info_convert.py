@@ -189,6 +189,19 @@ def test_convert_chooses_events(store, tmp_path, capsys):
     assert [source.number for source in list_events([out])] == [1001]
 
 
+def test_convert_keeps_volumes(store, tmp_path, events, capsys):
+    words = ["convert", str(store), "--to", "parquet", "--out"]
+    assert main([*words, str(tmp_path / "out"), "--volumes", "8", "9"]) == 0
+    volumes = [set(event.hits.volume_id.tolist()) for event in events]
+    assert volumes == [{8}] * 3
+    assert [source.read().n_hits for source in list_events([tmp_path / "out"])] == [
+        event.n_hits for event in events
+    ]
+    assert read_dataset_info(tmp_path / "out") == INFO | {"volumes": [8, 9]}
+    assert main([*words, str(tmp_path / "none"), "--volumes", "13"]) == 1
+    assert "volume 13; there are hits in 8" in capsys.readouterr().err
+
+
 def test_convert_shares_the_work(store, tmp_path, events, assert_same_event):
     out = tmp_path / "out"
     words = ["convert", str(store), "--to", "trackml", "--out", str(out), "--workers", "2"]
