@@ -57,7 +57,7 @@ def test_what_nobody_uses_is_gone() -> None:
 
 
 def test_a_formula_stands_in_one_file_a_language() -> None:
-    """No long expression of kernels, or of torch, is written twice, whatever its variables are."""
+    """No long expression of numba, Triton or torch is written twice, whatever its variables are."""
     places = defaultdict(set)
     for name, tree in trees():
         modules = {
@@ -65,7 +65,8 @@ def test_a_formula_stands_in_one_file_a_language() -> None:
             for node in ast.walk(tree)
             if isinstance(node, ast.ImportFrom | ast.Import)
         }
-        language = "numba" if modules & {"hitgraph.kernels.jit", "numba"} else "torch"
+        kernels = "numba" if modules & {"hitgraph.kernels.jit", "numba"} else "triton"
+        language = kernels if modules & {kernels, "hitgraph.kernels.jit"} else "torch"
         if language not in modules | {"numba"}:
             continue
         for node in ast.walk(tree):

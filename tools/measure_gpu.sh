@@ -12,6 +12,7 @@
 #                               second with several events in flight and several processes
 #   PIPELINE/PRECISION/         stages in float32, float16 and bfloat16, with the score of each
 #   PIPELINE/cpu-and-cuda.json  the tracks of the CPU and of the GPU, judged side by side
+#   times.txt                   stages in a warm process, with and without the kernels in Triton
 #   PIPELINE/profile.txt        which operations an event spends its time on, stage by stage
 #   reference-sizes/            the sizes of arXiv 2103.06995
 #
@@ -50,6 +51,7 @@ nvidia-smi > "$out/nvidia-smi.txt" || true
 # are the numbers right? everything in torch on this GPU against the kernels for the CPU
 (cd "$root" && try "$python" -m pytest -q -rs -m gpu tests) 2>&1 | tee "$out/tests.txt"
 grep -q "^failed: " "$out/tests.txt" && failed=1
+try "$python" "$root/tools/time_gpu.py" "$events" "$@" | tee "$out/times.txt"
 
 for pipeline in "$@"; do
   place=$out/$(basename "$pipeline")
