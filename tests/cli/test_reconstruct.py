@@ -2,7 +2,10 @@
 
 import errno
 import json
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -250,3 +253,28 @@ def test_events_unlike_the_training_are_told_once(
         texts = [record.getMessage() for record in caplog.records]
         assert sum("hit density" in text for text in texts) == said
     assert any(text.startswith("event000001022: hit density ") for text in texts)
+
+
+def test_kernels_are_compiled_before_the_first_event(
+    tiny_pipeline: Path, tiny_store: Path, tmp_path: Path
+) -> None:
+    """A new cache: it is said once, and no stage's time has any of it."""
+    script = (
+        "import sys; import hitgraph.kernels.jit as jit; from hitgraph.cli import main\n"
+        "with jit.compile_time() as seconds:\n"
+        "    status = main(sys.argv[1:])\n"
+        "print(len(seconds), 'compiled')\n"
+        "sys.exit(status)\n"
+    )
+    words = ("reconstruct", str(tiny_store), "--pipeline", str(tiny_pipeline), "--out")
+    for attempt, said in (("new", 1), ("again", 0)):
+        run = subprocess.run(
+            [sys.executable, "-c", script, *words, str(tmp_path / attempt)],
+            env={**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "kernels")},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert run.stdout.count("compiling kernels, once on a machine") == said
+        assert ("0 compiled" in run.stdout.splitlines()) == (not said)
+        assert "In these times are" not in run.stdout

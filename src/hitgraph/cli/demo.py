@@ -3,8 +3,8 @@
     hitgraph demo --out demo
 
 Prints the stages and the efficiency table, and writes the tracks and report.html into DIR (the
-report needs the extra `plot`), in place of those of an earlier demo. The event is reconstructed
-once before the clock runs: the first time on a machine that compiles the kernels, a minute or so.
+report needs the extra `plot`), in place of those of an earlier demo. The first time on a machine
+kernels are compiled before the clock runs, a minute or so, with a bar that says how far it is.
 """
 
 import argparse
@@ -32,16 +32,8 @@ def run(args: argparse.Namespace) -> int:
     from importlib.resources import files
 
     from hitgraph.cli import main
-    from hitgraph.cli.console import say
-    from hitgraph.event.source import read_event
-    from hitgraph.pipeline import Pipeline
-    from hitgraph.threads import set_threads
 
     event = str(files("hitgraph") / "demo_event")
-    set_threads(args.threads)
-    pipeline = Pipeline.load(args.pipeline, args.device)
-    say("warming up: the first time on a machine this compiles kernels, for a minute", args.quiet)
-    pipeline.run(read_event(event))
     verbosity = ["--quiet"] if args.quiet else []
     threads = [] if args.threads is None else ["--threads", str(args.threads)]
     tracks, report = args.out / "tracks", args.out / "report.html"

@@ -28,7 +28,7 @@ from hitgraph.cli.arguments import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from hitgraph.cli.console import Table
     from hitgraph.event.source import EventSource
@@ -68,6 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from functools import partial
 
+    from hitgraph.cli.first_run import compile_kernels
     from hitgraph.event.source import list_events, require_different_names
     from hitgraph.fingerprint import fingerprint_of_folder
     from hitgraph.pipeline import Pipeline
@@ -83,7 +84,14 @@ def run(args: argparse.Namespace) -> int:
     signature = Signature(args.pipeline, fingerprint_of_folder(find_pipeline(args.pipeline)))
     opening = partial(open_finder, signature, args.device, args.precision, threads_of_worker(args))
     finder = OpenedHere(opening, _judged(pipeline))
-    return find_all(finder, signature, sources, args, pipeline.recipe.clusters)
+    return find_all(
+        finder,
+        signature,
+        sources,
+        args,
+        pipeline.recipe.clusters,
+        partial(compile_kernels, pipeline, sources, args.quiet),
+    )
 
 
 def open_finder(
@@ -123,8 +131,12 @@ def find_all(
     sources: "Sequence[EventSource]",
     args: argparse.Namespace,
     cells: bool = True,
+    prepare: "Callable[[], None]" = lambda: None,
 ) -> int:
-    """Write the tracks and the summary of a run, say how it went; the exit status."""
+    """Write the tracks and the summary of a run, say how it went; the exit status.
+
+    `prepare` is called before the first event, once it is known that there is work to do.
+    """
     import json
 
     from hitgraph.cli.console import console, progress, say
@@ -136,24 +148,22 @@ def find_all(
     from hitgraph.workers import hire
 
     names = [source.name for source in sources]
-    with (
-        hire(args.workers, args.dask) as workers,
-        progress(args.quiet) as bar,
-        compile_time() as compiled,
-    ):
+    with hire(args.workers, args.dask) as workers:
         claim(args.out, signature, names, args.resume, args.force)
-        task = bar.add_task("finding tracks", total=len(sources))
-        result = reconstruct(
-            finder,
-            signature,
-            sources,
-            args.out,
-            cells=cells,
-            suffix=args.format,
-            resume=args.resume,
-            workers=workers,
-            advance=lambda: bar.advance(task),
-        )
+        prepare()
+        with progress(args.quiet) as bar, compile_time() as compiled:
+            task = bar.add_task("finding tracks", total=len(sources))
+            result = reconstruct(
+                finder,
+                signature,
+                sources,
+                args.out,
+                cells=cells,
+                suffix=args.format,
+                resume=args.resume,
+                workers=workers,
+                advance=lambda: bar.advance(task),
+            )
     summary = write_summary(signature, args.out)
     if args.json is not None:
         with atomic_write(args.json) as temporary:

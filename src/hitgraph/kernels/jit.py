@@ -1,10 +1,11 @@
 """How the kernels of inference are compiled: three decorators."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from numba import njit
-from numba.core.event import install_timer
+from numba.core.event import Event, install_listener, install_timer
+from numba.core.event import Listener as _Listener
 
 # Without "nnan" and "ninf": a pair at zero distance gives infinities, which every cut refuses.
 FAST = {"contract", "reassoc", "nsz", "arcp", "afn"}
@@ -31,3 +32,21 @@ def compile_time() -> Iterator[list[float]]:
     seconds: list[float] = []
     with install_timer("numba:compile", seconds.append):
         yield seconds
+
+
+class _OnEnd(_Listener):  # type: ignore[misc]
+    def __init__(self, tell: Callable[[], None]) -> None:
+        self.tell = tell
+
+    def on_start(self, event: Event) -> None:
+        pass
+
+    def on_end(self, event: Event) -> None:  # noqa: ARG002
+        self.tell()
+
+
+@contextmanager
+def told_of_kernels(tell: Callable[[], None]) -> Iterator[None]:
+    """Inside it `tell` is called whenever a kernel has been compiled."""
+    with install_listener("numba:compile", _OnEnd(tell)):
+        yield

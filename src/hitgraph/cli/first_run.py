@@ -1,0 +1,62 @@
+"""What a new installation does once: compile kernels, with a bar, before any clock runs."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hitgraph.cli.console import progress, say
+from hitgraph.errors import HitgraphError
+
+if TYPE_CHECKING:
+    from hitgraph.event.event import Event
+    from hitgraph.event.source import EventSource
+    from hitgraph.pipeline import Pipeline
+
+SLICE = 4000  # hits; enough for tracks that every stage has something to do with
+WHAT = "compiling kernels, once on a machine"
+KERNELS = 150  # that the shipped pipelines compile, about
+
+
+def compile_kernels(pipeline: "Pipeline", sources: "Sequence[EventSource]", quiet: bool) -> None:
+    """Run a slice of the first event that can be read, so that every kernel is there.
+
+    Kernels stay on disk: a second process reads them, and shows nothing.
+    """
+    from hitgraph.evaluation.judging import Judged
+    from hitgraph.kernels.jit import told_of_kernels
+
+    finder = Judged(pipeline)
+    with progress(quiet) as bar:
+        task = bar.add_task(WHAT, total=KERNELS, visible=False)
+
+        def tell() -> None:
+            if bar.disable and not bar.tasks[task].completed:  # no terminal
+                say(f"{WHAT}: a minute or so", quiet)
+            bar.update(task, advance=1, visible=True)
+
+        with told_of_kernels(tell):
+            for source in sources:
+                try:
+                    finder.run(slice_of(source.read(cells=pipeline.recipe.clusters)))
+                except HitgraphError:  # which the run itself will say
+                    continue
+                break
+        bar.update(task, visible=False)
+
+
+def slice_of(event: "Event", n_hits: int = SLICE) -> "Event":
+    """The first hits in azimuth, with their cells; read-only, as columns of files are.
+
+    Kernels are compiled apart for what can be written to.
+    """
+    from hitgraph.event.rows import select_hits
+
+    order = np.argsort(np.arctan2(event.hits.y, event.hits.x), kind="stable")
+    keep = np.zeros(event.n_hits, np.bool_)
+    keep[order[:n_hits]] = True
+    part = select_hits(event, keep)
+    for table in (part.hits, part.cells, part.truth):
+        for column in vars(table).values() if table is not None else ():
+            column.setflags(write=False)
+    return part
