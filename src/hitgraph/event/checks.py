@@ -159,8 +159,12 @@ def _known_modules(
 
 
 def _checked_cells(cells: Columns, place: Place, hit_id: Int64) -> Columns:
-    row = _require_hits(cells["hit_id"], place, hit_id)
-    key = row << 2 * CHANNEL_BITS
+    return sorted_cells(cells, _require_hits(cells["hit_id"], place, hit_id))
+
+
+def sorted_cells(cells: Columns, row: NDArray[np.integer[Any]]) -> Columns:
+    """The cells sorted by the row of their hit, (n_cells,), then by channel; values in RANGES."""
+    key = row.astype(np.int64) << 2 * CHANNEL_BITS
     for name, shift in (("ch0", CHANNEL_BITS), ("ch1", 0)):
         key |= cells[name].astype(np.int64) << shift
     if (key[1:] >= key[:-1]).all():
