@@ -3,22 +3,28 @@
     python tools/smoke.py FOLDER
 
 A pipeline is taught on events that a Dask cluster of one process simulates, and a shipped one finds
-the tracks of the bundled event. FOLDER is removed first, if it is there. That these versions work
-together is all that is asked, not how good the tracks are.
+the tracks of the bundled event and, as a service, of one of them. FOLDER is removed first, if it is
+there. That these versions work together is all that is asked, not how good the tracks are.
 """
 
 import importlib
+import json
 import pkgutil
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 from time import perf_counter
+from urllib.request import urlopen
 
 from distributed import LocalCluster
 
 import hitgraph
 from hitgraph.cli import main
 from hitgraph.cli.console import say
+from hitgraph.event.event import Event
+from hitgraph.event.source import list_events
+from hitgraph.serve.tensors import inputs_of, tensors_of
 
 
 def import_everything() -> None:
@@ -39,6 +45,7 @@ def run_commands(folder: Path) -> None:
     hitgraph_("evaluate", tracks, "--truth", events)
     hitgraph_("reconstruct", bundled, "--out", on_bundled)
     hitgraph_("report", on_bundled, "--truth", bundled, "--out", str(folder / "report.html"))
+    ask_service(list_events([events])[0].read())
 
 
 def hitgraph_(*words: str) -> None:
@@ -47,6 +54,26 @@ def hitgraph_(*words: str) -> None:
     if (status := main([*words, "--quiet"])) != 0:
         sys.exit(f"hitgraph {' '.join(words)}: exit status {status}")
     say(f"{perf_counter() - begun:5.0f} s  hitgraph {' '.join(words)}")
+
+
+def ask_service(event: Event) -> None:
+    """A service finds the tracks of an event, and ends well."""
+    begun = perf_counter()
+    inputs = []
+    for spec in inputs_of(clusters=True):
+        values = tensors_of(event, clusters=True)[spec.name]
+        given = spec.to_dict() | {"shape": list(values.shape), "data": values.ravel().tolist()}
+        inputs.append(given)
+    command = (sys.executable, "-m", "hitgraph.cli", "serve", "compact", "--port", "0")
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        model = f"{process.stdout.readline().split()[-1]}/v2/models/hitgraph"
+        with urlopen(f"{model}/infer", json.dumps({"inputs": inputs}).encode()) as response:
+            (labels,) = json.load(response)["outputs"]
+        process.terminate()
+    if len(labels["data"]) != event.n_hits or process.returncode != 0:
+        sys.exit(f"hitgraph serve: exit status {process.returncode}, {len(labels['data'])} labels")
+    say(f"{perf_counter() - begun:5.0f} s  hitgraph serve compact")
 
 
 if __name__ == "__main__":

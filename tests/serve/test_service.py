@@ -1,6 +1,7 @@
 """`hitgraph serve` with a real pipeline, and the real client of Triton."""
 
 import signal
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +19,7 @@ from tests.serve.services import Address, started
 
 from hitgraph.cli import CANNOT_START, main
 from hitgraph.event.event import Event
+from hitgraph.event.source import read_event
 from hitgraph.pipeline import Pipeline
 from hitgraph.serve.tensors import Tensors, tensors_of
 
@@ -94,6 +96,17 @@ def test_the_tracks_are_those_of_the_pipeline(
 def test_an_event_without_hits_has_no_tracks(client: Any, tensors: Tensors) -> None:
     nothing = {name: values[:0] for name, values in tensors.items()}
     assert client.infer("hitgraph", inputs_of(nothing)).as_numpy("LABELS").shape == (0,)
+
+
+def test_the_client_of_the_example_gets_tracks(
+    service: Address, tiny_store: Path, tiny_pipeline: Path
+) -> None:
+    event = read_event(tiny_store / "event000001000")
+    script = Path(__file__).parents[2] / "examples" / "service" / "client.py"
+    words = (sys.executable, str(script), str(tiny_store / event.name), service.host)
+    told = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+    n_tracks = Pipeline.load(tiny_pipeline).run(event).n_tracks
+    assert told == f"{event.name}: {n_tracks} tracks of {event.n_hits} hits\n"
 
 
 Bad = Callable[[Any, dict[str, np.ndarray]], None]
@@ -208,6 +221,14 @@ def test_what_cannot_start_is_told(
     error = capsys.readouterr().err
     assert says in error
     assert "Traceback" not in error
+
+
+def test_a_missing_extra_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    assert main(["serve", "compact"]) == CANNOT_START
+    assert "pip install 'hitgraph[serve]'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("option", [["--port", "65536"], ["--queue", "0"], ["--timeout", "-1"]])
