@@ -12,10 +12,18 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import MISSING, dataclass, fields
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    ClassVar,
+    Generic,
+    Protocol,
+    TypeVar,
+    runtime_checkable,
+)
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from hitgraph.errors import SettingsError
 from hitgraph.event.detector import Detector
@@ -32,6 +40,7 @@ __all__ = [
     "STAGES",
     "Context",
     "NetworkSettings",
+    "NetworkUser",
     "Registry",
     "Stage",
     "StageSettings",
@@ -66,6 +75,23 @@ class Stage(Protocol):
 
     def tensors(self) -> dict[str, Tensor]:
         """All it has learnt: weights, tables, cuts. Its settings' `load` makes it from them."""
+
+
+@runtime_checkable
+class NetworkUser(Protocol):
+    """A stage whose network other programs can run (hitgraph.export): it offers two things more."""
+
+    network: nn.Module  # gives one tensor: a row for each hit, or a logit for each edge
+
+    def network_inputs(self, state: State) -> dict[str, Tensor]:
+        """What the network is given of the state before the stage, in its order.
+
+        "x" (n_hits, ...), and of one that looks at edges "edge_index" (2, n_edges) int64 and
+        "edge_attr" (n_edges, ...).
+        """
+
+    def network_columns(self) -> dict[str, tuple[str, ...]]:
+        """The names of the columns of "x" and "edge_attr"."""
 
 
 class StageSettings(ABC):

@@ -36,6 +36,7 @@ COMMANDS = {
     "fit": "fit tracks with ACTS: resolutions and pulls",
     "study": "tables and plots of a pipeline on changed events",
     "benchmark": "measure the time and memory of each stage of a pipeline",
+    "export": "write the networks of a pipeline for other programs",
     "serve": "offer the tracks of a pipeline as a service over HTTP",
     "stages": "list every stage and network that a recipe can name",
     "demo": "reconstruct the bundled event and show how well it went",

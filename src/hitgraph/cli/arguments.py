@@ -24,7 +24,7 @@ def add_events(
     With `option`, for example "--truth", the paths follow that option (args.truth). With
     `optional`, there may be none.
     """
-    required: dict[str, Any] = {"required": True} if option else {}
+    required: dict[str, Any] = {"required": not optional} if option else {}
     parser.add_argument(
         option or "paths",
         nargs="*" if optional else "+",

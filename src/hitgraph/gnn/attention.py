@@ -75,10 +75,10 @@ class AttentionNetwork(EdgeNetwork):
         self, hits: Tensor, given: Tensor, edge_index: Tensor, edges: Tensor, logits: Tensor
     ) -> tuple[Tensor, Tensor]:
         """New states (n_hits, width), and the logits (n_edges,) they give."""
-        source, target = edge_index
+        source, target = edge_index.unbind(0)
         attention = torch.sigmoid(logits)[:, None]
-        incoming = sum_at(attention * hits.index_select(0, source), target, len(hits))
-        outgoing = sum_at(attention * hits.index_select(0, target), source, len(hits))
+        incoming = sum_at(attention * hits.index_select(0, source), target, hits.shape[0])
+        outgoing = sum_at(attention * hits.index_select(0, target), source, hits.shape[0])
         heard = torch.cat([incoming + outgoing, hits], dim=1)
         update = torch.cat([self.update(heard), given], dim=1)
         hits = hits + update if self.settings.residual else update

@@ -101,16 +101,16 @@ class _Round(nn.Module):
         sums, moved = [], vectors
         for end, sign in ((0, 1.0), (1, -1.0)):
             column = slice(end, end + 1)
-            sums.append(sum_at(weight[:, column] * message, edge_index[end], len(hits)))
+            sums.append(sum_at(weight[:, column] * message, edge_index[end], hits.shape[0]))
             step = move[:, column] * (STEP * sign) * difference
-            moved = moved + sum_at(step, edge_index[end], len(hits))
+            moved = moved + sum_at(step, edge_index[end], hits.shape[0])
         hits = hits + self.update(self.normalise(torch.cat([hits, *sums], dim=1)))
         return hits, moved
 
 
 def _invariants(vectors: Tensor, edge_index: Tensor) -> tuple[Tensor, Tensor]:
     """(n_edges, 3) what a turn leaves of both vectors; (n_edges, 2) the inner minus the outer."""
-    inner, outer = (vectors.index_select(0, ends) for ends in edge_index)
+    inner, outer = (vectors.index_select(0, ends) for ends in edge_index.unbind(0))
     difference = inner - outer
     dot = (inner * outer).sum(dim=1)
     cross = inner[:, 0] * outer[:, 1] - inner[:, 1] * outer[:, 0]

@@ -54,8 +54,9 @@ class GcnNetwork(EdgeNetwork):
         given = self.standardise_hits(x)
         scale = torch.ones_like(given[:, :1])
         if self.normalise:
-            degree = torch.bincount(edge_index.flatten(), minlength=len(x))
-            scale = (degree.to(given.dtype)[:, None] + 1).rsqrt()
+            ends = edge_index.flatten()
+            degree = sum_at(given.new_ones(ends.shape[0], 1), ends, given.shape[0])
+            scale = (degree + 1).rsqrt()
         hits = torch.cat([self.encode(given), given], dim=1)
         for layers in self.rounds:
             hits = self.recomputed(self._round, layers, hits, given, edge_index, scale)
@@ -65,8 +66,8 @@ class GcnNetwork(EdgeNetwork):
     def _round(
         self, layers: nn.Module, hits: Tensor, given: Tensor, edge_index: Tensor, scale: Tensor
     ) -> Tensor:
-        inner, outer = edge_index
+        inner, outer = edge_index.unbind(0)
         scaled = hits * scale
-        mean = scaled + sum_at(scaled.index_select(0, inner), outer, len(hits))
-        mean = mean + sum_at(scaled.index_select(0, outer), inner, len(hits))
+        mean = scaled + sum_at(scaled.index_select(0, inner), outer, hits.shape[0])
+        mean = mean + sum_at(scaled.index_select(0, outer), inner, hits.shape[0])
         return torch.cat([layers(mean * scale), given], dim=1)

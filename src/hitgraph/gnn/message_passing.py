@@ -82,7 +82,7 @@ class MessagePassingNetwork(EdgeNetwork):
         self, number: int, hits: Tensor, given: Tensor, edge_index: Tensor, edges: Tensor
     ) -> Tensor:
         messages = self.messages[number](at_both_ends(hits, edge_index, edges))
-        sums = (sum_at(messages, ends, len(hits)) for ends in edge_index)
+        sums = (sum_at(messages, ends, hits.shape[0]) for ends in edge_index.unbind(0))
         update: Tensor = self.updates[number](torch.cat([hits, *sums, given], dim=1))
         return hits + update
 

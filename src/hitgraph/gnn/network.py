@@ -124,6 +124,13 @@ class NetworkStage(EdgeNetworkStage):
         edge_attr = edge_inputs(state, context.detector, settings.edge_inputs, context.backend)
         return state.hit_columns(settings.hit_inputs), edge_attr
 
+    def network_inputs(self, state: State) -> dict[str, Tensor]:
+        x, edge_attr = self.inputs(state)
+        return {"x": x, "edge_index": state.graph(), "edge_attr": edge_attr}
+
+    def network_columns(self) -> dict[str, tuple[str, ...]]:
+        return {"x": self.settings.hit_inputs, "edge_attr": self.settings.edge_inputs}
+
     def logits(self, state: State) -> Tensor:
         """(n_edges,) of the edges of the state."""
         x, edge_attr = self.inputs(state)

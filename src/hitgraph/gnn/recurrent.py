@@ -67,5 +67,5 @@ class RecurrentNetwork(EdgeNetwork):
 
     def _round(self, hits: Tensor, edges: Tensor, edge_index: Tensor) -> tuple[Tensor, Tensor]:
         edges = self.edge_unit(at_both_ends(hits, edge_index), edges)
-        sums = [sum_at(edges, ends, len(hits)) for ends in edge_index]
+        sums = [sum_at(edges, ends, hits.shape[0]) for ends in edge_index.unbind(0)]
         return self.hit_unit(self.normalise(torch.cat(sums, dim=1)), hits), edges

@@ -123,6 +123,16 @@ class TripletGraphStage(EdgeNetworkStage):
             logits = self.network(inputs, pairs, differences)
         return Triplets(nodes[pairs], logits.float())
 
+    def network_inputs(self, state: State) -> dict[str, Tensor]:
+        """Doublets are the hits of this network, triplets its edges."""
+        _, pairs, inputs, differences = self._line_graph(state)
+        return {"x": inputs, "edge_index": pairs, "edge_attr": differences}
+
+    def network_columns(self) -> dict[str, tuple[str, ...]]:
+        hits, doublet = self.settings.hit_inputs, self.settings.edge_inputs
+        ends = (f"{end}_{name}" for end in ("inner", "outer") for name in hits)
+        return {"x": (*ends, *doublet), "edge_attr": tuple(f"d_{name}" for name in doublet)}
+
     def graph(self, read: Read, truth: TruthSettings) -> dict[str, Tensor]:
         """What a lesson reads of one event."""
         sample, state = read()

@@ -48,5 +48,5 @@ class EdgeNetwork(nn.Module):
 
 def at_both_ends(hits: Tensor, edge_index: Tensor, *more: Tensor) -> Tensor:
     """(n_edges, ...) states of the inner hit of each edge, of the outer one, and more of it."""
-    inner, outer = (hits.index_select(0, ends) for ends in edge_index)
+    inner, outer = (hits.index_select(0, ends) for ends in edge_index.unbind(0))
     return torch.cat([inner, outer, *more], dim=1)

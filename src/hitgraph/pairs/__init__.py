@@ -19,7 +19,7 @@ TRACK_FEATURES = (
     "z0",  # 100 mm, where the pair points to on the beam line, limited to +-10
     "slope",  # asinh(cot theta), the pseudorapidity of the direction of flight
 )
-GEOMETRY_FEATURES = (
+POSITION_FEATURES = (  # follow from where both hits are
     *TRACK_FEATURES,
     "sin_dphi",  # 0.1, sine of the azimuth difference, signed
     "deta",  # difference of the hits' pseudorapidities
@@ -30,6 +30,9 @@ GEOMETRY_FEATURES = (
     "inner_z",  # m
     "outer_r",  # m
     "outer_z",  # m
+)
+GEOMETRY_FEATURES = (
+    *POSITION_FEATURES,
     "same_layer",  # 1 for two overlapping modules of one layer
 )
 SHAPE_FEATURES = (

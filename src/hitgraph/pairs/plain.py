@@ -45,15 +45,21 @@ class Circle(NamedTuple):
 def hit_rows(hits: Hits, detector: Detector) -> Tensor:
     """What pairs.geometry.hit_rows gives, (n_hits, 16) float32 on the device of the hits."""
     frames = _frames(detector, hits.position.device)[hits.module]
-    x, y, z = hits.straight.unbind(1)
-    r = torch.hypot(x, y)
-    eta = torch.asinh(z / r.clamp_min(1e-3))
-    size_u = size_v = torch.zeros_like(r)
+    rows = position_rows(hits.straight)
+    size_u = size_v = torch.zeros_like(rows[:, R])
     if hits.has_clusters:
         size_u = hits.column("lx") / frames[:, 9]
         size_v = hits.column("ly") / frames[:, 10]
-    columns = torch.stack([x, y, z, r, eta, size_u, size_v], dim=1)
-    return torch.cat([columns, frames[:, :9]], dim=1)
+    return torch.cat([rows, size_u[:, None], size_v[:, None], frames[:, :9]], dim=1)
+
+
+def position_rows(straight: Tensor) -> Tensor:
+    """(n_hits, 5) float32 x, y, z, r and eta of straightened positions (n_hits, 3), the first
+    columns of `hit_rows`.
+    """
+    x, y, z = straight.unbind(1)
+    r = torch.hypot(x, y)
+    return torch.stack([x, y, z, r, torch.asinh(z / r.clamp_min(1e-3))], dim=1)
 
 
 @lru_cache(maxsize=16)
@@ -115,22 +121,10 @@ def pair_features(hits: Hits, edge_index: Tensor, detector: Detector, shape: boo
     rows = hit_rows(hits, detector)
     a, b = rows[first], rows[second]
     bent = circle(a, b)
-    dr, dz = b[:, R] - a[:, R], b[:, Z] - a[:, Z]
-    cot = dz / bent.arc
-    length = torch.sqrt(cot * cot + 1)
-    columns = [
-        1000 * bent.curvature,
-        limited_z0(a, b),
-        torch.asinh(cot),
-        10 * bent.sine,
-        b[:, ETA] - a[:, ETA],
-        0.01 * dr,
-        0.01 * dz,
-        0.01 * torch.sqrt(bent.distance * bent.distance + dz * dz),
-        *(0.001 * row[:, k] for row in (a, b) for k in (R, Z)),
-        (hits.layer[first] == hits.layer[second]).float(),
-    ]
+    cot = _cot(a, b, bent)
+    columns = [*position_columns(a, b, bent), (hits.layer[first] == hits.layer[second]).float()]
     if shape and hits.has_clusters:
+        length = torch.sqrt(cot * cot + 1)
         cells = hits.column("cell_count")
         charge = hits.column("charge")
         for row, hit, tangent in ((a, first, bent.inner), (b, second, bent.outer)):
@@ -139,3 +133,25 @@ def pair_features(hits: Hits, edge_index: Tensor, detector: Detector, shape: boo
             columns += [row[:, SIZE_U] - u, row[:, SIZE_V] - v, u, v]
             columns += [charge[hit] * w / length, cells[hit]]
     return torch.stack(columns, dim=1)
+
+
+def position_columns(a: Tensor, b: Tensor, bent: Circle) -> list[Tensor]:
+    """The columns of hitgraph.pairs.POSITION_FEATURES, (n_pairs,) each, of pairs of rows of
+    `position_rows` and the circles through them.
+    """
+    dr, dz = b[:, R] - a[:, R], b[:, Z] - a[:, Z]
+    return [
+        1000 * bent.curvature,
+        limited_z0(a, b),
+        torch.asinh(_cot(a, b, bent)),
+        10 * bent.sine,
+        b[:, ETA] - a[:, ETA],
+        0.01 * dr,
+        0.01 * dz,
+        0.01 * torch.sqrt(bent.distance * bent.distance + dz * dz),
+        *(0.001 * row[:, k] for row in (a, b) for k in (R, Z)),
+    ]
+
+
+def _cot(a: Tensor, b: Tensor, bent: Circle) -> Tensor:
+    return (b[:, Z] - a[:, Z]) / bent.arc

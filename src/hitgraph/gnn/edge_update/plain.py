@@ -25,5 +25,5 @@ def update_edges(
     if weights.gate is not None:
         gate = torch.nn.functional.linear(edges, weights.gate, weights.gate_bias)
         messages = edges * torch.sigmoid(gate)
-    n_hits = len(inner)
+    n_hits = inner.shape[0]
     return edges, sum_at(messages, source, n_hits), sum_at(messages, target, n_hits)

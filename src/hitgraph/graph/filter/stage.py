@@ -120,5 +120,15 @@ class FilterStage:
                 backend=self.context.backend,
             )
 
+    def network_inputs(self, state: State) -> dict[str, Tensor]:
+        hits, edges, network = state.hits, state.graph(), self.network
+        pairs = pair_columns(
+            hits, edges, self.context.detector, network.pair_inputs, self.context.backend
+        )
+        return {"x": hits.take(network.hit_inputs), "edge_index": edges, "edge_attr": pairs}
+
+    def network_columns(self) -> dict[str, tuple[str, ...]]:
+        return {"x": self.network.hit_inputs, "edge_attr": self.network.pair_inputs}
+
     def tensors(self) -> dict[str, Tensor]:
         return learnt_tensors(self.network, cut=self.cut)

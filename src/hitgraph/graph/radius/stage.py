@@ -89,5 +89,11 @@ class RadiusStage:
         builder = RadiusBuilder(self.network, self.radius, self.settings.max_neighbours)
         return state.with_edges(builder.build(state.hits, self.context.backend))
 
+    def network_inputs(self, state: State) -> dict[str, Tensor]:
+        return {"x": state.hits.take(self.settings.hit_inputs)}
+
+    def network_columns(self) -> dict[str, tuple[str, ...]]:
+        return {"x": self.settings.hit_inputs}
+
     def tensors(self) -> dict[str, Tensor]:
         return learnt_tensors(self.network, radius=self.radius)

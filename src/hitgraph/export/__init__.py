@@ -1,0 +1,1 @@
+"""Pipelines for other programs: their networks as files that other runtimes read."""
