@@ -7,7 +7,6 @@ of the metric learning runs from the lower row to the higher, so models turn edg
 """
 
 from collections.abc import Sequence
-from math import pi
 from pathlib import Path
 
 from hitgraph.errors import SettingsError
@@ -23,9 +22,9 @@ from hitgraph.graph.radius.stage import RadiusStage
 from hitgraph.pipeline import Pipeline
 
 SCRIPT, MAP, EMBEDDING = "acts_gnn.py", "map", "embedding"
-# ModuleMapCuda wants r, phi, z and eta first, in the units that the experiments use; x and y spare
-# the rounding of r and phi.
-LAYOUT = Layout(("r", "phi", "z", "eta", "x", "y"), (1000.0, pi, 1000.0, 1.0, 1000.0, 1000.0))
+# ModuleMapCuda wants r, phi, z and eta first; x and y spare the rounding of r and phi, and ACTS's
+# usual scales, 1, that of another unit: the curvature of a close pair shows both.
+LAYOUT = Layout(("r", "phi", "z", "eta", "x", "y"), (1.0,) * 6)
 MAX_DIMENSIONS = 12  # of the search in the learnt space on a CPU
 MANY = 500  # neighbours, ACTS's own bound: where a pipeline has none
 
