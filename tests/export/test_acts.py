@@ -107,21 +107,33 @@ def test_metric_learning(suffix: str, exported: Path, radius_chain: Pipeline, ev
     assert in_acts(algorithm, event, constructor) == ours(expected)
 
 
-@suffixes
-def test_module_map(suffix: str, event: Event, tmp_path: Path) -> None:
-    """Given the edges of the map in any direction (tests/graph/test_module_map_root.py)."""
+@pytest.fixture(scope="module")
+def map_chain(event: Event) -> Pipeline:
+    return chain(event, "module_map")
+
+
+@pytest.fixture(scope="module")
+def exported_map(
+    map_chain: Pipeline, event: Event, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     pytest.importorskip("uproot", reason="the extra root is not installed")
-    pipeline = chain(event, "module_map")
-    export_pipeline(pipeline, "acts", tmp_path / "out", [event])
-    assert (tmp_path / "out" / f"{MAP}.doublets.root").is_file()
-    algorithm = configured(tmp_path / "out" / SCRIPT, suffix)
+    out = tmp_path_factory.mktemp("map") / "out"
+    export_pipeline(map_chain, "acts", out, [event])
+    return out
+
+
+@suffixes
+def test_module_map(suffix: str, exported_map: Path, map_chain: Pipeline, event: Event) -> None:
+    """Given the edges of the map in any direction (tests/graph/test_module_map_root.py)."""
+    assert (exported_map / f"{MAP}.doublets.root").is_file()
+    algorithm = configured(exported_map / SCRIPT, suffix)
     constructor = algorithm.graphConstructor
-    assert constructor.moduleMapPath == str((tmp_path / "out").resolve() / MAP)
+    assert constructor.moduleMapPath == str(exported_map.resolve() / MAP)
     scales = (constructor.rScale, constructor.phiScale, constructor.zScale, constructor.etaScale)
     assert algorithm.nodeFeatures[:4] == ["R", "Phi", "Z", "Eta"]
     assert scales == tuple(algorithm.featureScales[:4])
 
-    result = pipeline.run(event, keep=["graph"])
+    result = map_chain.run(event, keep=["graph"])
     found = result.kept["graph"].graph()
     random = torch.Generator().manual_seed(0)
     turned = torch.rand(found.shape[1], generator=random) < 0.5
@@ -151,7 +163,10 @@ def test_edges_are_turned_by_the_distance_of_their_hits() -> None:
     ("changes", "message"),
     [
         ({"tracks": {"use": "merge"}}, "stage tracks of the pipeline tiny: ACTS has no such stage"),
-        ({"filter": None, "gnn__edge_inputs": ["curvature"], "gnn": None}, "no such stage"),
+        (
+            {"graph": {"use": "windows", "pair_coverage": 1.0}},
+            r"stage graph of the pipeline tiny: .* docs/export.md says what to run instead",
+        ),
         (
             {"filter__pair_inputs": ["same_layer"]},
             r"stages.filter.pair_inputs: 'same_layer' is not known there",
@@ -165,16 +180,5 @@ def test_edges_are_turned_by_the_distance_of_their_hits() -> None:
 def test_what_acts_cannot_run_is_refused(
     changes: dict[str, object], message: str, event: Event
 ) -> None:
-    if changes.get("gnn", 0) is None:
-        changes = {"filter": None, "gnn": None, "graph": {"use": "windows", "pair_coverage": 1.0}}
-        changes["tracks"] = {"use": "condensation"}
     with pytest.raises(SettingsError, match=message):
-        models(chain_or_plain(event, changes))
-
-
-def chain_or_plain(event: Event, changes: dict[str, object]) -> Pipeline:
-    from tests.trained import tiny_recipe, untrained
-
-    if "graph" in changes:
-        return untrained(tiny_recipe(**changes), event)
-    return chain(event, "radius", **changes)
+        models(chain(event, "radius", **changes))

@@ -46,7 +46,7 @@ def test_the_command_writes_models_and_parity(
     assert len(graphs) == 5
     assert graphs[3:] == ["one edge", "no edge"]
     sizes = [one["n_hits"] for one in parity["checks"]]
-    assert len(set(sizes)) >= 3
+    assert len(set(sizes)) >= 4
     assert (out / "parity.txt").read_text().count("gnn.pt") == 5
     models = {one["stage"]: one for one in json.loads((out / "models.json").read_text())["models"]}
     assert models["gnn"]["files"] == ["gnn.pt"]
@@ -125,10 +125,15 @@ def test_smaller_graphs_have_the_edges_between_their_hits(
     assert (len(one.hits), one.n_edges, len(none.hits), none.n_edges) == (2, 1, 2, 0)
 
 
-def test_three_events_stand_for_themselves(pipeline: Pipeline, tiny_store: Path) -> None:
+def test_there_are_three_sizes_of_as_many_events_as_there_are(
+    pipeline: Pipeline, tiny_store: Path
+) -> None:
     events = [source.read() for source in list_events([tiny_store])[:3]]
-    names = [*(event.name for event in events), "one edge", "no edge"]
-    assert list(states_of(pipeline, events)) == names
+    shares = ["100%", "30%", "10%"]
+    for given in ([0, 1, 2], [0, 1, 0], [0, 0, 0]):
+        graphs = states_of(pipeline, [events[k] for k in dict.fromkeys(given)])
+        whose = [f"{share} of {events[k].name}" for share, k in zip(shares, given, strict=True)]
+        assert list(graphs) == [*whose, "one edge", "no edge"]
 
 
 @pytest.mark.slow

@@ -3,9 +3,9 @@
     hitgraph export compact --to onnx --out exported
     hitgraph export runs/exported --to acts --out acts --data data/pu50
 
-Each file is run in the runtime it is for and compared with the pipeline, edge by edge, on three
-events (or three parts of the bundled one), on one edge and on none: parity.txt and parity.json
-tell the largest differences. Where one is too large nothing is written (exit status 2).
+Each file is run in the runtime it is for and compared with the pipeline, edge by edge, on an event,
+on 30 and 10 % of two others (or of the bundled one), on one edge and on none: parity.txt and
+parity.json tell the largest differences. Where one is too large nothing is written (exit status 2).
 """
 
 import argparse

@@ -12,7 +12,7 @@ from hitgraph.pipeline import Pipeline
 from hitgraph.recipe import START
 from hitgraph.state import State
 
-SHARES = (1.0, 0.3, 0.1)  # of the azimuth, where one event has to stand for three
+SHARES = (1.0, 0.3, 0.1)  # of the azimuth: events of a sample may all be of one size
 
 States = Mapping[str, State]  # before each stage
 
@@ -20,17 +20,14 @@ States = Mapping[str, State]  # before each stage
 def states_of(pipeline: Pipeline, events: Sequence[Event]) -> dict[str, States]:
     """Of each graph by name, the state before every stage of the pipeline.
 
-    Three events as they are; of fewer, the parts SHARES of the first. Then one edge of the last,
-    and its hits without it.
+    The parts SHARES of three events, or of the same one where there are fewer. Then one edge of the
+    last, and its hits without it.
     """
     found: dict[str, States] = {}
-    if len(events) >= len(SHARES):
-        found = {event.name: _before(pipeline, event) for event in events[: len(SHARES)]}
-    else:
-        whole = _before(pipeline, events[0])
-        for share in SHARES:
-            states = {name: sector(state, share) for name, state in whole.items()}
-            found[f"{share:.0%} of {events[0].name}"] = states
+    before = [_before(pipeline, event) for event in events[: len(SHARES)]]
+    for k, share in enumerate(SHARES):
+        states = {name: sector(one, share) for name, one in before[k % len(before)].items()}
+        found[f"{share:.0%} of {events[k % len(before)].name}"] = states
     last = list(found.values())[-1]
     found["one edge"] = {name: some_edges(state, 1) for name, state in last.items()}
     found["no edge"] = {name: some_edges(state, 0) for name, state in last.items()}
