@@ -69,7 +69,8 @@ def _write(model: Model, target: Target, graphs: Mapping[str, States], folder: P
         one.save(model, example, file)
         run = one.load(file)
         checks += [
-            check(file.name, name, run, inputs, wanted[name]) for name, inputs in given.items()
+            check(f"{model.name}{one.suffix}", name, run, inputs, wanted[name])
+            for name, inputs in given.items()
         ]
     return checks
 
