@@ -5,6 +5,7 @@ import errno
 import itertools
 import math
 import os
+import re
 import shutil
 import signal
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ from hitgraph.gnn.interaction import InteractionNetwork, InteractionSettings
 from hitgraph.graph.filter.lesson import auc, weighted_loss
 from hitgraph.lessons.seeds import generator
 from hitgraph.lessons.settings import TrainingSettings
+from hitgraph.training.epochs import Epoch
 from hitgraph.training.fit import Batch, Lesson, fit
 
 
@@ -320,11 +322,70 @@ def test_one_step_in_all_is_a_training(tmp_path: Path) -> None:
     assert any(not torch.equal(a, b) for a, b in zip(before, weights(net), strict=True))
 
 
-def test_epochs_are_counted_from_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    fit(network(), Larger(n_batches=1), settings(epochs=2), tmp_path)
-    shown = capsys.readouterr().out
-    assert "Epoch 2/2" in shown
-    assert "Epoch 0" not in shown
+def test_a_log_gets_a_line_an_epoch(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines: list[str] = []
+    fit(network(), Larger(n_batches=1), settings(epochs=2), tmp_path, report=lines.append)
+    number = r"-?[\d.e-]+"
+    for k, line in enumerate(lines, start=1):
+        figures = rf"train_loss {number}, val_loss {number}, val_auc {number}"
+        assert re.fullmatch(rf"epoch {k}/2: {figures}, \d+ s", line)
+    assert len(lines) == 2
+    assert capsys.readouterr().out == ""  # no bar
+
+
+def test_who_watches_may_end_it(tmp_path: Path) -> None:
+    seen: list[float] = []
+
+    def watch(epoch: Epoch) -> None:
+        seen.append(epoch.share)
+        if epoch.number == 3:
+            raise InputError("enough")
+
+    with pytest.raises(InputError, match="enough"):
+        fit(network(), Larger(), settings(), tmp_path, quiet=True, watch=watch)
+    assert seen == [0.25, 0.5, 0.75]
+
+
+class Stuck(Larger):
+    """Never gets better; a note of each epoch that was begun."""
+
+    def batches(self, network: nn.Module, epoch: int) -> Iterator[Batch]:
+        self.rates.append(epoch)
+        yield from super().batches(network, epoch)
+
+    def measure(self, network: nn.Module, batch: Batch) -> dict[str, float]:  # noqa: ARG002
+        return {"val_loss": 1.0}
+
+
+def test_a_training_that_gets_no_better_ends_when_patience_does(tmp_path: Path) -> None:
+    lesson, often = Stuck(), settings(epochs=9, patience=2)
+    fit(network(), lesson, often, tmp_path, quiet=True)
+    assert lesson.rates == [0, 1, 2]
+    again = Stuck()
+    fit(network(), again, often, tmp_path, quiet=True, resume=True)
+    assert again.rates[-1] == 2
+
+
+def press_ctrl_c(epoch: Epoch) -> None:
+    if epoch.number == 2:
+        raise KeyboardInterrupt
+
+
+def test_the_range_test_finds_where_the_loss_falls(tmp_path: Path) -> None:
+    """The weights are not those after the test, and a resumed training keeps the rate."""
+    chosen = settings(epochs=4, learning_rate=0.5, range_test=True)
+    whole, resumed = network(), network()
+    merit = fit(whole, Larger(), chosen, tmp_path / "whole", quiet=True)
+    assert 1e-6 < merit["learning_rate"] < 0.5
+    same = settings(epochs=4, learning_rate=merit["learning_rate"])
+    plain = network()
+    fit(plain, Larger(), same, tmp_path / "plain", quiet=True)
+    assert_same(weights(whole), weights(plain))
+    with pytest.raises(KeyboardInterrupt):
+        fit(network(), Larger(), chosen, tmp_path / "stopped", quiet=True, watch=press_ctrl_c)
+    found = fit(resumed, Larger(), chosen, tmp_path / "stopped", quiet=True, resume=True)
+    assert found["learning_rate"] == merit["learning_rate"]
+    assert_same(weights(whole), weights(resumed))
 
 
 @pytest.fixture

@@ -26,12 +26,15 @@ class TrainingSettings:
     epochs: int = 10  # passes over the training events
     batches_a_step: int = 1  # of the optimiser, which gets their mean gradient; ranks share them
     learning_rate: float = 0.003  # peak; warmed up linearly, then down a half cosine
+    range_test: bool = False  # take as peak where the loss falls steepest on the way up to that
     warmup: float = 0.1  # fraction of all steps
     weight_decay: float = 0.0  # of AdamW
     gradient_clip: float = 1.0  # largest norm of the gradient; 0 = no limit
+    patience: int = 0  # epochs without a lower `val_loss` after which it ends; 0 = never
     precision: Literal["32", "bf16-mixed", "16-mixed"] = "32"  # of the arithmetic in training
     checkpointing: bool = False  # recompute activations: less memory, more time
     trackml_weights: bool = False  # weigh true edges by arXiv 2103.06995, equation 4
+    trackers: tuple[Literal["wandb", "mlflow"], ...] = ()  # beside CSV and TensorBoard
 
     def __post_init__(self) -> None:
         for key, low in (
@@ -39,6 +42,7 @@ class TrainingSettings:
             ("batches_a_step", 1),
             ("weight_decay", 0),
             ("gradient_clip", 0),
+            ("patience", 0),
         ):
             if getattr(self, key) < low:
                 raise SettingsError(f"{key}: {getattr(self, key)} is not allowed, at least {low}")

@@ -7,15 +7,16 @@ import signal
 import threading
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import lightning as L
 import torch
-from lightning.pytorch.callbacks import Callback, ModelCheckpoint, RichProgressBar
-from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
+from rich.console import Console
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset
 
@@ -23,7 +24,13 @@ from hitgraph.files import cannot_write
 from hitgraph.lessons.lesson import Batch, Lesson
 from hitgraph.lessons.settings import TrainingSettings
 from hitgraph.training.checkpoints import checkpoint_to_resume, unusable
+from hitgraph.training.epochs import Epoch, EpochEnds, Progress
 from hitgraph.training.ranks import check_ranks, devices_of, ended_rank, ending_ranks, strategy_of
+from hitgraph.training.rate import find_rate
+from hitgraph.training.trackers import loggers
+
+_log = logging.getLogger(__name__)
+_LOSS = "val_loss"  # of which the best epoch has the lowest
 
 
 def fit(
@@ -37,6 +44,8 @@ def fit(
     quiet: bool = False,
     cpu_seconds: float | None = None,
     ranks: int = 1,
+    report: Callable[[str], None] = _log.info,
+    watch: Callable[[Epoch], None] | None = None,
 ) -> dict[str, float]:
     """Train `network` in place and leave it with the weights of its best epoch.
 
@@ -45,6 +54,9 @@ def fit(
 
     `cpu_seconds` of this process, validation included, replace the number of epochs: the last one
     ends early, and the schedule of the learning rate follows the time.
+
+    Unless `quiet`, a bar shows the progress in a terminal, and else `report` gets a line an epoch.
+    `watch` is called with each epoch and may end the training with an exception.
 
     Writes logs (CSV, TensorBoard) and the checkpoints best.ckpt and last.ckpt into `folder`;
     with `resume` goes on from last.ckpt, to the same result as without the interruption.
@@ -55,39 +67,54 @@ def fit(
     checkpoints = ModelCheckpoint(
         dirpath=folder / "checkpoints",
         filename="best",
-        monitor="val_loss",
+        monitor=_LOSS,
         save_last=True,
         enable_version_counter=False,
     )
-    callbacks: list[Callback] = [checkpoints]
-    if not quiet:
-        callbacks.append(_Progress(leave=False))
     check_ranks(ranks, settings, lesson.n_batches)
     budget = None if cpu_seconds is None else _Budget(cpu_seconds)
+    callbacks: list[Callback] = [checkpoints]
     if budget is not None:
         callbacks.append(budget)
-    with _silent_lightning(), _interrupt_kept(), ending_ranks():
+    if settings.patience:
+        callbacks.append(EarlyStopping(_LOSS, patience=settings.patience, check_finite=False))
+    shown = not quiet and Console().is_terminal
+    if shown:
+        callbacks.append(Progress(leave=False))
+    callbacks.append(EpochEnds(None if quiet or shown else report, watch, budget))
+    last = checkpoint_to_resume(folder / "checkpoints") if resume else None
+    how: dict[str, Any] = {
+        "accelerator": "cuda" if device.startswith("cuda") else "cpu",
+        "devices": devices_of(ranks, device),
+        "accumulate_grad_batches": settings.batches_a_step // ranks,
+        "precision": settings.precision,
+        "gradient_clip_val": settings.gradient_clip or None,
+        "reload_dataloaders_every_n_epochs": 1,
+        "num_sanity_val_steps": 0,
+        "enable_model_summary": False,
+    }
+    with (
+        _silent_lightning(),
+        _interrupt_kept(),
+        ending_ranks(),
+        loggers(settings, folder) as logged,
+    ):
+        if settings.range_test and last is None:  # the rate is in the checkpoint
+            begun = time.process_time()
+            rate = find_rate(_Module(network, lesson, settings), settings.learning_rate, **how)
+            settings = replace(settings, learning_rate=rate)
+            if budget is not None:
+                budget.used = time.process_time() - begun
         trainer = L.Trainer(
             max_epochs=settings.epochs if budget is None else -1,
-            accelerator="cuda" if device.startswith("cuda") else "cpu",
-            devices=devices_of(ranks, device),
             strategy=strategy_of(ranks, device),
-            accumulate_grad_batches=settings.batches_a_step // ranks,
-            precision=settings.precision,
-            gradient_clip_val=settings.gradient_clip or None,
             callbacks=callbacks,
-            logger=[
-                CSVLogger(folder, name="csv"),
-                TensorBoardLogger(folder, name="tensorboard"),
-            ],
+            logger=logged,
             log_every_n_steps=10,
-            reload_dataloaders_every_n_epochs=1,
-            num_sanity_val_steps=0,
-            enable_model_summary=False,
-            enable_progress_bar=not quiet,
+            enable_progress_bar=shown,
+            **how,
         )
         module = _Module(network, lesson, settings, budget)
-        last = checkpoint_to_resume(folder / "checkpoints") if resume else None
         try:
             # A checkpoint may be planted: nothing in it is run.
             trainer.fit(module, ckpt_path=last, weights_only=True)
@@ -115,6 +142,8 @@ def fit(
     network.cpu()
     if budget is not None:
         merit |= {"cpu_seconds": budget.used, "epochs": trainer.global_step / module.n_steps}
+    if settings.range_test:
+        merit["learning_rate"] = trainer.lr_scheduler_configs[0].scheduler.base_lrs[0]
     return merit
 
 
@@ -230,14 +259,6 @@ class _Module(L.LightningModule):
 def _half_cosine(share: float) -> float:
     """From 1 down to 0."""
     return 0.5 * (1 + math.cos(math.pi * min(1.0, share)))
-
-
-class _Progress(RichProgressBar):
-    """Lightning's progress bar, with epochs counted from 1."""
-
-    def _get_train_description(self, current_epoch: int) -> str:
-        last = self.trainer.max_epochs
-        return f"Epoch {current_epoch + 1}" + (f"/{last}" if last and last > 0 else "")
 
 
 class _Epoch(IterableDataset[Batch]):

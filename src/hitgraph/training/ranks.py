@@ -33,6 +33,8 @@ def check_ranks(ranks: int, settings: TrainingSettings, n_batches: int) -> None:
             f"training.batches_a_step: {batches} cannot be shared evenly by {ranks} ranks: make it "
             "a multiple of --ranks"
         )
+    if settings.range_test and ranks > 1:
+        raise SettingsError("training.range_test: true is not allowed with several ranks")
     if n_batches < batches:
         raise SettingsError(
             f"training.batches_a_step: {batches} is not allowed, an epoch has {n_batches} batches"

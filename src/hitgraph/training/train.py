@@ -51,7 +51,8 @@ from hitgraph.tracks.both_passes import all_tracks
 from hitgraph.training.contract import check_state, contract_of, tensors_of
 from hitgraph.training.ranks import ranks_of
 from hitgraph.training.start import stages_taken
-from hitgraph.training.workshop import Report, StageWorkshop, in_words, read_figures
+from hitgraph.training.trackers import check_trackers
+from hitgraph.training.workshop import Report, StageWorkshop, Watch, in_words, read_figures
 
 _log = logging.getLogger(__name__)
 _DONE, _TENSORS = "done.json", "stage.safetensors"  # what a finished stage leaves in its folder
@@ -82,6 +83,7 @@ class TrainingFolder:
     taken: Mapping[str, Mapping[str, Tensor]] = field(default_factory=dict)
     cpu_seconds: Mapping[str, float] = field(default_factory=dict)  # by stage, see train()
     ranks: int = 1
+    watch: Watch | None = None
 
     @property
     def folder(self) -> Path:
@@ -110,6 +112,7 @@ class TrainingFolder:
             self.report,
             self.cpu_seconds.get(stage),
             self.ranks,
+            self.watch,
         )
 
 
@@ -126,6 +129,7 @@ def train(
     report: Report = _log.info,
     cpu_seconds: Mapping[str, float] | None = None,
     ranks: int = 1,
+    watch: Watch | None = None,
 ) -> Training:
     """Train the stages of `recipe` one after another and write the pipeline to `out`.
 
@@ -134,13 +138,15 @@ def train(
     `start_stages` at most.
     `cpu_seconds` bounds each network of the stages that it names by CPU time instead of epochs.
     `ranks` processes share the steps of a network (hitgraph.training.ranks), where its
-    `batches_a_step` can be shared.
+    `batches_a_step` can be shared. `watch` is called with the stage and each epoch of its networks,
+    and may end all with an exception.
     Resuming a training that is complete reads back what it made. Raises InputError for events
     without truth or too few of them, SettingsError for an `out` that belongs to another training
     and for a `start` of which nothing can be taken.
     """
     _check_networks(recipe)
     _check_ranks(recipe, ranks)
+    _check_trackers(recipe)
     train_sources, validation_sources = _split(recipe, sources)
     train_names = tuple(source.name for source in train_sources)
     validation_names = tuple(source.name for source in validation_sources)
@@ -156,6 +162,7 @@ def train(
         taken,
         cpu_seconds or {},
         ranks,
+        watch,
     )
     begun_here = _open(place, [source.name for source in sources])
     if (out / PIPELINE_FILE).is_file():
@@ -324,6 +331,17 @@ def _check_ranks(recipe: Recipe, ranks: int) -> None:
             f"--ranks: {ranks} have nothing to share, as no stage has a training.batches_a_step "
             f"that they could: set it to {ranks}, where the steps matter"
         )
+
+
+def _check_trackers(recipe: Recipe) -> None:
+    """Refuse a tracker of experiments that is not installed."""
+    for step in recipe.stages:
+        training = getattr(step.settings, "training", None)
+        if isinstance(training, TrainingSettings):
+            try:
+                check_trackers(training.trackers)
+            except SettingsError as error:
+                raise SettingsError(f"stages.{step.name}.{error}") from None
 
 
 def _split(

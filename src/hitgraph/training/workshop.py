@@ -21,10 +21,12 @@ from hitgraph.lessons.material import Example
 from hitgraph.lessons.samples import Sample, read_kept
 from hitgraph.lessons.settings import TrainingSettings, TruthSettings
 from hitgraph.tensor_files import write_tensors
+from hitgraph.training.epochs import Epoch
 from hitgraph.training.fit import fit
 from hitgraph.training.ranks import check_ranks, ranks_of
 
 Report = Callable[[str], None]
+Watch = Callable[[str, Epoch], None]  # the name of a stage, an epoch of its training
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ class StageWorkshop:
     report: Report  # called with a line for people
     cpu_seconds: float | None = None  # of each training, instead of its number of epochs
     ranks: int = 1  # processes that share the steps of each training, as far as they can
+    watch: Watch | None = None  # called with each epoch of a training
     facts: dict[str, Any] = field(default_factory=dict)  # what was recorded
 
     def record(self, facts: Mapping[str, Any]) -> None:
@@ -75,6 +78,8 @@ class StageWorkshop:
                 quiet=self.quiet,
                 cpu_seconds=self.cpu_seconds,
                 ranks=ranks,
+                report=partial(_say, self.report, title),
+                watch=None if self.watch is None else partial(self.watch, self.name),
             )
             bad = [key for key, value in merit.items() if not math.isfinite(value)]
             if bad:
@@ -117,6 +122,10 @@ class StageWorkshop:
     def majority(self, sample: Sample, labels: Tensor) -> Tensor:
         particle_id = match_tracks(sample.particle_id.numpy(), labels.numpy()).particle_id
         return torch.from_numpy(np.asarray(particle_id, np.int64))
+
+
+def _say(report: Report, title: str, line: str) -> None:
+    report(f"{title}, {line}")
 
 
 def read_figures(path: Path) -> dict[str, float]:
