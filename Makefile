@@ -34,13 +34,13 @@ $(VENV)/.demo: pyproject.toml constraints.txt | $(BIN)/python
 	touch $@
 
 $(VENV)/.test: pyproject.toml constraints.txt | $(BIN)/python
-	$(PIP) --editable '.[dev,dist,export,plot,root,serve,sim,train]'
+	$(PIP) --editable '.[dev,dist,export,plot,root,search,serve,sim,train]'
 	touch $@
 
 $(LOWEST)/.done: pyproject.toml constraints-lowest.txt $(shell find src -name '*.py')
 	test -x $(LOWEST)/bin/python || $(PYTHON) -m venv $(LOWEST)
 	$(LOWEST)/bin/python -m pip install --quiet --constraint constraints-lowest.txt \
-	  torch==$(LOWEST_TORCH) '.[dist,export,plot,root,serve,sim,train]'
+	  torch==$(LOWEST_TORCH) '.[dist,export,plot,root,search,serve,sim,train]'
 	touch $@
 
 # the theme advertises its successor at each build

@@ -78,6 +78,15 @@ def test_numbers_are_the_same(tiny_store: Path, alone: Path, dask: Dask, tmp_pat
     assert found[0] == found[1] == found[2]
 
 
+def test_a_report_is_the_same(tiny_store: Path, alone: Path, tmp_path: Path) -> None:
+    pytest.importorskip("mplhep", reason="the extra 'plot' is not installed")
+    pages = tmp_path / "alone.html", tmp_path / "shared.html"
+    for page, more in zip(pages, ((), TWO), strict=True):
+        words = ["report", str(alone), "--truth", str(tiny_store), "--quiet"]
+        assert main([*words, "--out", str(page), *more]) == OK
+    assert pages[0].read_bytes() == pages[1].read_bytes()
+
+
 def test_a_study_of_a_cluster_is_the_same_and_goes_on(
     tiny_store: Path, tiny_pipeline: Path, dask: Dask, tmp_path: Path
 ) -> None:

@@ -52,6 +52,9 @@ def test_two_ranks_come_to_the_weights_of_one_and_either_goes_on_with_the_other(
 def test_ranks_without_anything_to_share_are_refused_before_any_work(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="--ranks: 2 have nothing to share"):
         train(tiny_recipe(), [], tmp_path / "out", ranks=2)
+    recipe = tiny_recipe(gnn__training__batches_a_step=2)
+    with pytest.raises(SettingsError, match="--ranks: only 2 of 4 have a share, as no stage has"):
+        train(recipe, [], tmp_path / "out", ranks=4)
     assert not (tmp_path / "out").exists()
 
 

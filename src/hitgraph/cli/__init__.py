@@ -29,6 +29,7 @@ COMMANDS = {
     "convert": "convert events to parquet or TrackML CSV",
     "train": "train a pipeline from a recipe",
     "compare": "teach recipes side by side for the same time, and judge them",
+    "search": "vary a recipe: which settings and networks are good and fast",
     "reconstruct": "turn events into tracks with a trained pipeline",
     "evaluate": "compare tracks with the truth: efficiency, purity, score",
     "report": "write the plots and event displays as one HTML file",

@@ -91,10 +91,10 @@ def make_plan(
         raise SettingsError(
             f"all {len(train)} events train or validate: give more of them, or others with --test"
         )
-    _require_unseen(train[:n_taught], test)
+    require_unseen(train[:n_taught], test)
     shared = _shared(list(recipes.values()))
     runs = [
-        _run(name, replace(recipe, seed=seed), budget, len(shared))
+        run_of(name, replace(recipe, seed=seed), budget, len(shared))
         for name, recipe in recipes.items()
         for seed in seeds or (recipe.seed,)
     ]
@@ -106,7 +106,8 @@ def make_plan(
     return Plan(tuple(runs), names, tuple(train[:n_taught]), tuple(test), out, start)
 
 
-def _require_unseen(train: Sequence[EventSource], test: Sequence[EventSource]) -> None:
+def require_unseen(train: Sequence[EventSource], test: Sequence[EventSource]) -> None:
+    """Raise SettingsError where an event that judges has trained, validated or chosen."""
     taught = {source.path.resolve() for source in train}
     for source in test:
         if source.path.resolve() in taught:
@@ -124,7 +125,8 @@ def _shared(recipes: Sequence[Recipe]) -> list[Step]:
     ]
 
 
-def _run(name: str, recipe: Recipe, budget: Budget, n_shared: int) -> Run:
+def run_of(name: str, recipe: Recipe, budget: Budget, n_shared: int) -> Run:
+    """A recipe with its share of the budget for the stages behind the first `n_shared`."""
     own = recipe.stages[n_shared:]
     taught = [step.name for step in own if _training(step) is not None]
     if budget.cpu_seconds is not None:

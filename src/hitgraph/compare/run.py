@@ -16,12 +16,15 @@ from hitgraph.pipeline import Pipeline
 from hitgraph.stage import Stage
 from hitgraph.studies.quality import quality_of
 from hitgraph.training.train import train
+from hitgraph.training.workshop import Watch
 
 Report = Callable[[str], None]
 
 
-def teach(plan: Plan, device: str, quiet: bool, report: Report, run: Run) -> dict[str, Any]:
-    """Train a run, or go on with it; what its stages recorded, by stage.
+def teach(
+    plan: Plan, device: str, quiet: bool, report: Report, run: Run, watch: Watch | None = None
+) -> dict[str, Any]:
+    """Train a run, or go on with it; what its stages recorded, by stage. `watch` is of `train`.
 
     The shared stages come from the first run of the plan, which has to be taught before others.
     """
@@ -38,6 +41,7 @@ def teach(plan: Plan, device: str, quiet: bool, report: Report, run: Run) -> dic
         quiet=quiet,
         report=report,
         cpu_seconds=run.cpu_seconds,
+        watch=watch,
     )
     return training.stages
 

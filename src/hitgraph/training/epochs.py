@@ -1,5 +1,6 @@
 """What is told at the end of each epoch: to a log that is no terminal, and to a search."""
 
+import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,7 +17,8 @@ class Epoch:
     last: int | None  # where their number is known before
     share: float  # of the whole training, 0 to 1
     figures: Mapping[str, float]  # losses and figures of merit
-    seconds: float  # it took
+    seconds: float  # that it took
+    cpu_seconds: float  # of this process
 
     def __str__(self) -> str:
         figures = ", ".join(f"{key} {value:.5g}" for key, value in self.figures.items())
@@ -36,7 +38,7 @@ class EpochEnds(Callback):
         self.report, self.watch, self.budget = report, watch, budget
 
     def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:  # noqa: ARG002
-        self._begun = time.monotonic()
+        self._begun = time.monotonic(), sum(os.times()[:2])
 
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:  # noqa: ARG002
         if not trainer.is_global_zero:
@@ -48,7 +50,8 @@ class EpochEnds(Callback):
             last,
             number / last if last else self.budget.share,
             {name: float(value) for name, value in trainer.callback_metrics.items()},
-            time.monotonic() - self._begun,
+            time.monotonic() - self._begun[0],
+            sum(os.times()[:2]) - self._begun[1],
         )
         if self.report is not None:
             self.report(str(epoch))

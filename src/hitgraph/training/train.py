@@ -323,13 +323,17 @@ def _check_networks(recipe: Recipe) -> None:
 
 
 def _check_ranks(recipe: Recipe, ranks: int) -> None:
-    """Refuse ranks of which no stage has a use."""
+    """Refuse ranks that would have nothing to do in any stage."""
     trainings = [getattr(step.settings, "training", None) for step in recipe.stages]
     known = [one for one in trainings if isinstance(one, TrainingSettings)]
-    if ranks > 1 and all(ranks_of(ranks, one) == 1 for one in known):
+    most = max((ranks_of(ranks, one) for one in known), default=1)
+    if ranks > most:
+        can = (
+            f"only {most} of {ranks} have a share" if most > 1 else f"{ranks} have nothing to share"
+        )
         raise SettingsError(
-            f"--ranks: {ranks} have nothing to share, as no stage has a training.batches_a_step "
-            f"that they could: set it to {ranks}, where the steps matter"
+            f"--ranks: {can}, as no stage has a training.batches_a_step that all could share: "
+            f"set it to {ranks}, where the steps matter"
         )
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from hitgraph.errors import HitgraphError, InputError, SettingsError
+from hitgraph.errors import InputError, SettingsError
 from hitgraph.evaluation.matching import match_tracks
 from hitgraph.evaluation.trackml_score import trackml_score
 from hitgraph.files import atomic_write, read_json
@@ -83,7 +83,7 @@ class StageWorkshop:
             )
             bad = [key for key, value in merit.items() if not math.isfinite(value)]
             if bad:
-                raise HitgraphError(
+                raise SettingsError(
                     f"training {title}: {', '.join(bad)} became infinite or NaN: "
                     f"lower stages.{self.name}.training.learning_rate"
                 )
