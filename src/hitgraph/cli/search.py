@@ -29,11 +29,10 @@ from hitgraph.cli.arguments import (
     positive,
     set_verbosity,
 )
+from hitgraph.search.quality import QUALITIES
 
 if TYPE_CHECKING:
     from hitgraph.search.plan import Search
-
-QUALITIES = ("score", "efficiency", "purity", "edge-purity", "auc")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -86,7 +85,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     budget.add_argument("--epochs", type=positive, metavar="N", help="of each network")
     parser.add_argument(
         "--quality",
-        choices=QUALITIES,
+        choices=tuple(QUALITIES),
         default="score",
         help="what is sought beside little CPU time: TrackML score, efficiency above 0.5 GeV, "
         "purity of tracks, purity of edges at 98 %% efficiency, or area under the ROC curve of the "

@@ -222,7 +222,7 @@ def figure_of_importance(search: Search, important: Mapping[str, Mapping[str, fl
         handles = []
         for k, (kind, colour) in enumerate((("quality", BLUE), ("time", ORANGE))):
             lengths = [one[kind] for one in important.values()]
-            heights = [place + 0.2 - 0.4 * k for place in places]
+            heights = [place - 0.2 + 0.4 * k for place in places]
             handles.append(axes.barh(heights, lengths, 0.36, color=colour))
         axes.set_yticks(places, [plain_text(key) for key in important])
         axes.yaxis.set_minor_locator(_no_ticks())

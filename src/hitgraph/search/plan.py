@@ -11,15 +11,6 @@ from hitgraph.recipe import Recipe
 from hitgraph.search.space import Space
 from hitgraph.settings import to_dict
 
-# What can be sought, and its key in the table of a comparison (hitgraph.compare.output).
-QUALITIES = {
-    "score": "score",
-    "efficiency": "technical",
-    "purity": "track purity",
-    "edge-purity": "purity 0.98",
-    "auc": "auc",
-}
-
 
 @dataclass(frozen=True)
 class Search:
@@ -28,7 +19,7 @@ class Search:
     space: Space
     plan: Plan  # its one run is the recipe itself, which teaches the shared stages
     budget: Budget
-    quality: str  # one of QUALITIES
+    quality: str  # one of hitgraph.search.quality.QUALITIES
     store: str  # a file, or the URL of a database
     n_trials: int  # that end, beside the recipe itself
     device: str = "cpu"

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from hitgraph.errors import HitgraphError, InputError, MissingExtraError, SettingsError
+from hitgraph.errors import HitgraphError, MissingExtraError, SettingsError
 
 try:
     import optuna
@@ -24,7 +24,7 @@ optuna.logging.set_verbosity(optuna.logging.WARNING)
 def open_study(store: str, name: str) -> optuna.Study | None:
     """The trials of the search of that name, None where none was begun in the store.
 
-    Raises InputError where the store cannot be used.
+    Raises StoreError where it cannot be used.
     """
     with store_errors(store):
         storage = _storage(store)
@@ -34,22 +34,22 @@ def open_study(store: str, name: str) -> optuna.Study | None:
 
 
 def existing_study(store: str, name: str) -> optuna.Study:
-    """The trials of a search that was begun. Raises InputError where it is gone."""
+    """The trials of a search that was begun. Raises StoreError where it is gone."""
     study = open_study(store, name)
     if study is None:
-        raise InputError(f"{store}: has no search {name} any more: begin it again")
+        raise StoreError(f"{store}: has no search {name} any more: begin it again")
     return study
 
 
 def begin_study(store: str, name: str, identity: Mapping[str, Any]) -> None:
-    """Make the search in the store. Raises InputError where it cannot be used."""
+    """Make the search in the store. Raises StoreError where it cannot be used."""
     with store_errors(store):
         study = optuna.create_study(study_name=name, storage=_storage(store), directions=DIRECTIONS)
         study.set_user_attr(IDENTITY, dict(identity))
 
 
 def forget_study(store: str, name: str) -> None:
-    """Remove a search from the store. Raises InputError where it cannot be used."""
+    """Remove a search from the store. Raises StoreError where it cannot be used."""
     with store_errors(store):
         optuna.delete_study(study_name=name, storage=_storage(store))
 
@@ -66,9 +66,13 @@ def check_identity(study: optuna.Study, store: str, identity: Mapping[str, Any])
             )
 
 
+class StoreError(HitgraphError):
+    """The store is locked, damaged, or none: nothing can go on."""
+
+
 @contextmanager
 def store_errors(store: str) -> Iterator[None]:
-    """One message where the store is locked, damaged, or none."""
+    """Raise StoreError for whatever goes wrong with the store inside."""
     try:
         yield
     except HitgraphError:
@@ -85,7 +89,7 @@ def store_errors(store: str) -> Iterator[None]:
             "like sqlite:///search.db"
         )
         why = str(cause).strip().splitlines() or [type(cause).__name__]
-        raise InputError(f"{store}: cannot be used as the store ({why[0]}): {advice}") from error
+        raise StoreError(f"{store}: cannot be used as the store ({why[0]}): {advice}") from error
 
 
 def _storage(store: str) -> Any:

@@ -14,8 +14,9 @@ from hitgraph.compare.plan import Run
 from hitgraph.compare.run import Report, judge, teach
 from hitgraph.errors import HitgraphError, InputError, SettingsError, reason
 from hitgraph.search.locks import locked
-from hitgraph.search.plan import QUALITIES, Search
+from hitgraph.search.plan import Search
 from hitgraph.search.pruning import QUARTERS, Reports, is_worse, reported
+from hitgraph.search.quality import QUALITIES
 from hitgraph.search.space import Given, OneOf, Range
 from hitgraph.search.standing import (
     EPOCHS,
@@ -59,7 +60,7 @@ class Worker:
                 try:
                     run = search.run_of(search.space.make(_Asking(trial)))
                 except SettingsError as error:
-                    return _fail(study, trial, error)
+                    return _fail(search, study, trial, error)
                 trial.set_user_attr(KEY, run.key)
                 first = held.enter_context(locked(search.lock(run.key), wait=False))
             if not first:  # another worker is at the same recipe
@@ -82,13 +83,13 @@ class Worker:
             values = _values(self.search, found)
         except Pruned as error:
             shutil.rmtree(self.search.plan.folder(run), ignore_errors=True)
-            return _fail(study, trial, error, TrialState.PRUNED)
+            return _fail(self.search, study, trial, error, TrialState.PRUNED)
         except (InputError, SettingsError) as error:
-            return _fail(study, trial, error)
-        except HitgraphError:  # a full disk: the trial may go well another time
+            return _fail(self.search, study, trial, error)
+        except HitgraphError:  # a full disk, no store: the trial may go well another time
             raise
         except Exception as error:
-            return _fail(study, trial, InputError(reason(error)))
+            return _fail(self.search, study, trial, InputError(reason(error)))
         with store_errors(self.search.store):
             for key, value in found.items():
                 trial.set_user_attr(key, value)
@@ -105,8 +106,12 @@ class Worker:
             reports[key] = own
             with store_errors(self.search.store):
                 trial.set_user_attr(REPORTS, reports)
-                others = [one for one in study.trials if one.number != trial.number]
-            if is_worse(key, own, (one.user_attrs.get(REPORTS, {}) for one in others)):
+                others = [
+                    one.user_attrs.get(REPORTS, {})
+                    for one in study.trials
+                    if one.number != trial.number and one.state != TrialState.FAIL
+                ]
+            if is_worse(key, own, others):
                 raise Pruned(f"behind after {quarter} of {QUARTERS} parts of {stage}")
 
         return watch
@@ -168,13 +173,15 @@ def _in_words(search: Search, values: list[float]) -> str:
 
 
 def _fail(
+    search: Search,
     study: optuna.Study,
     trial: Trial,
     why: HitgraphError,
     state: TrialState = TrialState.FAIL,
 ) -> str:
-    trial.set_user_attr(WHY, str(why))
-    study.tell(trial, state=state)
+    with store_errors(search.store):
+        trial.set_user_attr(WHY, str(why))
+        study.tell(trial, state=state)
     return f"trial {trial.number}: {'pruned' if state == TrialState.PRUNED else 'failed'}, {why}"
 
 
