@@ -24,6 +24,7 @@ from hitgraph.nn.azimuths import AZIMUTHS
 from hitgraph.nn.blocks import Standardise, logits_of, mlp
 
 FILTER_CUT = 0.1  # a hit below it is dropped; of arXiv 2411.07149
+VERTICES = (-120.0, -80.0, -40.0, 0.0, 40.0, 80.0, 120.0)  # mm along z
 MAX_MASKS = 2**28  # entries of the masks of a phi sector, one gigabyte
 
 
@@ -128,30 +129,39 @@ class Inputs(nn.Module):
     """Hits as sines and cosines of multiples of their columns (arXiv 2003.08934, equation 4).
 
     Of the azimuths themselves, so that nothing jumps where they do, and of other columns
-    standardised.
+    standardised. Columns of its own are the pseudorapidities of a hit seen from VERTICES along the
+    beam line: from its vertex all hits of a straight track have the same.
     """
 
     def __init__(self, names: Sequence[str], frequencies: int, width: int) -> None:
         super().__init__()
+        self.r, self.z = (list(names).index(name) for name in ("r", "z"))
         self.angles = [names.index(name) for name in AZIMUTHS if name in names]
         self.others = [column for column in range(len(names)) if column not in self.angles]
         self.frequencies = frequencies
-        self.standardise = Standardise(len(self.others))
-        self.n_waves = 2 * frequencies * len(names)
-        self.layers = mlp([self.n_waves + len(self.others), width, width])
+        n_columns = len(self.others) + len(VERTICES)
+        self.standardise = Standardise(n_columns)
+        self.n_waves = 2 * frequencies * (len(self.angles) + n_columns)
+        self.layers = mlp([self.n_waves + n_columns, width, width])
 
     def learn(self, features: Tensor) -> None:
         """Standardise by a sample (n_hits, n_names)."""
-        self.standardise.learn(features[:, self.others])
+        self.standardise.learn(self._columns(features))
 
     def forward(self, features: Tensor) -> Tokens:
         """(n_hits, n_names) -> hits, whose place (n_hits, n_waves) are the sines and cosines."""
-        plain = self.standardise(features[:, self.others])
-        columns = torch.cat([features[:, self.angles], plain], dim=1)
+        plain = self.standardise(self._columns(features))
+        turning = torch.cat([features[:, self.angles], plain], dim=1)
         multiples = 2.0 ** torch.arange(self.frequencies, device=features.device)
-        angles = (columns[:, :, None] * multiples).flatten(1)
+        angles = (turning[:, :, None] * multiples).flatten(1)
         waves = torch.cat([angles.sin(), angles.cos()], dim=1)
         return Tokens(self.layers(torch.cat([plain, waves], dim=1)), waves)
+
+    def _columns(self, features: Tensor) -> Tensor:
+        """(n_hits, n_columns) all but the azimuths."""
+        r, z = features[:, self.r, None].clamp_min(1.0), features[:, self.z, None]
+        seen = torch.asinh((z - features.new_tensor(VERTICES)) / r)
+        return torch.cat([features[:, self.others], seen], dim=1)
 
 
 class EncoderLayer(nn.Module):

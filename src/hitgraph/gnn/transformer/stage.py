@@ -15,7 +15,12 @@ from hitgraph.gnn.transformer.network import (
     TransformerNetworkSettings,
 )
 from hitgraph.gnn.transformer.sectors import Sector, sectors_of
-from hitgraph.hits.columns import check_hit_columns, check_mirrored, expand_groups
+from hitgraph.hits.columns import (
+    POSITION_FEATURES,
+    check_hit_columns,
+    check_mirrored,
+    expand_groups,
+)
 from hitgraph.lessons.losses import mean_of_known
 from hitgraph.lessons.material import Material
 from hitgraph.lessons.settings import (
@@ -40,7 +45,7 @@ class TransformerSettings(StageSettings):
         default_factory=TransformerNetworkSettings
     )
     training: TrainingSettings = field(default_factory=TrainingSettings)  # of the network
-    hit_inputs: tuple[str, ...] = ("position",)  # columns of hits, or their groups; with phi
+    hit_inputs: tuple[str, ...] = ("position",)  # columns of hits, or groups; with position
     sectors: int = 8  # phi sectors, each treated alone
     margin: float = 0.1  # rad on either side, from where tracks of a sector may have hits
     reflect: bool = False  # train on phi and z mirror images at random
@@ -55,8 +60,8 @@ class TransformerSettings(StageSettings):
         check_at_least(self, sectors=1, margin=0, min_hits=1)
         object.__setattr__(self, "hit_inputs", expand_groups(self.hit_inputs))
         check_hit_columns("hit_inputs", self.hit_inputs)
-        if "phi" not in self.hit_inputs or len(self.hit_inputs) < 2:
-            raise SettingsError("hit_inputs: name phi, by which hits are sorted, and others")
+        if not set(POSITION_FEATURES) <= set(self.hit_inputs):
+            raise SettingsError("hit_inputs: r, phi and z have to be among them, or position")
         if self.reflect:
             check_mirrored("hit_inputs", self.hit_inputs)
 
