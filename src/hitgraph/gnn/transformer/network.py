@@ -216,5 +216,7 @@ class Heads(nn.Module):
         """Logits (n_candidates,) and (n_candidates, n_kept), float32."""
         normal = candidates.with_state(self.normalise(candidates.state))
         wanted, offered = self.compare(normal, hits)
-        mask = (wanted @ offered.T).float() / wanted.shape[1] ** 0.5 + self.bias
+        with torch.autocast(wanted.device.type, enabled=False):  # as in logits_of
+            alike = wanted.float() @ offered.float().T
+        mask = alike / wanted.shape[1] ** 0.5 + self.bias
         return logits_of(self.track, normal.state), mask
