@@ -153,6 +153,22 @@ def test_objects_get_the_candidates_of_lowest_cost_in_all(
     torch.testing.assert_close(found, min(one.sum() for one in orders), rtol=1e-4, atol=1e-4)
 
 
+def test_hits_of_a_straight_track_have_one_pseudorapidity_from_its_vertex() -> None:
+    inputs, r = network.Inputs(NAMES, 2, 8), torch.tensor([30.0, 70.0, 120.0, 180.0])
+    for place, vertex in enumerate(network.VERTICES):
+        track = torch.stack([r, torch.zeros(4), vertex + r * math.sinh(1.3)], dim=1)
+        seen = inputs._columns(track)[:, -len(network.VERTICES) :]
+        torch.testing.assert_close(seen[:, place], torch.full((4,), 1.3))
+        others = [k for k in range(len(network.VERTICES)) if k != place]
+        assert bool((seen[:, others].std(dim=0) > 0.1).all())
+
+
+def test_an_azimuth_and_a_full_turn_more_are_the_same() -> None:
+    inputs, hits = network.Inputs(NAMES, 6, 8), random_hits(20)
+    turned = hits + torch.tensor([0.0, 2 * math.pi, 0.0])
+    torch.testing.assert_close(inputs(turned).place, inputs(hits).place, rtol=1e-3, atol=1e-3)
+
+
 def test_short_objects_go_and_the_others_have_one_first_hit() -> None:
     owner = renumbered(torch.tensor([7, 7, -1, 9, 7, 4, 4, 4]), 3)
     assert owner.tolist() == [1, 1, -1, -1, 1, 0, 0, 0]
@@ -240,6 +256,7 @@ def test_impossible_settings_are_refused(changes: dict[str, Any], message: str) 
     [
         ({"hidden": 10, "heads": 4}, "heads: 4 do not share a width of 10"),
         ({"window": 5}, "window: 5 is odd"),
+        ({"frequencies": 17}, "frequencies: 17 is not allowed, 1 to 16"),
         ({"candidates": 0}, "candidates: 0 is not allowed, at least 1"),
     ],
 )

@@ -25,6 +25,7 @@ from hitgraph.nn.blocks import Standardise, logits_of, mlp
 
 FILTER_CUT = 0.1  # a hit below it is dropped; of arXiv 2411.07149
 VERTICES = (-120.0, -80.0, -40.0, 0.0, 40.0, 80.0, 120.0)  # mm along z
+MAX_FREQUENCIES = 16  # 2^16 radians are known to a hundredth in 32 bits
 MAX_MASKS = 2**28  # entries of the masks of a phi sector, one gigabyte
 
 
@@ -42,7 +43,10 @@ class TransformerNetworkSettings:
 
     def __post_init__(self) -> None:
         check_at_least(self, hidden=1, heads=1, layers=0, window=2, decoder_layers=1, candidates=1)
-        check_at_least(self, frequencies=1)
+        if not 1 <= self.frequencies <= MAX_FREQUENCIES:
+            raise SettingsError(
+                f"frequencies: {self.frequencies} is not allowed, 1 to {MAX_FREQUENCIES}"
+            )
         if self.hidden % self.heads:
             raise SettingsError(f"heads: {self.heads} do not share a width of {self.hidden}")
         if self.window % 2:
