@@ -17,6 +17,7 @@ from hitgraph.event.event import Event
 from hitgraph.event.turned import turned_event
 from hitgraph.gnn.transformer import losses, network
 from hitgraph.gnn.transformer.attention import Attention, Tokens, Windows
+from hitgraph.gnn.transformer.geometry import PairBias
 from hitgraph.gnn.transformer.lesson import first_hits, renumbered, transformer_loss
 from hitgraph.gnn.transformer.network import (
     FILTER_CUT,
@@ -57,7 +58,7 @@ def test_windows_are_attention_to_those_near_by_on_the_ring(
     window = 2 * half
     torch.manual_seed(seed)
     attention = Attention(8, 4, 2)
-    hits = Tokens(torch.randn(n_hits, 8), torch.randn(n_hits, 4))
+    hits = Tokens(torch.randn(n_hits, 8), torch.randn(n_hits, 4), torch.zeros(n_hits, 3))
     rows = torch.arange(n_hits)
     ahead = (rows[None] - (rows[:, None] // window * window - half)) % n_hits
     mask = (ahead < 2 * window) | torch.tensor(n_hits <= 2 * window)
@@ -167,6 +168,22 @@ def test_an_azimuth_and_a_full_turn_more_are_the_same() -> None:
     inputs, hits = network.Inputs(NAMES, 6, 8), random_hits(20)
     turned = hits + torch.tensor([0.0, 2 * math.pi, 0.0])
     torch.testing.assert_close(inputs(turned).place, inputs(hits).place, rtol=1e-3, atol=1e-3)
+
+
+def test_the_geometry_of_a_pair_knows_no_azimuth_and_one_line(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Hits on a straight line from z = 50 mm, turned by any angle: the same features."""
+    bias, seen = PairBias(2), []
+    monkeypatch.setattr(bias.layers, "forward", lambda x: seen.append(x) or x)
+    for turn in (0.0, 3.1):
+        one, other = torch.tensor([[40.0, turn, 90.0], [100.0, turn + 0.1, 150.0]])
+        bias(
+            one, torch.cat([other[:1], (other[1:2] + math.pi) % (2 * math.pi) - math.pi, other[2:]])
+        )
+    torch.testing.assert_close(seen[0], seen[1], rtol=1e-4, atol=1e-4)
+    wanted = [2.0, 1.2, math.asinh(1.2), math.asinh(1.0), 0.5, 2000 * 0.1 / 60]
+    torch.testing.assert_close(seen[0], torch.tensor(wanted), rtol=1e-4, atol=1e-4)
 
 
 def test_short_objects_go_and_the_others_have_one_first_hit() -> None:

@@ -14,14 +14,15 @@ class Tokens(NamedTuple):
 
     state: Tensor  # (n, width) what is known of each
     place: Tensor  # (n, n_waves) where and what its hit is, see network.Inputs
+    position: Tensor  # (n, 3) r, phi, z of its hit; mm and rad
 
     def take(self, rows: Tensor) -> "Tokens":
         """Some of them."""
-        return Tokens(self.state[rows], self.place[rows])
+        return Tokens(*(column[rows] for column in self))
 
     def with_state(self, state: Tensor) -> "Tokens":
         """The same with other states."""
-        return Tokens(state, self.place)
+        return self._replace(state=state)
 
 
 class Windows(NamedTuple):
@@ -55,7 +56,7 @@ class Compare(nn.Module):
 
     def forward(self, one: Tokens, other: Tokens) -> tuple[Tensor, Tensor]:
         """(n, width) and (m, width)."""
-        return self.query(torch.cat(one, dim=1)), self.key(torch.cat(other, dim=1))
+        return self.query(torch.cat(one[:2], dim=1)), self.key(torch.cat(other[:2], dim=1))
 
 
 class Attention(nn.Module):
@@ -70,8 +71,11 @@ class Attention(nn.Module):
     def forward(
         self, x: Tokens, seen: Tokens, *, windows: Windows | None = None, mask: Tensor | None = None
     ) -> Tensor:
-        """(n, width) what each of x hears of `seen` (m): within windows (n = m), or of all that
-        `mask` (n, m) bool allows, without it of all."""
+        """(n, width) what each of x hears of `seen` (m): within windows (n = m), or of all.
+
+        `mask` says which (n, m) bool; within windows it is added to the logits of the pairs,
+        (n_blocks, heads, window, 2 window).
+        """
         (query, key), value = self.compare(x, seen), self.value(seen.state)
         if windows is None:
             query, key, value = query[None], key[None], value[None]

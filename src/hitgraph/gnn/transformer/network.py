@@ -19,6 +19,8 @@ from torch import Tensor, nn
 
 from hitgraph.errors import InputError, SettingsError
 from hitgraph.gnn.transformer.attention import Attention, Compare, Tokens, Windows
+from hitgraph.gnn.transformer.geometry import PairBias
+from hitgraph.hits.columns import POSITION_FEATURES
 from hitgraph.lessons.settings import check_at_least
 from hitgraph.nn.azimuths import AZIMUTHS
 from hitgraph.nn.blocks import Standardise, logits_of, mlp
@@ -82,6 +84,7 @@ class TransformerNetwork(nn.Module):
             DecoderLayer(width, place, settings.heads) for _ in range(settings.decoder_layers)
         )
         self.heads = Heads(width, place)
+        self.pairs, self.fits = PairBias(settings.heads), PairBias(1, hidden=32)
 
     def learn_inputs(self, features: Tensor) -> None:
         """Standardise by a sample of hits (n_hits, n_names)."""
@@ -95,8 +98,10 @@ class TransformerNetwork(nn.Module):
         order = torch.argsort(features[:, self.phi], stable=True)
         hits = self.encode(features[order])
         windows = Windows.of(len(order), self.settings.window, order.device)
+        own, seen = (hits.position[rows] for rows in windows)
+        bias = self.pairs(own[:, :, None], seen[:, None]).movedim(-1, 1)
         for layer in self.encoder:
-            hits = layer(hits, windows)
+            hits = layer(hits, windows, bias)
         hits = hits.with_state(self.normalise(hits.state)).take(torch.argsort(order))
         signal = logits_of(self.signal, hits.state)
         first = logits_of(self.first, hits.state)
@@ -110,10 +115,11 @@ class TransformerNetwork(nn.Module):
 
     def _decode(self, candidates: Tokens, hits: Tokens) -> tuple[Tensor, Tensor]:
         """Logits of candidates and of their masks over the hits, before and after each layer."""
-        found = [self.heads(candidates, hits)]
+        fits = self.fits(candidates.position[:, None], hits.position[None]).squeeze(-1).float()
+        found = [self.heads(candidates, hits, fits)]
         for layer in self.decoder:
             candidates = layer(candidates, hits, found[-1][1])
-            found.append(self.heads(candidates, hits))
+            found.append(self.heads(candidates, hits, fits))
         tracks, masks = zip(*found, strict=True)
         return torch.stack(tracks), torch.stack(masks)
 
@@ -139,7 +145,7 @@ class Inputs(nn.Module):
 
     def __init__(self, names: Sequence[str], frequencies: int, width: int) -> None:
         super().__init__()
-        self.r, self.z = (list(names).index(name) for name in ("r", "z"))
+        self.r, self.phi, self.z = (list(names).index(name) for name in POSITION_FEATURES)
         self.angles = [names.index(name) for name in AZIMUTHS if name in names]
         self.others = [column for column in range(len(names)) if column not in self.angles]
         self.frequencies = frequencies
@@ -159,7 +165,8 @@ class Inputs(nn.Module):
         multiples = 2.0 ** torch.arange(self.frequencies, device=features.device)
         angles = (turning[:, :, None] * multiples).flatten(1)
         waves = torch.cat([angles.sin(), angles.cos()], dim=1)
-        return Tokens(self.layers(torch.cat([plain, waves], dim=1)), waves)
+        states = self.layers(torch.cat([plain, waves], dim=1))
+        return Tokens(states, waves, features[:, [self.r, self.phi, self.z]])
 
     def _columns(self, features: Tensor) -> Tensor:
         """(n_hits, n_columns) all but the azimuths."""
@@ -177,10 +184,10 @@ class EncoderLayer(nn.Module):
         self.think = mlp([width, 4 * width, width], nn.GELU)
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(2))
 
-    def forward(self, hits: Tokens, windows: Windows) -> Tokens:
-        """Hits sorted by azimuth -> the same."""
+    def forward(self, hits: Tokens, windows: Windows, bias: Tensor) -> Tokens:
+        """Hits sorted by azimuth, bias (n_blocks, heads, window, 2 window) -> hits."""
         normal = hits.with_state(self.norms[0](hits.state))
-        state = hits.state + self.attend(normal, normal, windows=windows)
+        state = hits.state + self.attend(normal, normal, windows=windows, mask=bias)
         return hits.with_state(state + self.think(self.norms[1](state)))
 
 
@@ -216,11 +223,11 @@ class Heads(nn.Module):
         self.compare = Compare(width, place)
         self.bias = nn.Parameter(torch.tensor(-2.0))  # most hits are on another track
 
-    def forward(self, candidates: Tokens, hits: Tokens) -> tuple[Tensor, Tensor]:
-        """Logits (n_candidates,) and (n_candidates, n_kept), float32."""
+    def forward(self, candidates: Tokens, hits: Tokens, fits: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits (n_candidates,) and (n_candidates, n_kept), float32; `fits` is as the latter."""
         normal = candidates.with_state(self.normalise(candidates.state))
         wanted, offered = self.compare(normal, hits)
         with torch.autocast(wanted.device.type, enabled=False):  # as in logits_of
             alike = wanted.float() @ offered.float().T
-        mask = alike / wanted.shape[1] ** 0.5 + self.bias
+        mask = alike / wanted.shape[1] ** 0.5 + fits + self.bias
         return logits_of(self.track, normal.state), mask
