@@ -17,10 +17,9 @@ from hitgraph.hits import FEATURES, POSITION_FEATURES, Hits, hits_from_event
 from hitgraph.hits.jitter import CHANGE_SIZE, CHARGE_SPREAD, jitter_clusters
 from hitgraph.pairs import (
     GEOMETRY_FEATURES,
+    ODD_FEATURES,
     PAIR_FEATURES,
-    PHI_ODD_FEATURES,
     SHAPE_FEATURES,
-    Z_ODD_FEATURES,
     pair_columns,
     pair_feature_names,
     pair_features,
@@ -257,7 +256,12 @@ def test_a_turn_about_the_beam_line_changes_no_geometry() -> None:
 
 
 @pytest.mark.parametrize(
-    ("mirror", "odd"), [((1, -1, 1), PHI_ODD_FEATURES), ((1, 1, -1), Z_ODD_FEATURES)]
+    ("mirror", "odd"),
+    [
+        ((-1, 1, 1), ODD_FEATURES["x"]),
+        ((1, -1, 1), ODD_FEATURES["y"]),
+        ((1, 1, -1), ODD_FEATURES["z"]),
+    ],
 )
 def test_a_mirror_flips_the_odd_features_and_no_others(
     mirror: tuple[int, int, int], odd: tuple[str, ...]

@@ -28,7 +28,7 @@ from hitgraph.graph.radius.lesson import (
     EmbeddingLesson,
     radius_at_efficiency,
 )
-from hitgraph.hits import FEATURES, Hits, hits_from_event
+from hitgraph.hits import FEATURES, Hits, hits_from_event, with_columns
 from hitgraph.lessons.lesson import Batch
 from hitgraph.lessons.losses import auc, kept_at_efficiency, weighted_loss
 from hitgraph.lessons.material import Example, Read
@@ -160,6 +160,27 @@ def test_an_epoch_of_the_filter_shows_all_true_edges_and_as_many_hard_and_easy_f
         assert n_easy == len(truth)  # there are many more
         assert bool((batch.weight == 1).all())
     assert sorted(seen) == [0, 1]
+
+
+def test_batches_that_are_not_balanced_are_a_sample_of_all_candidates(material: Material) -> None:
+    """As many as of balanced ones; no pair twice, true ones no more often than by chance."""
+    lesson = material.filter_lesson(tiny_recipe(filter__balanced=False))
+    seen = []
+    for epoch in range(10):
+        batches = list(lesson.batches(Fixed(), epoch))
+        assert len(batches) == lesson.n_batches == 8
+        for batch in (joined(batches[:4]), joined(batches[4:])):
+            assert len(pairs_of(batch, batch.y >= 0)) == len(batch.y)
+            number = material.event_of(batch)
+            sample, state = material.read(number)
+            y, weight = edge_truth(sample, state.graph(), lesson.truth)
+            n_true = int(((y > 0) & (weight > 0)).sum())
+            assert len(batch.y) == min(3 * n_true, int((weight > 0).sum()))
+            share = n_true / int((weight > 0).sum())
+            seen.append((float(batch.y.sum()), share * len(batch.y)))
+    found, expected = (sum(column) for column in zip(*seen, strict=True))
+    assert abs(found - expected) < 5 * math.sqrt(expected)
+    assert len(set(seen)) > 1
 
 
 @pytest.mark.parametrize("bound", [HARD_SCORE, 0.8])
@@ -426,17 +447,17 @@ def test_an_empty_sector_teaches_nothing() -> None:
     assert float(loss.detach()) == 0.0
 
 
-MIRRORED = ("r", "phi", "z")
-mirrors = pytest.mark.parametrize(("phi", "z"), [(False, True), (True, False), (True, True)])
+MIRRORED = ("r", "phi", "z", "x", "y", "eta")
 
 
-@mirrors
+@pytest.mark.parametrize("mirrors", ["x", "y", "z", "xy", "yz", "xyz"])
 def test_a_mirrored_event_looks_as_reflect_says(
-    make_event: Callable[..., Event], phi: bool, z: bool
+    make_event: Callable[..., Event], mirrors: str
 ) -> None:
-    """The real features of mirrored hits (y -> -y, z -> -z) are the reflected features.
+    """The real features of mirrored hits (x -> -x, y -> -y, z -> -z) are the reflected features.
 
-    Mirroring at the plane y = 0 turns the curvature of a track, as charge conjugation does.
+    Mirroring at a plane through the beam turns the curvature of a track, as charge conjugation
+    does.
     """
     event = make_event(n_particles=8, n_noise=6, seed=5)
     detector = event.detector
@@ -448,17 +469,19 @@ def test_a_mirrored_event_looks_as_reflect_says(
     hits = hits_from_event(event, detector, clusters=False)
     pairs = torch.combinations(torch.arange(len(hits))).T
     logits = torch.linspace(-1, 1, pairs.shape[1])
-    sign = torch.tensor([1.0, -1.0 if phi else 1.0, -1.0 if z else 1.0])
-    x, y, z_ = (hits.position * sign).unbind(1)
+    sign = torch.tensor([-1.0 if axis in mirrors else 1.0 for axis in "xyz"])
+    x, y, z = (hits.position * sign).unbind(1)
     there = Hits(
-        torch.stack([torch.hypot(x, y), torch.atan2(y, x), z_], dim=1),
+        torch.stack([torch.hypot(x, y), torch.atan2(y, x), z], dim=1),
         hits.position * sign,
         hits.layer,
         hits.module,
     )
+    further = [name for name in MIRRORED if name not in hits.columns]
+    hits, there = with_columns(hits, further), with_columns(there, further)
     batch, mirrored = (
         Batch(
-            some.features,
+            some.take(MIRRORED),
             pairs,
             torch.cat([pair_features(some, pairs, detector), logits[:, None]], dim=1),
             torch.zeros(pairs.shape[1]),
@@ -466,13 +489,13 @@ def test_a_mirrored_event_looks_as_reflect_says(
         )
         for some in (hits, there)
     )
-    reflected = reflect(batch, settings, phi, z)
+    reflected = reflect(batch, settings, mirrors)  # type: ignore[arg-type]
     torch.testing.assert_close(reflected.x, mirrored.x)
     assert reflected.edge_attr is not None
     torch.testing.assert_close(reflected.edge_attr, mirrored.edge_attr, rtol=1e-4, atol=1e-4)
-    assert not torch.allclose(batch.edge_attr, mirrored.edge_attr)  # type: ignore[arg-type]
-    twice = reflect(reflected, settings, phi, z)
-    assert torch.equal(twice.x, batch.x)
+    assert not torch.allclose(batch.x, mirrored.x)
+    twice = reflect(reflected, settings, mirrors)  # type: ignore[arg-type]
+    torch.testing.assert_close(twice.x, batch.x)
     assert torch.equal(twice.edge_attr, batch.edge_attr)  # type: ignore[arg-type]
 
 
@@ -485,6 +508,18 @@ def test_reflections_come_at_random(graph: Path) -> None:
         assert batch.edge_attr is not None
         seen.add((float(batch.x[1, 0].sign()), float(batch.edge_attr[1, 0].sign())))
     assert seen == {(1, 1), (1, -1), (-1, 1), (-1, -1)}
+
+
+@pytest.mark.parametrize("mirror", ["x", "y"])
+def test_only_the_mirrors_that_the_recipe_names_are_looked_into(graph: Path, mirror: str) -> None:
+    recipe = {"gnn__reflect": True, "gnn__mirrors": [mirror], "gnn__hit_inputs": ["z"]}
+    lesson = graph_lesson(graph, **recipe, gnn__edge_inputs=["sin_dphi"])
+    seen = set()
+    for epoch in range(20):
+        (batch,) = lesson.batches(nn.Identity(), epoch)
+        assert batch.edge_attr is not None
+        seen.add((float(batch.x[1, 0].sign()), float(batch.edge_attr[1, 0].sign())))
+    assert seen == {(1, 1), (1, -1)}
 
 
 # ---------------------------------------------------------------- embedding
@@ -507,6 +542,24 @@ def test_an_epoch_of_the_embedding_shows_all_true_edges_then_hard_negatives(
         n_negative.append(sum(int((batch.y == 0).sum()) for batch in batches))
     assert n_negative[0] <= N_RANDOM * n_true
     assert n_negative[0] < n_negative[1] <= (N_RANDOM + N_HARD) * n_true
+
+
+def test_all_pairs_of_a_track_are_true_where_the_recipe_says_so(material: Material) -> None:
+    recipe = tiny_recipe(graph=RADIUS | {"true_pairs": "track"})
+    lesson = material.embedding_lesson(recipe)
+    torch.manual_seed(0)
+    network = EmbeddingNetwork(EmbeddingSettings(8, 1, 3), FEATURES)
+    for batch in lesson.batches(network, 0):
+        sample = load_sample(material.samples[material.event_of(batch)])
+        hits = range(len(sample.hits))
+        same = {(i, j) for i in hits for j in hits if i < j and _of_one(sample, i, j)}
+        assert pairs_of(batch, batch.y > 0) == same
+        assert int((batch.y > 0).sum()) == len(same) == 8 * 6  # of four hits of each particle
+        assert not pairs_of(batch, batch.y == 0) & same
+
+
+def _of_one(sample: Sample, i: int, j: int) -> bool:
+    return bool(sample.target[i]) and bool(sample.particle_id[i] == sample.particle_id[j])
 
 
 def test_most_mined_pairs_lie_within_the_margin(material: Material) -> None:

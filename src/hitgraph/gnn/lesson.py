@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from hitgraph.gnn.contract import check_logits, check_network
-from hitgraph.hits.columns import mirror_signs
+from hitgraph.hits.columns import Mirror, drawn_mirrors, mirrored
 from hitgraph.lessons.cuts import cut_at_efficiency
 from hitgraph.lessons.lesson import Batch, Lesson
 from hitgraph.lessons.losses import auc, kept_at_efficiency, weighted_loss
@@ -19,7 +19,7 @@ from hitgraph.lessons.seeds import generator
 from hitgraph.lessons.settings import TrainingSettings, TruthSettings
 from hitgraph.lessons.workshop import Workshop
 from hitgraph.nn.edges import EdgeNetwork
-from hitgraph.pairs import PHI_ODD_FEATURES, Z_ODD_FEATURES
+from hitgraph.pairs import ODD_FEATURES
 from hitgraph.stage import NetworkSettings
 from hitgraph.state import State
 
@@ -43,6 +43,8 @@ class GraphSettings(Protocol):
     def sectors(self) -> int: ...
     @property
     def reflect(self) -> bool: ...
+    @property
+    def mirrors(self) -> tuple[Mirror, ...]: ...
 
 
 class GraphStage(Protocol):
@@ -114,8 +116,7 @@ class GraphLesson(Lesson):
             if n_sectors > 1:
                 batch = cut(batch, sector_of(phi - start, n_sectors) == sector)
             if self.stage.reflect:
-                flips = torch.rand(2, generator=random) < 0.5
-                batch = reflect(batch, self.stage, bool(flips[0]), bool(flips[1]))
+                batch = reflect(batch, self.stage, drawn_mirrors(self.stage.mirrors, random))
             yield batch
 
     def loss(self, network: nn.Module, batch: Batch) -> Tensor:
@@ -183,11 +184,13 @@ def cut(batch: Batch, keep: Tensor) -> Batch:
     )
 
 
-def reflect(batch: Batch, stage: GraphSettings, phi: bool, z: bool) -> Batch:
-    """The mirror image: phi -> -phi with charge conjugation, and z -> -z."""
+def reflect(batch: Batch, stage: GraphSettings, mirrors: Sequence[Mirror]) -> Batch:
+    """The image of an event in these mirrors, one after another (hits.columns.mirrored)."""
     assert batch.edge_attr is not None
-    odd = (set(PHI_ODD_FEATURES) if phi else set()) ^ (set(Z_ODD_FEATURES) if z else set())
-    signs = torch.tensor([-1.0 if name in odd else 1.0 for name in stage.edge_inputs])
+    signs = torch.ones(len(stage.edge_inputs))
+    for mirror in mirrors:
+        for k, name in enumerate(stage.edge_inputs):
+            signs[k] *= -1 if name in ODD_FEATURES[mirror] else 1
     return batch._replace(
-        x=batch.x * mirror_signs(stage.hit_inputs, phi, z), edge_attr=batch.edge_attr * signs
+        x=mirrored(batch.x, stage.hit_inputs, mirrors), edge_attr=batch.edge_attr * signs
     )

@@ -11,7 +11,7 @@ from torch import Tensor
 from hitgraph.errors import SettingsError
 from hitgraph.gnn.inputs import edge_inputs, needed_inputs
 from hitgraph.gnn.interaction import InteractionSettings
-from hitgraph.hits.columns import check_mirrored
+from hitgraph.hits.columns import Mirror, check_mirrored
 from hitgraph.lessons.material import Material, Read
 from hitgraph.lessons.samples import edge_truth, trackml_weights
 from hitgraph.lessons.settings import (
@@ -42,14 +42,15 @@ class NetworkStageSettings(StageSettings):
     hit_inputs: tuple[str, ...] = ("r", "z")  # columns of hits
     edge_inputs: tuple[str, ...] = ("logit",)  # pair features and columns of edges
     sectors: int = 1  # train on this many phi sectors of an event, one a step
-    reflect: bool = False  # train on phi and z mirror images at random
+    reflect: bool = False  # train on mirror images at random
+    mirrors: tuple[Mirror, ...] = ("y", "z")  # of reflect: coordinates that change their sign
 
     gives: ClassVar[frozenset[str]] = frozenset({EDGES, LOGIT})
 
     def __post_init__(self) -> None:
         check_efficiency(self.target_efficiency)
         check_at_least(self, sectors=1)
-        check_not_empty(self, "hit_inputs", "edge_inputs")
+        check_not_empty(self, "hit_inputs", "edge_inputs", "mirrors")
         check_vector_inputs(self.network, self.hit_inputs)
         if self.reflect:
             check_mirrored("hit_inputs", self.hit_inputs)

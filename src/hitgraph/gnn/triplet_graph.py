@@ -21,6 +21,7 @@ from hitgraph.gnn.attention import AttentionSettings
 from hitgraph.gnn.inputs import edge_inputs, needed_inputs
 from hitgraph.gnn.network import EdgeNetworkStage
 from hitgraph.graph.line_graph import edge_pairs
+from hitgraph.hits.columns import Mirror
 from hitgraph.lessons.material import Material, Read
 from hitgraph.lessons.samples import edge_truth
 from hitgraph.lessons.settings import (
@@ -65,6 +66,7 @@ class TripletGraphSettings(StageSettings):
     paper: ClassVar[str] = "2007.00149"
     gives: ClassVar[frozenset[str]] = frozenset({EDGES, LOGIT})
     reflect: ClassVar[bool] = False
+    mirrors: ClassVar[tuple[Mirror, ...]] = ()
 
     def __post_init__(self) -> None:
         check_efficiency(self.target_efficiency)

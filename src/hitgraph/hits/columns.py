@@ -3,14 +3,18 @@
 A pipeline names the columns it uses, so that a line added here leaves saved pipelines as they are.
 """
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import pi
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from hitgraph.errors import SettingsError
 from hitgraph.event.clusters import CLUSTER_FEATURES
+
+Mirror = Literal["x", "y", "z"]  # the coordinate that changes its sign
 
 
 @dataclass(frozen=True)
@@ -19,8 +23,9 @@ class HitColumn:
 
     name: str
     unit: str
-    odd: tuple[str, ...] = ()  # the mirrors, "phi" and "z", that change its sign
-    mirrored: bool = True  # whether its mirror image can be computed
+    # what the mirrors make of it that change it, (n_hits,) -> (n_hits,)
+    images: Mapping[Mirror, Callable[[Tensor], Tensor]] = field(default_factory=dict)
+    mirrored: bool = True  # whether its mirror images can be computed
     # from position (n_hits, 3) in mm, where hits_from_event does not make it anyway
     derive: Callable[[Tensor], Tensor] | None = None
 
@@ -38,10 +43,14 @@ def _y(position: Tensor) -> Tensor:
     return position[:, 1].clone()
 
 
+def _phi_across(phi: Tensor) -> Tensor:
+    return torch.where(phi < 0, -pi, pi) - phi
+
+
 _COLUMNS = (
     HitColumn("r", "mm"),
-    HitColumn("phi", "rad", odd=("phi",)),
-    HitColumn("z", "mm", odd=("z",)),
+    HitColumn("phi", "rad", {"x": _phi_across, "y": torch.neg}),
+    HitColumn("z", "mm", {"z": torch.neg}),
     HitColumn("cell_count", "1"),
     HitColumn("charge", "of the file"),
     HitColumn("lx", "mm"),
@@ -52,9 +61,9 @@ _COLUMNS = (
     # A cluster does not show the signs of its direction.
     HitColumn("geta", "1", mirrored=False),
     HitColumn("gphi", "rad", mirrored=False),
-    HitColumn("eta", "1", odd=("z",), derive=_eta),
-    HitColumn("x", "mm", derive=_x),
-    HitColumn("y", "mm", odd=("phi",), derive=_y),
+    HitColumn("eta", "1", {"z": torch.neg}, derive=_eta),
+    HitColumn("x", "mm", {"x": torch.neg}, derive=_x),
+    HitColumn("y", "mm", {"y": torch.neg}, derive=_y),
 )
 HIT_COLUMNS = {column.name: column for column in _COLUMNS}
 
@@ -77,12 +86,24 @@ def check_hit_columns(key: str, names: Iterable[str]) -> None:
             raise SettingsError(f"{key}: {name!r} is not allowed; any of {', '.join(HIT_COLUMNS)}")
 
 
-def mirror_signs(names: Iterable[str], phi: bool, z: bool) -> Tensor:
-    """(n_names,) 1 or -1: what columns of hits are multiplied with in the mirrors phi -> -phi
-    (and the charge with it) and z -> -z."""
-    mirrors = {name for name, wanted in (("phi", phi), ("z", z)) if wanted}
-    odd = (len(mirrors.intersection(HIT_COLUMNS[name].odd)) % 2 for name in names)
-    return torch.tensor([-1.0 if one else 1.0 for one in odd])
+def mirrored(columns: Tensor, names: Sequence[str], mirrors: Iterable[Mirror]) -> Tensor:
+    """Columns of hits (n_hits, n_names) in these mirrors, one after another: x -> -x and so on.
+
+    The mirrors x and y turn the bend of every track, as charge conjugation does.
+    """
+    images = list(columns.unbind(dim=1))
+    for mirror in mirrors:
+        for k, name in enumerate(names):
+            image = HIT_COLUMNS[name].images.get(mirror)
+            images[k] = images[k] if image is None else image(images[k])
+    return torch.stack(images, dim=1)
+
+
+def drawn_mirrors(mirrors: Iterable[Mirror], random: torch.Generator) -> list[Mirror]:
+    """Each of them, or not, with equal chance."""
+    mirrors = tuple(mirrors)
+    drawn = (torch.rand(len(mirrors), generator=random) < 0.5).tolist()
+    return [mirror for mirror, taken in zip(mirrors, drawn, strict=True) if taken]
 
 
 def check_mirrored(key: str, names: Iterable[str]) -> None:

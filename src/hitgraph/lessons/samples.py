@@ -29,7 +29,7 @@ from hitgraph.lessons.settings import TruthSettings
 from hitgraph.state import State
 from hitgraph.tensor_files import read_tensors, write_tensors
 
-__all__ = ["Sample", "edge_truth", "is_true_edge", "trackml_weights"]
+__all__ = ["Sample", "edge_truth", "is_true_edge", "track_pairs", "trackml_weights"]
 
 _OF_HITS = ("particle_id", "step", "target", "weight", "born", "primary")  # (n_hits,) of a Sample
 
@@ -116,6 +116,23 @@ def is_true_edge(sample: Sample, edge_index: Tensor) -> Tensor:
     return torch.isin(
         edges[0] * n_hits + edges[1], sample.true_edges[0] * n_hits + sample.true_edges[1]
     )
+
+
+def track_pairs(sample: Sample) -> Tensor:
+    """(2, n_pairs) int64 all pairs of hits of each target particle, once each.
+
+    The lax truth of arXiv 2103.06995, section 5.2, footnote 5; `true_edges` is the strict one.
+    """
+    rows = torch.nonzero(sample.target).squeeze(1)
+    rows = rows[torch.argsort(sample.particle_id[rows], stable=True)]
+    particle = sample.particle_id[rows]
+    found = [rows.new_zeros(2, 0)]
+    for apart in range(1, len(rows)):
+        same = particle[apart:] == particle[:-apart]
+        if not bool(same.any()):
+            break
+        found.append(torch.stack([rows[:-apart][same], rows[apart:][same]]))
+    return torch.cat(found, dim=1)
 
 
 def trackml_weights(sample: Sample, edge_index: Tensor, y: Tensor) -> Tensor:

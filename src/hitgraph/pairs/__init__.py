@@ -4,12 +4,13 @@ The direction at either hit is the tangent of the circle through the beam line a
 (pairs/geometry.py). Geometry does not change when the event is turned about the beam line.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from torch import Tensor
 
 from hitgraph.event.detector import Detector
 from hitgraph.hits import Hits
+from hitgraph.hits.columns import Mirror
 from hitgraph.kernels.choice import Backend, for_host
 from hitgraph.pairs import cpu, plain
 
@@ -51,8 +52,12 @@ SHAPE_FEATURES = (
 )
 PAIR_FEATURES = (*GEOMETRY_FEATURES, *SHAPE_FEATURES)
 PAIR_GROUPS = {"geometry": GEOMETRY_FEATURES, "shape": SHAPE_FEATURES}  # short for their columns
-PHI_ODD_FEATURES = ("curvature", "sin_dphi")  # change sign when phi and the charge do
-Z_ODD_FEATURES = ("z0", "slope", "deta", "dz", "inner_z", "outer_z")  # change sign with z
+_BENT = ("curvature", "sin_dphi")  # change sign with the charge, and so with the turn of a track
+ODD_FEATURES: Mapping[Mirror, tuple[str, ...]] = {  # change sign in a mirror
+    "x": _BENT,
+    "y": _BENT,
+    "z": ("z0", "slope", "deta", "dz", "inner_z", "outer_z"),
+}
 
 
 def pair_feature_names(clusters: bool) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from hitgraph.gnn.lesson import drawn_sectors
 from hitgraph.gnn.transformer.losses import candidate_loss
 from hitgraph.gnn.transformer.network import Found, TransformerNetwork
 from hitgraph.gnn.transformer.sectors import sector_at
-from hitgraph.hits.columns import mirror_signs
+from hitgraph.hits.columns import Mirror, drawn_mirrors, mirrored
 from hitgraph.lessons.lesson import Batch, Lesson, rows_batch
 from hitgraph.lessons.material import Material, Read
 from hitgraph.lessons.objects import objects_of
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from hitgraph.gnn.transformer.stage import TransformerSettings
 
 ReadHits = Callable[[], Mapping[str, Tensor]]
+MIRRORS: tuple[Mirror, ...] = ("y", "z")  # phi is 0 in the middle of a sector
 NONE = -1  # in place of an object's number
 
 
@@ -85,10 +86,8 @@ class TransformerLesson(Lesson):
             centre = float(start) + 2 * pi * sector / n_sectors
             batch = self._batch(self.events[number](), centre)
             if self.stage.reflect:
-                phi, z = (torch.rand(2, generator=random) < 0.5).tolist()
-                batch = batch._replace(
-                    x=batch.x * mirror_signs(self.stage.hit_inputs, phi=phi, z=z)
-                )
+                mirrors = drawn_mirrors(MIRRORS, random)
+                batch = batch._replace(x=mirrored(batch.x, self.stage.hit_inputs, mirrors))
             yield batch
 
     def validation_batch(self, number: int) -> Batch:

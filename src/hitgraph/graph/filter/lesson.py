@@ -1,4 +1,4 @@
-"""Teaching the filter: balanced batches of true, hard and easy candidates (arXiv 2103.06995)."""
+"""Teaching the filter on balanced batches (arXiv 2103.06995, section 5.2), or as edges come."""
 
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
@@ -20,6 +20,7 @@ from hitgraph.pairs import pair_columns
 if TYPE_CHECKING:
     from hitgraph.graph.filter.stage import FilterStageSettings
 
+N_KINDS = 3  # of edges in a balanced batch: true, hard, easy
 N_SCORED = 4  # fakes scored in search of hard ones, as a multiple of the true edges
 HARD_SCORE = 0.1  # a fake that scores above is hard
 N_VALIDATION = 400_000  # candidate edges looked at in each validation event
@@ -37,10 +38,16 @@ class CandidateSettings(Protocol):
     @property
     def batches_per_event(self) -> int: ...
 
+    @property
+    def balanced(self) -> bool: ...
+
 
 @dataclass(frozen=True, eq=False)
 class CandidateLesson(Lesson):
-    """Each event yields all its true edges, as many hard fakes and as many easy ones."""
+    """Each event yields all its true edges, as many hard fakes and as many easy ones.
+
+    Where the batches are not balanced, it yields as many edges, drawn from all of them.
+    """
 
     stage: CandidateSettings
     truth: TruthSettings
@@ -69,6 +76,16 @@ class CandidateLesson(Lesson):
     def _event(
         self, network: nn.Module, sample: Sample, edges: Tensor, random: torch.Generator
     ) -> Iterator[Batch]:
+        choose = self._balanced if self.stage.balanced else self._as_they_come
+        batch, chosen = choose(network, sample, edges, random)
+        chosen = chosen[torch.randperm(len(chosen), generator=random)]
+        for part in torch.tensor_split(chosen, self.stage.batches_per_event):
+            yield _rows(batch, part)
+
+    def _balanced(
+        self, network: nn.Module, sample: Sample, edges: Tensor, random: torch.Generator
+    ) -> tuple[Batch, Tensor]:
+        """Edges, and the rows of those to train on."""
         y, weight = edge_truth(sample, edges, self.truth)
         true = torch.nonzero((y > 0) & (weight > 0)).squeeze(1)
         fakes = torch.nonzero((y == 0) & (weight > 0)).squeeze(1)
@@ -78,10 +95,22 @@ class CandidateLesson(Lesson):
         is_fake = torch.arange(len(pool)) >= len(true)
         is_hard = is_fake & (self._scores(network, batch) > HARD_SCORE)
         rows = [torch.nonzero(kind).squeeze(1) for kind in (~is_fake, is_hard, is_fake & ~is_hard)]
-        chosen = torch.cat([some[: len(true)] for some in rows])
-        chosen = chosen[torch.randperm(len(chosen), generator=random)]
-        for part in torch.tensor_split(chosen, self.stage.batches_per_event):
-            yield _rows(batch, part)
+        return batch, torch.cat([some[: len(true)] for some in rows])
+
+    def _as_they_come(
+        self,
+        network: nn.Module,  # noqa: ARG002
+        sample: Sample,
+        edges: Tensor,
+        random: torch.Generator,
+    ) -> tuple[Batch, Tensor]:
+        """As many edges as balanced ones have at most, and all their rows."""
+        y, weight = edge_truth(sample, edges, self.truth)
+        counted = torch.nonzero(weight > 0).squeeze(1)
+        most = N_KINDS * int(((y > 0) & (weight > 0)).sum())
+        drawn = counted[torch.randperm(len(counted), generator=random)[:most]]
+        batch = self._batch(sample, edges[:, drawn], y[drawn], weight[drawn])
+        return batch, torch.arange(len(drawn))
 
     def _batch(self, sample: Sample, edges: Tensor, y: Tensor, weight: Tensor) -> Batch:
         if self.stage.training.trackml_weights:

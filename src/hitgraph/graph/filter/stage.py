@@ -32,6 +32,7 @@ class FilterStageSettings(StageSettings):
     training: TrainingSettings = field(default_factory=TrainingSettings)  # of the network
     target_efficiency: float = 0.98  # of true edges entering that pass, on validation events
     batches_per_event: int = 12  # optimiser steps on each event an epoch
+    balanced: bool = True  # as many true, hard and easy candidates a step; else as they come
     hit_inputs: tuple[str, ...] = ("position", "clusters")  # where the network sees hits
     pair_inputs: tuple[str, ...] = ("geometry", "shape")  # where it sees pairs
 

@@ -46,6 +46,7 @@ class LayerMlpSettings(StageSettings):
     training: TrainingSettings = field(default_factory=TrainingSettings)  # of the networks
     target_efficiency: float = 0.98  # of true edges entering that pass, on validation events
     batches_per_event: int = 12  # optimiser steps on each event an epoch
+    balanced: bool = True  # as many true, hard and easy candidates a step; else as they come
 
     paper: ClassVar[str] = "1810.06111"
     needs: ClassVar[frozenset[str]] = frozenset({HITS, EDGES})

@@ -11,7 +11,7 @@ from hitgraph.graph.neighbours import radius_neighbours
 from hitgraph.graph.radius.embedding import EmbeddingNetwork, hinge_loss, mine_pairs, squared_length
 from hitgraph.lessons.lesson import Batch, Lesson
 from hitgraph.lessons.material import Read
-from hitgraph.lessons.samples import Sample, edge_truth, trackml_weights
+from hitgraph.lessons.samples import Sample, edge_truth, track_pairs, trackml_weights
 from hitgraph.lessons.seeds import generator
 from hitgraph.lessons.settings import TruthSettings
 
@@ -51,13 +51,16 @@ class EmbeddingLesson(Lesson):
     def _batch(
         self, network: nn.Module, sample: Sample, mine: bool, random: torch.Generator
     ) -> Batch:
-        n_true = sample.true_edges.shape[1]
+        true = sample.true_edges
+        if self.stage.true_pairs == "track":
+            true = track_pairs(sample)
+        n_true = true.shape[1]
         with torch.no_grad():
             features = sample.hits.take(self.stage.hit_inputs)
             latents = network(features.to(next(network.parameters()).device)).cpu()
         pairs, is_true = mine_pairs(
             latents,
-            sample.true_edges,
+            true,
             N_RANDOM * n_true,
             MARGIN,
             random,

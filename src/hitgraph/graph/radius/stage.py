@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from torch import Tensor
 
@@ -32,6 +32,7 @@ class RadiusSettings(StageSettings):
     target_efficiency: float = 0.98  # of true edges within the radius, on validation events
     max_neighbours: int | None = None  # nearest ones kept a hit
     random_epochs: int = 1  # epochs with random pairs only, before hard negatives are mined
+    true_pairs: Literal["neighbours", "track"] = "neighbours"  # on a track, or all of a track
     hit_inputs: tuple[str, ...] = ("position", "clusters")  # columns of hits, or their groups
 
     paper: ClassVar[str] = "2103.06995"
