@@ -146,6 +146,7 @@ _STAGES = {
     "filter": "hitgraph.graph.filter.stage:FilterStageSettings",
     "triplets": "hitgraph.graph.triplets.stage:TripletStageSettings",
     "layer_mlps": "hitgraph.graph.layer_mlps.stage:LayerMlpSettings",
+    "hough": "hitgraph.graph.hough:HoughSettings",
     "network": "hitgraph.gnn.network:NetworkStageSettings",
     "second_pass": "hitgraph.graph.second_pass:SecondPassSettings",
     "triplet_graph": "hitgraph.gnn.triplet_graph:TripletGraphSettings",
