@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from hitgraph.lessons.settings import check_at_least
-from hitgraph.nn.blocks import logits_of, normalised_mlp, sum_at
+from hitgraph.nn.blocks import Norm, logits_of, normalised_mlp, sum_at
 from hitgraph.nn.edges import EdgeNetwork, at_both_ends
 from hitgraph.stage import NetworkSettings
 
@@ -31,6 +31,7 @@ class AttentionSettings(NetworkSettings):
     hidden: int = 64  # width of every hidden layer
     steps: int = 6  # rounds of message passing
     residual: bool = True  # add to the states instead of replacing them
+    norm: Norm = "layer"  # layer or batch: over the numbers of a row, or over the rows of a step
 
     paper: ClassVar[str] = "1810.06111"
 
@@ -48,11 +49,12 @@ class AttentionNetwork(EdgeNetwork):
         super().__init__(n_hit_inputs, n_edge_inputs)
         self.settings = settings
         hidden, width = settings.hidden, settings.hidden + n_hit_inputs
-        self.encode = normalised_mlp([n_hit_inputs, hidden])
-        self.judge = normalised_mlp([2 * width + n_edge_inputs, hidden, hidden]).append(
+        norm = settings.norm
+        self.encode = normalised_mlp([n_hit_inputs, hidden], norm)
+        self.judge = normalised_mlp([2 * width + n_edge_inputs, hidden, hidden], norm).append(
             nn.Linear(hidden, 1)
         )
-        self.update = normalised_mlp([2 * width, hidden, hidden])
+        self.update = normalised_mlp([2 * width, hidden, hidden], norm)
 
     def forward(self, x: Tensor, edge_index: Tensor, edge_attr: Tensor) -> Tensor:
         *_, last = self._logits(x, edge_index, edge_attr)

@@ -1,11 +1,14 @@
 """Building blocks that every network of the package shares."""
 
+from collections.abc import Callable
 from itertools import pairwise
+from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn.functional import batch_norm
 
 
 class Standardise(nn.Module):
@@ -39,11 +42,27 @@ def mlp(sizes: list[int], activation: type[nn.Module] = nn.ReLU) -> nn.Sequentia
     return nn.Sequential(*layers[:-1])
 
 
-def normalised_mlp(sizes: list[int]) -> nn.Sequential:
+class BatchNorm(nn.BatchNorm1d):
+    """Batch normalisation that takes a batch of one row, or none, as in inference."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if len(x) > 1:
+            return super().forward(x)
+        return batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias)
+
+
+Norm = Literal["layer", "batch"]
+NORMS: dict[Norm, Callable[[int], nn.LayerNorm | BatchNorm]] = {
+    "layer": nn.LayerNorm,
+    "batch": BatchNorm,
+}
+
+
+def normalised_mlp(sizes: list[int], norm: Norm = "layer") -> nn.Sequential:
     """Linear layers of the given sizes, each normalised before its tanh."""
     layers: list[nn.Module] = []
     for n_in, n_out in pairwise(sizes):
-        layers += [nn.Linear(n_in, n_out), nn.LayerNorm(n_out), nn.Tanh()]
+        layers += [nn.Linear(n_in, n_out), NORMS[norm](n_out), nn.Tanh()]
     return nn.Sequential(*layers)
 
 

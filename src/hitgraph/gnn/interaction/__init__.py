@@ -8,7 +8,7 @@ Hits are nodes, candidate edges run outward. Each of `steps` rounds of message p
 with sum aggregation; the brackets are the residual option and g is a learnt gate in (0, 1), or 1.
 A logit can be read from e_ij after any round, so that a training loss can act on several.
 The first layer of f_e is split: the parts of x_i and x_j are computed once a hit.
-Layer normalisation, not batch normalisation: the network then also holds on a part of an event.
+Layer normalisation holds on a part of an event too, batch normalisation is there to compare.
 """
 
 from collections import deque
@@ -24,7 +24,7 @@ from hitgraph.gnn.interaction.cpu import score_edges
 from hitgraph.kernels.choice import Backend, for_host
 from hitgraph.kernels.tiles import MAX_WIDTH
 from hitgraph.lessons.settings import check_at_least
-from hitgraph.nn.blocks import logits_of, mlp
+from hitgraph.nn.blocks import NORMS, Norm, logits_of, mlp
 from hitgraph.nn.edges import EdgeNetwork
 from hitgraph.stage import NetworkSettings
 
@@ -39,6 +39,7 @@ class InteractionSettings(NetworkSettings):
     residual: bool = True  # add to the states instead of replacing them
     gated: bool = True  # weigh each message by a learnt gate
     shared: bool = False  # the same weights in every round
+    norm: Norm = "layer"  # layer or batch: over the numbers of a hit, or over the hits of a step
 
     paper: ClassVar[str] = "1612.00222"
 
@@ -81,6 +82,7 @@ class InteractionNetwork(EdgeNetwork):
             and not torch.is_autocast_enabled("cpu")
             and for_host(x, self.backend)
             and x.dtype == self.standardise_hits.mean.dtype == torch.float32
+            and self.settings.norm == "layer"
             and widest <= MAX_WIDTH  # wider weights leave the cache
         )
 
@@ -110,7 +112,7 @@ class Round(nn.Module):
         self.target_part = nn.Linear(width, inner, bias=False)
         self.edge_out = nn.Linear(inner, width)
         self.gate = nn.Linear(width, 1) if settings.gated else None
-        self.normalise = nn.LayerNorm(3 * width)
+        self.normalise = NORMS[settings.norm](3 * width)
         self.node = mlp([3 * width, inner, width])
 
     def forward(
