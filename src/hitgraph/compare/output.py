@@ -1,13 +1,12 @@
-"""A comparison as one table, one figure and numbers."""
+"""A comparison as two tables, one figure and numbers."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from hitgraph.compare.edges import EFFICIENCIES, purities
-from hitgraph.evaluation.tables import percent
+from hitgraph.compare.edges import EFFICIENCIES, graph_quality, purities
 from hitgraph.studies.output import Result, Table
-from hitgraph.studies.quality import add_up, mean_and_error, together
+from hitgraph.studies.quality import mean_and_error, together
 
 if TYPE_CHECKING:
     from hitgraph.evaluation.style import Figure
@@ -40,6 +39,16 @@ COLUMNS = (
     Column("trained", "taught for CPU s", 0),
     Column("epochs", "epochs", 1),
 )
+GRAPH_COLUMNS = (
+    Column("graph edges", "edges / event"),
+    Column("graph kept", "of the true edges [%]", 2, 100.0),
+    Column("graph purity", "purity [%]", 2, 100.0),
+    Column("graph weighted", "weighted purity [%]", 2, 100.0),
+    *(
+        Column(f"graph weighted {one:g}", f"the same at {100 * one:g} % [%]", 2, 100.0)
+        for one in EFFICIENCIES
+    ),
+)
 
 
 def summarise(runs: Sequence[Mapping[str, Any]], all_stages: bool) -> Result:
@@ -48,17 +57,23 @@ def summarise(runs: Sequence[Mapping[str, Any]], all_stages: bool) -> Result:
     for run in runs:
         by_recipe.setdefault(run["recipe"], []).append(values(run, all_stages))
     rows: dict[str, Row] = {
-        name: {one.key: mean_and_error([each.get(one.key) for each in found]) for one in COLUMNS}
+        name: {
+            one.key: mean_and_error([each.get(one.key) for each in found])
+            for one in (*COLUMNS, *GRAPH_COLUMNS)
+        }
         for name, found in by_recipe.items()
     }
-    table = Table(
-        _title(runs), ("", *(one.title for one in COLUMNS)), tuple(map(_cells, rows.items()))
+    seeds, n_events = {run["seed"] for run in runs}, len(runs[0]["events"])
+    title = f"{n_events} test events, {len(seeds)} seed{'s' if len(seeds) > 1 else ''}"
+    tables = (
+        _table("The graph that the last score judges", GRAPH_COLUMNS, rows),
+        _table(title, COLUMNS, rows),
     )
     data = {
         "rows": {name: _numbers(row) for name, row in rows.items()},
         "runs": list(runs),
     }
-    return Result((table,), {"compare": figure_of(rows)}, data)
+    return Result(tables, {"compare": figure_of(rows)}, data)
 
 
 def values(run: Mapping[str, Any], all_stages: bool) -> dict[str, float | None]:
@@ -79,25 +94,15 @@ def values(run: Mapping[str, Any], all_stages: bool) -> dict[str, float | None]:
     if judged:
         found |= {f"purity {key}": value for key, value in purities(judged).items()}
         found["auc"] = mean_and_error([one["auc"] for one in judged])[0]
+        found |= {f"graph {key}": value for key, value in graph_quality(judged).items()}
     return found
 
 
-def _title(runs: Sequence[Mapping[str, Any]]) -> str:
-    seeds, n_events = {run["seed"] for run in runs}, len(runs[0]["events"])
-    title = f"{n_events} test events, {len(seeds)} seed{'s' if len(seeds) > 1 else ''}"
-    given = [event["edges"] for event in runs[0]["events"] if "edges" in event]
-    if given:
-        kept, pure = (add_up([one[key] for one in given]) for key in ("given", "given_pure"))
-        title += (
-            f"; the first recipe judges {pure.total / len(given):,.0f} edges an event, with "
-            f"{percent(kept)} of the true ones and purity {percent(pure)}"
-        )
-    return title
-
-
-def _cells(row: tuple[str, Row]) -> tuple[str, ...]:
-    name, found = row
-    return (name, *(_text(one, *found[one.key]) for one in COLUMNS))
+def _table(title: str, columns: Sequence[Column], rows: Mapping[str, Row]) -> Table:
+    cells = (
+        (name, *(_text(one, *found[one.key]) for one in columns)) for name, found in rows.items()
+    )
+    return Table(title, ("", *(one.title for one in columns)), tuple(cells))
 
 
 def _text(column: Column, value: float, error: float) -> str:

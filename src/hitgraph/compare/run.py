@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
+import torch
 from torch import nn
 
 from hitgraph.benchmark.clock import StageClock
@@ -14,6 +15,7 @@ from hitgraph.event.event import Event
 from hitgraph.event.source import EventSource
 from hitgraph.pipeline import Pipeline
 from hitgraph.stage import Stage
+from hitgraph.state import Scored, State
 from hitgraph.studies.quality import quality_of
 from hitgraph.training.train import train
 from hitgraph.training.workshop import Watch
@@ -62,9 +64,9 @@ def judge(plan: Plan, run: Run, facts: dict[str, Any], device: str) -> dict[str,
             "all_cpu_seconds": sum(one.cpu for one in clock.readings.values()),
             "tracks": quality_of(event, result.labels),
         }
-        scored = result.state.scored
-        if scored is not None:
-            edges, logits = scored.edges.cpu().numpy(), scored.logit.cpu().numpy()
+        judged = judged_edges(result.state)
+        if judged is not None:
+            edges, logits = (one.cpu().numpy() for one in judged)
             found["edges"] = edge_quality(edge_truth(event), edges, logits)
         events.append(found)
     return {
@@ -74,6 +76,14 @@ def judge(plan: Plan, run: Run, facts: dict[str, Any], device: str) -> dict[str,
         "trained": {name: facts[name] for name in own if name in facts},
         "events": events,
     }
+
+
+def judged_edges(state: State) -> Scored | None:
+    """What the last score was given and said; of a graph that no stage has cut, the graph."""
+    if state.scored is not None or state.edges is None:
+        return state.scored
+    same = state.edges.new_zeros(state.n_edges, dtype=torch.float32)
+    return Scored(state.edges, state.edge.get("logit", same))
 
 
 def n_parameters(stage: Stage) -> int:
