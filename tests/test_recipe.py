@@ -174,6 +174,13 @@ def test_a_setting_out_of_range_is_named_with_file_and_value(
             {"gnn__reflect": True, "gnn__hit_inputs": ["r", "geta"]},
             "stages.gnn.hit_inputs: 'geta' has no mirror image",
         ),
+        ({"gnn__mirrors": ["y", "z", "y"]}, r"stages.gnn.mirrors: \[y, z, y\] names one twice"),
+        ({"gnn__mirrors": []}, "stages.gnn.mirrors: is empty"),
+        ({"gnn__mirrors": ["phi"]}, "stages.gnn.mirrors: .*'phi'.* is not allowed"),
+        (
+            {"gnn__network": {"use": "interaction", "norm": "group"}},
+            "stages.gnn.network.norm: 'group' is not allowed",
+        ),
         (
             {"filter__training__checkpointing": True},
             "stages.filter.training.checkpointing: true is not allowed here",

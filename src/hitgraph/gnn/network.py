@@ -52,6 +52,8 @@ class NetworkStageSettings(StageSettings):
         check_at_least(self, sectors=1)
         check_not_empty(self, "hit_inputs", "edge_inputs", "mirrors")
         check_vector_inputs(self.network, self.hit_inputs)
+        if len(set(self.mirrors)) < len(self.mirrors):
+            raise SettingsError(f"mirrors: [{', '.join(self.mirrors)}] names one twice")
         if self.reflect:
             check_mirrored("hit_inputs", self.hit_inputs)
 
