@@ -76,7 +76,7 @@ NO_CLUSTERS: dict[str, Any] = {
     "graph__cluster_shape": False,
     "filter__pair_inputs": ["geometry"],
 }
-ORDER = ("graph", "filter", "triplets", "gnn", "tracks", "join")  # of the stages of these recipes
+ORDER = ("graph", "filter", "triplets", "hough", "gnn", "tracks", "join")  # of all these stages
 
 
 def tiny_mapping(**changes: Any) -> dict[str, Any]:

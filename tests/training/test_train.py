@@ -162,8 +162,15 @@ def with_score_cut(pipeline: Pipeline, cut: float) -> Pipeline:
             "gnn__sectors": 2,
             "gnn__reflect": True,
         },
+        {
+            "graph": RADIUS | {"true_pairs": "track"},
+            "filter__balanced": False,
+            "hough": {"use": "hough"},
+            "gnn__network": {"use": "interaction", "hidden": 8, "steps": 2, "norm": "batch"},
+            "gnn__edge_inputs": ["logit", "curvature", "hough_phi", "hough_votes"],
+        },
     ],
-    ids=["radius-walkthrough", "no-clusters-components"],
+    ids=["radius-walkthrough", "no-clusters-components", "track-hough-batch"],
 )
 def test_other_recipes_train_and_run_as_well(
     tiny_store: Path, tmp_path: Path, changes: dict[str, Any]
