@@ -3,8 +3,8 @@
     python benchmarks/triplets.py data/test-50/event000001000 --pipeline runs/triplets
 
 PIPELINE has a stage `triplet_graph` behind a stage that scores edges, for example that of
-recipes/ablations/triplets.yaml. Four tables, of particles of at least three hits, of all and of
-those above 0.5 GeV (edges of the others are left out):
+recipes/ablations/triplets.yaml. Four tables, of particles of at least three hits: of all, of those
+above 0.5 GeV, and of the latter where all hits lie at |eta| < 1 (edges of others are left out):
 
 - purity and efficiency at two thresholds, of doublets (scored by the stage before, among all that
   it was given) and of triplets (among all of the triplet graph). Pure is what is of one particle;
@@ -16,6 +16,7 @@ those above 0.5 GeV (edges of the others are left out):
 import argparse
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import inf
 
 import numpy as np
 import torch
@@ -36,10 +37,10 @@ from hitgraph.threads import set_threads
 THRESHOLDS = (0.5, 0.8)
 CUTS = (0.01, 0.02, 0.04, 0.1, 0.2, 0.5)
 SEED_PURITY = 0.991
-PARTICLES = {
-    "all": Selection(min_pt=0.0, max_abs_eta=None, min_hits=3),
-    "pT > 0.5": Selection(min_pt=0.5, max_abs_eta=None, min_hits=3),
-}
+BARREL = 1.0  # pseudorapidity of a hit, at most
+ALL = Selection(min_pt=0.0, max_abs_eta=None, min_hits=3)
+FAST = Selection(min_pt=0.5, max_abs_eta=None, min_hits=3)
+PARTICLES = {"all": (ALL, inf), "pT > 0.5": (FAST, inf), "pT > 0.5, barrel": (FAST, BARREL)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,12 +72,14 @@ class Truth:
 
     particle_id: NDArray[np.int64]
     counts: NDArray[np.bool_]  # (n_hits,) of a particle that is looked at
+    inside: NDArray[np.bool_]  # (n_hits,) where edges are looked at
 
     def scored(self, hits: Tensor, logit: Tensor) -> Scored:
         """Rows of hits (2 or 3, n) with their logits."""
         of = self.particle_id[hits.numpy()]
         particle = np.where((of == of[0]).all(axis=0), of[0], 0)
         counts = (particle == 0) | self.counts[hits[0].numpy()]
+        counts &= self.inside[hits.numpy()].all(axis=0)
         return Scored(torch.sigmoid(logit.double()).numpy(), particle, counts)
 
 
@@ -121,7 +124,7 @@ def find(pipeline: Pipeline, events: Sequence[Event]) -> Found:
     return Found(*(torch.cat(column, dim=-1) for column in columns))
 
 
-def truth_of(events: Sequence[Event], particles: Selection) -> Truth:
+def truth_of(events: Sequence[Event], particles: Selection, most_eta: float) -> Truth:
     """Particles of all events are numbered from 1 on."""
     numbers, last = [], 0
     for event in events:
@@ -130,7 +133,11 @@ def truth_of(events: Sequence[Event], particles: Selection) -> Truth:
         numbers.append(np.where(given == 0, 0, np.searchsorted(known, given) + last + 1))
         last += len(known)
     counts = [selected_hits(event, particles) for event in events]
-    return Truth(np.concatenate(numbers), np.concatenate(counts))
+    inside = [
+        np.abs(np.arcsinh(one.z / np.hypot(one.x, one.y))) <= most_eta
+        for one in (event.hits for event in events)
+    ]
+    return Truth(*map(np.concatenate, (numbers, counts, inside)))
 
 
 def thresholds(found: Found, truths: dict[str, Truth]) -> Iterator[str]:
@@ -174,7 +181,7 @@ def seeds(found: Found, truths: dict[str, Truth]) -> Iterator[str]:
         scored = truth.scored(found.triplets, found.triplet_logit)
         threshold = scored.threshold_of(SEED_PURITY)
         seeded = np.unique(scored.particle[(scored.score >= threshold) & scored.counts])
-        wanted = np.unique(truth.particle_id[truth.counts])
+        wanted = np.unique(truth.particle_id[truth.counts & truth.inside])
         share = np.isin(wanted, seeded).mean()
         yield (
             f"seeds, {name}: at a purity of {SEED_PURITY} (score {threshold:.3f}) {share:.4f} of "
@@ -191,7 +198,7 @@ def main() -> None:
     pipeline = Pipeline.load(args.pipeline)
     events = [one.read(cells=pipeline.recipe.clusters) for one in list_events(args.events)]
     found = find(pipeline, events)
-    truths = {name: truth_of(events, particles) for name, particles in PARTICLES.items()}
+    truths = {name: truth_of(events, *chosen) for name, chosen in PARTICLES.items()}
     out = Console()
     for line in (
         *thresholds(found, truths),
