@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from hitgraph.event.detector import Detector
 from hitgraph.event.event import Event
-from hitgraph.gnn.lesson import GraphLesson, cut, load_graph, reflect, sector_of
+from hitgraph.gnn.lesson import GraphLesson, cut, load_graph, reflect
 from hitgraph.graph.filter.lesson import HARD_SCORE, FilterLesson
 from hitgraph.graph.radius.embedding import EmbeddingNetwork, EmbeddingSettings
 from hitgraph.graph.radius.lesson import (
@@ -41,6 +41,7 @@ from hitgraph.lessons.samples import (
     save_sample,
     save_state,
 )
+from hitgraph.lessons.sectors import sector_of
 from hitgraph.pairs import GEOMETRY_FEATURES, pair_features
 from hitgraph.recipe import Recipe
 from hitgraph.state import State
@@ -542,6 +543,27 @@ def test_an_epoch_of_the_embedding_shows_all_true_edges_then_hard_negatives(
         n_negative.append(sum(int((batch.y == 0).sum()) for batch in batches))
     assert n_negative[0] <= N_RANDOM * n_true
     assert n_negative[0] < n_negative[1] <= (N_RANDOM + N_HARD) * n_true
+
+
+def test_the_sectors_of_an_epoch_have_each_hit_once(material: Material) -> None:
+    """And the true edges with both ends in them."""
+    n_sectors = 4
+    lesson = material.embedding_lesson(tiny_recipe(graph=RADIUS | {"sectors": n_sectors}))
+    torch.manual_seed(0)
+    network = EmbeddingNetwork(EmbeddingSettings(8, 1, 3), FEATURES)
+    batches = list(lesson.batches(network, 0))
+    assert len(batches) == lesson.n_batches == n_sectors * len(material.samples)
+    rows = torch.cat([batch.x for batch in batches])
+    samples = [load_sample(path) for path in material.samples]
+    features = torch.cat([sample.hits.take(FEATURES) for sample in samples])
+    assert len(rows) == len(features)
+    assert torch.equal(rows.unique(dim=0), features.unique(dim=0))
+    n_true = sum(sample.true_edges.shape[1] for sample in samples)
+    assert 0 < sum(int((batch.y > 0).sum()) for batch in batches) <= n_true
+    for batch in batches:
+        turn = batch.x[:, FEATURES.index("phi")].sort().values
+        gap = torch.diff(turn, append=turn[:1] + 2 * math.pi).max()
+        assert float(gap) > 2 * math.pi * (1 - 1 / n_sectors) - 1e-4
 
 
 def test_all_pairs_of_a_track_are_true_where_the_recipe_says_so(material: Material) -> None:

@@ -1,6 +1,5 @@
 """Teaching the graph network on the edges that the filter kept, whole events or phi sectors."""
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -15,6 +14,7 @@ from hitgraph.lessons.cuts import cut_at_efficiency
 from hitgraph.lessons.lesson import Batch, Lesson
 from hitgraph.lessons.losses import auc, kept_at_efficiency, weighted_loss
 from hitgraph.lessons.material import Material, Read
+from hitgraph.lessons.sectors import drawn_sectors, sector_of
 from hitgraph.lessons.seeds import generator
 from hitgraph.lessons.settings import TrainingSettings, TruthSettings
 from hitgraph.lessons.workshop import Workshop
@@ -149,25 +149,6 @@ def load_graph(read: ReadGraph) -> tuple[Batch, Tensor]:
         tensors["weight"],
     )
     return batch, tensors["phi"]
-
-
-def drawn_sectors(
-    random: torch.Generator, n_events: int, n_sectors: int
-) -> Iterator[tuple[int, int, Tensor]]:
-    """Every phi sector of every event once: event, sector, and where the first one starts (rad).
-
-    All events mixed: successive steps then see different events.
-    """
-    start = torch.rand(n_events, generator=random) * 2 * math.pi
-    for ticket in torch.randperm(n_events * n_sectors, generator=random).tolist():
-        number, sector = divmod(ticket, n_sectors)
-        yield number, sector, start[number]
-
-
-def sector_of(phi: Tensor, n_sectors: int) -> Tensor:
-    """(n_hits,) int64 which of `n_sectors` equal sectors from phi = 0 on a hit lies in."""
-    turn = (phi % (2 * math.pi)) * (n_sectors / (2 * math.pi))
-    return turn.long().clamp_max(n_sectors - 1)  # rounding may give a full turn
 
 
 def cut(batch: Batch, keep: Tensor) -> Batch:

@@ -24,10 +24,10 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from hitgraph.gnn.hierarchical.network import HierarchicalNetwork, Hierarchy
 from hitgraph.gnn.hierarchical.pooling import with_pairs_across
 from hitgraph.gnn.inputs import edge_inputs
-from hitgraph.gnn.lesson import drawn_sectors, sector_of
 from hitgraph.lessons.lesson import Batch, Lesson
 from hitgraph.lessons.material import Material, Read
 from hitgraph.lessons.objects import NOISE, objects_of
+from hitgraph.lessons.sectors import drawn_sectors, sector_of
 from hitgraph.lessons.seeds import generator
 from hitgraph.lessons.workshop import Workshop
 

@@ -14,7 +14,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from hitgraph.gnn.lesson import drawn_sectors
 from hitgraph.gnn.transformer.losses import candidate_loss
 from hitgraph.gnn.transformer.network import Found, TransformerNetwork
 from hitgraph.gnn.transformer.sectors import sector_at
@@ -22,6 +21,7 @@ from hitgraph.hits.columns import Mirror, drawn_mirrors, mirrored
 from hitgraph.lessons.lesson import Batch, Lesson, rows_batch
 from hitgraph.lessons.material import Material, Read
 from hitgraph.lessons.objects import objects_of
+from hitgraph.lessons.sectors import drawn_sectors
 from hitgraph.lessons.seeds import generator
 from hitgraph.lessons.workshop import Workshop
 

@@ -11,7 +11,14 @@ from hitgraph.graph.neighbours import radius_neighbours
 from hitgraph.graph.radius.embedding import EmbeddingNetwork, hinge_loss, mine_pairs, squared_length
 from hitgraph.lessons.lesson import Batch, Lesson
 from hitgraph.lessons.material import Read
-from hitgraph.lessons.samples import Sample, edge_truth, track_pairs, trackml_weights
+from hitgraph.lessons.samples import (
+    Sample,
+    edge_truth,
+    select_sample,
+    track_pairs,
+    trackml_weights,
+)
+from hitgraph.lessons.sectors import drawn_sectors, sector_of
 from hitgraph.lessons.seeds import generator
 from hitgraph.lessons.settings import TruthSettings
 
@@ -25,7 +32,7 @@ N_PROBES = 2000  # hits whose neighbours are counted in validation
 
 @dataclass(frozen=True, eq=False)
 class EmbeddingLesson(Lesson):
-    """One step an event, on all its hits (arXiv 2103.06995, section 5.2)."""
+    """One step an event, on all its hits (arXiv 2103.06995, section 5.2), or one a phi sector."""
 
     stage: "RadiusSettings"
     truth: TruthSettings
@@ -35,7 +42,7 @@ class EmbeddingLesson(Lesson):
 
     @property
     def n_batches(self) -> int:  # type: ignore[override]
-        return len(self.train)
+        return len(self.train) * self.stage.sectors
 
     @property
     def n_validation(self) -> int:  # type: ignore[override]
@@ -43,8 +50,12 @@ class EmbeddingLesson(Lesson):
 
     def batches(self, network: nn.Module, epoch: int) -> Iterator[Batch]:
         random = generator(self.seed, "embedding", epoch)
-        for number in torch.randperm(len(self.train), generator=random).tolist():
+        n_sectors = self.stage.sectors
+        for number, sector, start in drawn_sectors(random, len(self.train), n_sectors):
             sample = self.train[number]().sample
+            if n_sectors > 1:
+                inside = sector_of(sample.hits.column("phi") - start, n_sectors) == sector
+                sample = select_sample(sample, torch.nonzero(inside).squeeze(1))
             mine = epoch >= self.stage.random_epochs
             yield self._batch(network, sample, mine, random)
 

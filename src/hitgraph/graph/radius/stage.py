@@ -31,6 +31,7 @@ class RadiusSettings(StageSettings):
     training: TrainingSettings = field(default_factory=TrainingSettings)  # of the network
     target_efficiency: float = 0.98  # of true edges within the radius, on validation events
     max_neighbours: int | None = None  # nearest ones kept a hit
+    sectors: int = 1  # train on this many phi sectors of an event, one a step
     random_epochs: int = 1  # epochs with random pairs only, before hard negatives are mined
     true_pairs: Literal["neighbours", "track"] = "neighbours"  # on a track, or all of a track
     hit_inputs: tuple[str, ...] = ("position", "clusters")  # columns of hits, or their groups
@@ -45,7 +46,7 @@ class RadiusSettings(StageSettings):
             raise SettingsError(
                 f"max_neighbours: {self.max_neighbours} is not allowed, at least 1 or null for all"
             )
-        check_at_least(self, random_epochs=0)
+        check_at_least(self, random_epochs=0, sectors=1)
         object.__setattr__(self, "hit_inputs", expand_groups(self.hit_inputs))
         check_hit_columns("hit_inputs", self.hit_inputs)
         check_not_empty(self, "hit_inputs")
