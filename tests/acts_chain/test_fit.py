@@ -20,10 +20,10 @@ from hitgraph.cli import main
 from hitgraph.errors import InputError
 from hitgraph.evaluation import evaluate, truth_labels
 from hitgraph.evaluation.fit_quality import fit_quality
-from hitgraph.evaluation.fits import fits_path, read_fits
 from hitgraph.evaluation.run_summary import read_run
 from hitgraph.event.event import Event
 from hitgraph.event.field import constant, solenoid
+from hitgraph.event.fits import fits_path, read_fits
 from hitgraph.event.rows import select_hits
 from hitgraph.event.store import write_detectors, write_event
 from hitgraph.simulate.settings import ParticleGun, SimulationSettings

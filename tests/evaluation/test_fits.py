@@ -9,11 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hitgraph.errors import InputError
-from hitgraph.evaluation.fit_quality import combine_fits, fit_quality, true_parameters
+from hitgraph.evaluation.fit_quality import combine_fits, fit_quality
 from hitgraph.evaluation.fit_tables import fit_rows
-from hitgraph.evaluation.fits import FittedTracks, fits_path, read_fits, write_fits
 from hitgraph.evaluation.metrics import truth_labels
 from hitgraph.event.event import Event
+from hitgraph.event.fits import FittedTracks, fits_path, read_fits, write_fits
+from hitgraph.event.perigee import true_parameters
 
 FIELD = 2.0  # Tesla
 

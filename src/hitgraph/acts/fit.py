@@ -22,9 +22,10 @@ from hitgraph.acts.algorithms import (
 )
 from hitgraph.acts.geometry import generic_geometry
 from hitgraph.acts.measurements import measurements_of
-from hitgraph.evaluation.fits import PARAMETERS, FittedTracks, field_at_beam_line
 from hitgraph.event.event import Event
 from hitgraph.event.field import MagneticField
+from hitgraph.event.fits import FittedTracks, field_at_beam_line
+from hitgraph.event.perigee import PARAMETERS
 
 FITTED = "fitted_tracks"
 

@@ -8,8 +8,8 @@ from hitgraph.acts.fit import fit_tracks
 from hitgraph.errors import InputError
 from hitgraph.evaluation.comparison import TracksFiles, read_labels
 from hitgraph.evaluation.fit_quality import FitQuality, fit_quality
-from hitgraph.evaluation.fits import field_at_beam_line, fits_path, read_fits, write_fits
 from hitgraph.event.field import MagneticField
+from hitgraph.event.fits import field_at_beam_line, fits_path, read_fits, write_fits
 from hitgraph.event.source import EventSource
 
 SAME_FIELD = 1e-6  # Tesla

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from hitgraph._version import __version__
 from hitgraph.errors import InputError
 from hitgraph.evaluation.fit_quality import FitQuality, combine_fits, fit_quality
-from hitgraph.evaluation.fits import fits_path, read_fits
 from hitgraph.evaluation.metrics import MIN_TRACK_HITS, Metrics, combine, evaluate
 from hitgraph.event.event import Event, number_of
+from hitgraph.event.fits import fits_path, read_fits
 from hitgraph.event.selection import SELECTED, Selection
 from hitgraph.event.source import EventSource, require_different_names
 from hitgraph.event.store import preset_of

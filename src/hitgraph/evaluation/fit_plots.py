@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from hitgraph.evaluation.bins import ETA, PT
 from hitgraph.evaluation.fit_quality import FitQuality, half_width
 from hitgraph.evaluation.fit_tables import UNITS
-from hitgraph.evaluation.fits import PARAMETERS
 from hitgraph.evaluation.plots import set_x
 from hitgraph.evaluation.style import (
     COLOURS,
@@ -21,6 +20,7 @@ from hitgraph.evaluation.style import (
     new_figure,
     styled,
 )
+from hitgraph.event.perigee import PARAMETERS
 
 SYMBOLS = {"d0": r"$d_0$", "z0": r"$z_0$", "phi": r"$\phi$", "theta": r"$\theta$", "qop": "$q/p$"}
 PULL_EDGES = np.linspace(-5.0, 5.0, 41)

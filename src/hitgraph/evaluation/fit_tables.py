@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from hitgraph.evaluation.fit_quality import FitQuality
-from hitgraph.evaluation.fits import PARAMETERS
 from hitgraph.evaluation.tables import NOTHING, Row
+from hitgraph.event.perigee import PARAMETERS
 
 NAMES = {"d0": "d0", "z0": "z0", "phi": "phi", "theta": "theta", "qop": "q/p"}
 # factor from the unit of the file, unit, digits behind the point

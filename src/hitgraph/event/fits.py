@@ -8,12 +8,9 @@ from numpy.typing import NDArray
 
 from hitgraph.event.archive import Place
 from hitgraph.event.field import MagneticField
+from hitgraph.event.perigee import PARAMETERS
 from hitgraph.event.store import write_parquet
 from hitgraph.event.tables import read_columns
-
-PARAMETERS = ("d0", "z0", "phi", "theta", "qop")
-"""At the point of closest approach to the beam line x = y = 0: d0 = y cos(phi) - x sin(phi) and z0
-in mm, direction phi and theta in rad, charge over momentum in 1 / GeV."""
 
 _PAIRS = [(i, j) for i in range(len(PARAMETERS)) for j in range(i + 1)]
 _COVARIANCES = [f"cov_{PARAMETERS[j]}_{PARAMETERS[i]}" for i, j in _PAIRS]
