@@ -5,7 +5,7 @@ examples that stand here with each operation.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -14,6 +14,7 @@ from torch import Tensor
 
 from hitgraph.event.detector import Detector
 from hitgraph.event.event import CellTable, Event, HitTable
+from hitgraph.event.field import constant, solenoid
 from hitgraph.gnn.edge_update import Weights, update_edges
 from hitgraph.gnn.interaction import InteractionSettings
 from hitgraph.graph.filter import FilterNetwork, FilterSettings, score_candidates
@@ -39,6 +40,8 @@ from hitgraph.tracks.components import ComponentsSettings, connected_components
 from hitgraph.tracks.contraction import ContractionSettings, contract
 from hitgraph.tracks.join import JoinSettings, join_tracks
 from hitgraph.tracks.merge import MergeSettings, merge_exclusive
+from hitgraph.tracks.parameters import fit_tracks
+from hitgraph.tracks.parameters.measured import FitSettings, Modules
 from hitgraph.tracks.parts import part_pairs
 from hitgraph.tracks.walkthrough import WalkthroughSettings, walk_through
 
@@ -208,6 +211,20 @@ def _join(seed: int) -> Compute:
     return lambda backend: join_tracks(hits, labels, pairs, scores, settings, backend)
 
 
+def _helix_fit(seed: int) -> Compute:
+    hits, detector, _, random = toy_graph(seed)
+    labels, layer = torch.arange(len(hits)) // len(_RADII), torch.arange(len(hits)) % len(_RADII)
+    phi, bend, z0, cot = torch.rand(4, len(hits) // len(_RADII), generator=random)[:, labels]
+    r = torch.tensor(_RADII)[layer]
+    phi, z = 6 * phi + torch.asin((bend - 0.5) * r / 500), 100 * z0 + 3 * cot * r
+    position = torch.stack([r * phi.cos(), r * phi.sin(), z], dim=1)
+    position += torch.randn(position.shape, generator=random) / 20
+    hits = replace(hits, position=position, module=layer * _MODULES)
+    modules = Modules.of(detector, 7.0, hits.position.device)
+    field = constant(2.0) if seed % 2 else solenoid()
+    return lambda backend: fit_tracks(hits, labels, field, modules, FitSettings(), backend)
+
+
 OPERATIONS = {
     "hits of an event": Operation("hitgraph.hits", _hits, "rounding"),
     "features of pairs": Operation("hitgraph.pairs", _pairs, "rounding"),
@@ -231,6 +248,7 @@ OPERATIONS = {
     "module-exclusive merge": Operation("hitgraph.tracks.merge", _merge),
     "contraction": Operation("hitgraph.tracks.contraction", _contraction),
     "joining": Operation("hitgraph.tracks.join", _join),
+    "the helix fit": Operation("hitgraph.tracks.parameters", _helix_fit, "rounding"),
 }
 
 

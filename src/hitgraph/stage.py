@@ -159,6 +159,7 @@ _STAGES = {
     "contraction": "hitgraph.tracks.contraction:ContractionSettings",
     "both_passes": "hitgraph.tracks.both_passes:BothPassesSettings",
     "join": "hitgraph.tracks.join.stage:JoinStageSettings",
+    "helix_fit": "hitgraph.tracks.parameters.stage:HelixFitSettings",
 }
 _NETWORKS = {
     "interaction": "hitgraph.gnn.interaction:InteractionSettings",

@@ -78,8 +78,13 @@ class Detector:
         Once the table's module_t where the normal is across the beam (barrel), twice where it is
         along the beam (endcap): fitted on a TrackML event, see docs/physics.md.
         """
-        in_endcap = np.abs(self.rotation[:, 2, 2]) > np.sqrt(0.5)
-        return np.where(in_endcap, 2.0, 1.0) * self.half_thickness
+        return np.where(self.is_endcap, 2.0, 1.0) * self.half_thickness
+
+    @cached_property
+    def is_endcap(self) -> NDArray[np.bool_]:
+        """(n_modules,) whether the normal of a module is along the beam."""
+        endcap: NDArray[np.bool_] = np.abs(self.rotation[:, 2, 2]) > np.sqrt(0.5)
+        return endcap
 
     @cached_property
     def layer_keys(self) -> NDArray[np.int64]:

@@ -1,0 +1,111 @@
+"""The helix fit as a stage, and what it finds as the table that files hold."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from hitgraph.event.field import MagneticField, solenoid
+from hitgraph.event.fits import FittedTracks, field_at_beam_line
+from hitgraph.lessons.material import Material
+from hitgraph.lessons.settings import check_at_least
+from hitgraph.lessons.workshop import Workshop
+from hitgraph.stage import Context, StageSettings
+from hitgraph.state import CLUSTERS, HITS, LABELS, State
+from hitgraph.tensors import refuse_others
+from hitgraph.tracks.parameters import fit_tracks
+from hitgraph.tracks.parameters.measured import FitSettings, Modules
+
+PARAMETERS, COVARIANCE, CHI2, NDF = (
+    f"track.{name}" for name in ("parameters", "covariance", "chi2", "ndf")
+)
+PULL = "hit.pull"
+
+
+@dataclass(frozen=True)
+class HelixFitSettings(StageSettings):
+    """Parameters of each track at the beam line with their covariance, from a helix fit."""
+
+    clusters: bool = True  # their extent says how well hits are known; without, the pitch
+    # Fitted to pulls of one on simulated tracks; a second hit on a layer counts the layer again.
+    support: float = 7.0  # material of a layer beside its modules, in units of theirs
+    pipe: float = 0.0023  # radiation lengths of the beam pipe
+    pipe_radius: float = 19.0  # mm
+    iterations: int = 3  # fits, each about what the last one found
+    steps: int = 3  # through the field from one hit to the next
+
+    gives: ClassVar[frozenset[str]] = frozenset({PARAMETERS, COVARIANCE, CHI2, NDF, PULL})
+
+    def __post_init__(self) -> None:
+        check_at_least(self, support=0, pipe=0, pipe_radius=0, iterations=1, steps=1)
+
+    @property
+    def needs(self) -> frozenset[str]:  # type: ignore[override]
+        return frozenset({HITS, LABELS, *([CLUSTERS] if self.clusters else [])})
+
+    def load(self, context: Context, tensors: Mapping[str, Tensor]) -> "HelixFit":
+        refuse_others(tensors, [])
+        modules = Modules.of(context.detector, self.support, context.device)
+        field = context.detector.field
+        return HelixFit(context, self, modules, solenoid() if field is None else field)
+
+    def learn(
+        self,
+        context: Context,
+        material: Material,  # noqa: ARG002
+        workshop: Workshop,  # noqa: ARG002
+    ) -> "HelixFit":
+        return self.load(context, {})
+
+
+@dataclass(frozen=True, eq=False)
+class HelixFit:
+    """Ready to run."""
+
+    context: Context
+    settings: HelixFitSettings
+    modules: Modules
+    field: MagneticField
+
+    def __call__(self, state: State) -> State:
+        assert state.labels is not None
+        one = self.settings
+        settings = FitSettings(one.iterations, one.steps, one.pipe, one.pipe_radius)
+        backend = self.context.backend
+        fit = fit_tracks(state.hits, state.labels, self.field, self.modules, settings, backend)
+        own = {
+            "parameters": fit.parameters,
+            "covariance": fit.covariance,
+            "chi2": fit.chi2,
+            "ndf": fit.ndf,
+        }
+        return replace(state.with_hit(pull=fit.pull), track={**state.track, **own})
+
+    def tensors(self) -> dict[str, Tensor]:
+        return {}
+
+
+def fitted_tracks(
+    state: State, field: MagneticField, track_id: NDArray[np.int64] | None = None
+) -> FittedTracks:
+    """The tracks of at least three hits whose parameters a stage has found.
+
+    track_id (n_tracks,) is the label of each where none is given.
+    """
+    parameters, covariance, chi2, ndf = (
+        state.track[name].cpu().numpy() for name in ("parameters", "covariance", "chi2", "ndf")
+    )
+    track_id = np.arange(len(ndf)) if track_id is None else track_id
+    good = ndf > 0
+    return FittedTracks(
+        track_id=track_id[good],
+        n_measurements=(ndf[good] + parameters.shape[1]) // 2,
+        chi2=chi2[good],
+        ndf=ndf[good],
+        field=field_at_beam_line(field, parameters[good]),
+        parameters=parameters[good],
+        covariance=covariance[good],
+    )
