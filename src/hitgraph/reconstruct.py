@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from hitgraph.errors import InputError, SettingsError, printable
 from hitgraph.event.event import Event
+from hitgraph.event.fits import fits_path, write_fits
 from hitgraph.event.source import EventSource
 from hitgraph.event.trackml import write_submission
 from hitgraph.files import atomic_write
@@ -30,6 +31,8 @@ from hitgraph.records import (
     remove_records,
     write_record,
 )
+from hitgraph.state import State
+from hitgraph.tracks.parameters.stage import PARAMETERS, fitted_tracks
 from hitgraph.workers import HERE, Workers
 
 _log = logging.getLogger(__name__)
@@ -234,6 +237,7 @@ def _one_event(
     result = finder.run(event)
     path = tracks_path(out, source.name, suffix)
     write_submission(path, event.name, event.hits.hit_id, result.labels + 1)
+    _write_fits(result, event, out)
     run = EventRun(
         event.name,
         event.n_hits,
@@ -246,6 +250,14 @@ def _one_event(
     )
     write_record(out, signature.to_dict() | run.to_dict())
     return run
+
+
+def _write_fits(result: Found, event: Event, out: Path) -> None:
+    """Parameters of the tracks beside them, where a pipeline has found any."""
+    state: State | None = getattr(result, "state", None)
+    if state is not None and PARAMETERS in state.names:
+        fits = fitted_tracks(state, np.arange(1, state.n_tracks + 1))
+        write_fits(fits, fits_path(out, event.name), "pipeline")
 
 
 def write_summary(signature: Signature, out: Path) -> Path:

@@ -160,6 +160,7 @@ _STAGES = {
     "both_passes": "hitgraph.tracks.both_passes:BothPassesSettings",
     "join": "hitgraph.tracks.join.stage:JoinStageSettings",
     "helix_fit": "hitgraph.tracks.parameters.stage:HelixFitSettings",
+    "regression": "hitgraph.tracks.regression.stage:RegressionSettings",
 }
 _NETWORKS = {
     "interaction": "hitgraph.gnn.interaction:InteractionSettings",

@@ -161,7 +161,7 @@ def test_an_event_without_hits_has_no_tracks_and_ends_no_command(
     assert event.detector is not None
     write_detectors(event.detector, folder)
     assert main(["baseline", "ckf", str(folder), "--out", tracks, "--quiet"]) == 0
-    assert main(["fit", str(folder), "--tracks", tracks, "--quiet"]) == 0
+    assert main(["fit", str(folder), "--tracks", tracks, "--method", "kalman", "--quiet"]) == 0
     assert len(read_fits(fits_path(Path(tracks), empty.name))) == 0
 
 
@@ -197,7 +197,9 @@ def test_commands_set_both_side_by_side(
     assert run is not None
     assert (run.pipeline, run.n_events) == ("ckf", 1)
     for folder in (ours, ckf):
-        assert main(["fit", str(store), "--tracks", str(folder), "--quiet"]) == 0
+        assert (
+            main(["fit", str(store), "--tracks", str(folder), "--method", "kalman", "--quiet"]) == 0
+        )
         fits = read_fits(fits_path(folder, event.name))
         assert len(fits) > 50
     table = tmp_path / "metrics.json"
@@ -226,7 +228,7 @@ def test_fits_are_written_over_only_when_asked_to_or_when_the_tracks_are_newer(
     store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["baseline", "ckf", str(store), "--out", str(tmp_path), "--quiet"]) == 0
-    command = ["fit", str(store), "--tracks", str(tmp_path)]
+    command = ["fit", str(store), "--tracks", str(tmp_path), "--method", "kalman"]
     assert main(command) == 0
     (fits,) = tmp_path.glob("*-fits.parquet")
     before = fits.stat().st_mtime_ns
@@ -244,7 +246,9 @@ def test_fits_are_written_over_only_when_asked_to_or_when_the_tracks_are_newer(
     assert fits.stat().st_mtime_ns > before
 
 
-@pytest.mark.parametrize("command", ["baseline ckf EVENTS --out OUT", "fit EVENTS --tracks OUT"])
+@pytest.mark.parametrize(
+    "command", ["baseline ckf EVENTS --out OUT", "fit EVENTS --tracks OUT --method kalman"]
+)
 def test_without_acts_the_extra_is_named(
     command: str,
     store: Path,

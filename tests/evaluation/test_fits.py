@@ -32,7 +32,7 @@ def made(parameters: np.ndarray, error: float = 0.1, field: float = FIELD) -> Fi
 def test_the_file_holds_every_number(tmp_path: Path) -> None:
     fits = made(np.random.default_rng(0).normal(size=(7, 5)))
     path = fits_path(tmp_path, "event000000001")
-    write_fits(fits, path)
+    write_fits(fits, path, "helix")
     again = read_fits(path)
     for name in ("track_id", "n_measurements", "chi2", "ndf", "field", "parameters", "covariance"):
         assert np.array_equal(getattr(fits, name), getattr(again, name))

@@ -161,12 +161,14 @@ def test_truth_of_some_hits() -> None:
         true_edges=torch.tensor([[0, 1, 3], [1, 3, 4]]),
         born=column.float(),
         primary=column < 3,
+        perigee=column[:, None].expand(5, 5).float(),
         name="event000000001",
     )
     some = select_sample(sample, torch.tensor([1, 3, 4]))
     assert some.particle_id.tolist() == [11, 13, 14]
     assert some.true_edges.T.tolist() == [[0, 1], [1, 2]]
     assert some.hits.module.tolist() == [1, 3, 4]
+    assert some.perigee[:, 4].tolist() == [1, 3, 4]
     assert some.name == sample.name
 
 

@@ -1,13 +1,20 @@
-"""Fit tracks with the Kalman filter of ACTS. Needs the extra `sim`.
+"""Fit tracks: their parameters at the beam line, with a covariance.
 
     hitgraph fit data/pu200 --tracks tracks/compact
+    hitgraph fit data/pu200 --tracks tracks/ckf --method kalman
     hitgraph report tracks/compact tracks/ckf --truth data/pu200 --out report.html
 
 Takes the files EVENT-tracks.csv or .parquet of any track finder and writes EVENT-fits.parquet
-beside them: d0, z0, phi, theta and q/p of each track at the beam line, with their covariance. Where
-the events have truth, a table tells the resolution and the pulls of tracks that match a primary
-particle; the report shows them too, several folders side by side. Events must be taken in the
-TrackML detector. Fits that are there are not written over: --resume keeps them, --force fits again.
+beside them: d0, z0, phi, theta and q/p of each track, with their covariance. The methods:
+
+    helix    our helix fit, with the field, scattering and energy loss; any detector with a table
+    kalman   the Kalman filter of ACTS; events in the TrackML detector only, needs the extra `sim`
+    learnt   the stages of a pipeline that find parameters (--pipeline), as a recipe with
+             `use: regression` teaches them
+
+Where the events have truth, a table tells the resolution and the pulls of tracks that match a
+primary particle; the report shows them too, several folders side by side. Fits that are there are
+not written over: --resume keeps them, --force fits again.
 """
 
 import argparse
@@ -31,6 +38,7 @@ if TYPE_CHECKING:
 
     from hitgraph.cli.console import Table
     from hitgraph.evaluation.fit_quality import FitQuality
+    from hitgraph.fitting import Fitter
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,6 +49,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         required=True,
         metavar="TRACKS_DIR",
         help="a folder with EVENT-tracks.csv or .parquet files; the fits go there too",
+    )
+    parser.add_argument(
+        "--method",
+        choices=("helix", "kalman", "learnt"),
+        default="helix",
+        help="who fits the tracks (default helix)",
+    )
+    parser.add_argument(
+        "--pipeline", metavar="P", help="of the method learnt: a shipped name or a pipeline folder"
     )
     add_field(parser)
     there = parser.add_mutually_exclusive_group()
@@ -54,7 +71,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     import json
 
-    from hitgraph.acts.geometry import require_acts
     from hitgraph.cli.console import console, progress, say
     from hitgraph.cli.messages import complain
     from hitgraph.errors import InputError, SettingsError
@@ -63,15 +79,14 @@ def run(args: argparse.Namespace) -> int:
     from hitgraph.event.source import list_events, require_different_names
     from hitgraph.event.store import preset_of
     from hitgraph.files import atomic_write
+    from hitgraph.fitting import fit_event, is_fitted
     from hitgraph.workers import hire
 
     set_verbosity(args)
-    require_acts("fitting tracks")
+    fitter = _fitter(args)
     sources = list_events(args.paths, args.detectors, args.events)
     require_different_names(sources)
     files = find_tracks(args.tracks)
-    from hitgraph.acts.fit_files import fit_event, is_fitted
-
     there = [source.name for source in sources if is_fitted(source.name, files)]
     if there and not (args.resume or args.force):
         raise SettingsError(
@@ -80,7 +95,12 @@ def run(args: argparse.Namespace) -> int:
             + " already: --resume keeps them and goes on, --force fits again"
         )
     fit = partial(
-        fit_event, files=files, folder=args.tracks, field=field_argument(args), resume=args.resume
+        fit_event,
+        fitter=fitter,
+        files=files,
+        folder=args.tracks,
+        field=field_argument(args),
+        resume=args.resume,
     )
     results: dict[str, FitQuality | InputError | None] = {}
     with hire(args.workers, args.dask) as workers, progress(args.quiet) as bar:
@@ -109,6 +129,35 @@ def run(args: argparse.Namespace) -> int:
         with atomic_write(args.json) as temporary:
             temporary.write_text(json.dumps(content | {"failed": failed}) + "\n", encoding="utf-8")
     return SOME_FAILED if failed else OK
+
+
+def _fitter(args: argparse.Namespace) -> "Fitter":
+    """The method that was asked for. Raises SettingsError for a pipeline that does not fit it."""
+    from hitgraph.errors import SettingsError
+
+    if (args.method == "learnt") != (args.pipeline is not None):
+        raise SettingsError(
+            "--pipeline: says which pipeline fits with --method learnt, and goes with no other "
+            f"method; the method is {args.method}"
+        )
+    if args.method == "kalman":
+        from hitgraph.acts.geometry import require_acts
+
+        require_acts("the method kalman")
+        from hitgraph.acts.fit import fit_tracks
+        from hitgraph.fitting import Fitter
+
+        return Fitter("kalman", fit_tracks)
+    from hitgraph.fingerprint import fingerprint_of_folder
+    from hitgraph.fitting import Fitter, LearntFit, helix_fit, parameter_stages
+    from hitgraph.pipeline import Pipeline
+    from hitgraph.pipeline_files import find_pipeline
+
+    if args.method == "helix":
+        return Fitter("helix", helix_fit)
+    parameter_stages(Pipeline.load(args.pipeline))
+    fingerprint = fingerprint_of_folder(find_pipeline(args.pipeline))
+    return Fitter(f"learnt {fingerprint}", LearntFit(args.pipeline))
 
 
 def fit_table(columns: "Mapping[str, FitQuality]", preset: str | None) -> "Table":

@@ -8,12 +8,15 @@ from numpy.typing import NDArray
 
 from hitgraph.event.archive import Place
 from hitgraph.event.field import MagneticField
+from hitgraph.event.modules import made_of
 from hitgraph.event.perigee import PARAMETERS
 from hitgraph.event.store import write_parquet
 from hitgraph.event.tables import read_columns
 
 _PAIRS = [(i, j) for i in range(len(PARAMETERS)) for j in range(i + 1)]
 _COVARIANCES = [f"cov_{PARAMETERS[j]}_{PARAMETERS[i]}" for i, j in _PAIRS]
+
+METHOD = "method"  # in the metadata of the file
 
 _OF_TRACKS = ("track_id", "n_measurements", "chi2", "ndf", "field")
 
@@ -46,9 +49,10 @@ def fits_path(folder: Path, event: str) -> Path:
     return folder / f"{event}-fits.parquet"
 
 
-def write_fits(fits: FittedTracks, path: Path) -> None:
+def write_fits(fits: FittedTracks, path: Path, method: str) -> None:
     """Write one row a track: track_id, n_measurements, chi2, ndf, field, PARAMETERS, and cov_A_B
-    for each pair of parameters. Raises HitgraphError if it cannot be written."""
+    for each pair of parameters. `method`, who fitted them, goes into the file's metadata. Raises
+    HitgraphError if it cannot be written."""
     write_parquet(
         {name: getattr(fits, name) for name in _OF_TRACKS}
         | {name: fits.parameters[:, k].copy() for k, name in enumerate(PARAMETERS)}
@@ -57,7 +61,13 @@ def write_fits(fits: FittedTracks, path: Path) -> None:
             for name, (i, j) in zip(_COVARIANCES, _PAIRS, strict=True)
         },
         path,
+        {METHOD: method},
     )
+
+
+def method_of(path: Path) -> str:
+    """Who made the fits of a file."""
+    return str(made_of(Place(path)).get(METHOD, "kalman"))  # older files do not say
 
 
 def read_fits(path: Path) -> FittedTracks:

@@ -12,6 +12,7 @@ from torch import Tensor
 from hitgraph.errors import InputError
 from hitgraph.event.detector import Detector
 from hitgraph.event.event import Event
+from hitgraph.event.perigee import hit_parameters
 from hitgraph.event.selection import selected_hits
 from hitgraph.event.truth import (
     FAKE,
@@ -31,7 +32,8 @@ from hitgraph.tensor_files import read_tensors, write_tensors
 
 __all__ = ["Sample", "edge_truth", "is_true_edge", "track_pairs", "trackml_weights"]
 
-_OF_HITS = ("particle_id", "step", "target", "weight", "born", "primary")  # (n_hits,) of a Sample
+# (n_hits, ...) of a Sample
+_OF_HITS = ("particle_id", "step", "target", "weight", "born", "primary", "perigee")
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +48,7 @@ class Sample:
     true_edges: Tensor  # (2, n_true) int64, neighbours on target particles, inner to outer
     born: Tensor  # (n_hits,) float32 mm, distance of its particle's birth from the beam line
     primary: Tensor  # (n_hits,) bool, its particle counts in the score of primaries
+    perigee: Tensor  # (n_hits, 5) float32, event.perigee.PARAMETERS of its particle, or zeros
     name: str = ""  # of the event
 
 
@@ -75,6 +78,7 @@ def make_sample(
         true_edges=torch.from_numpy(edges[:, target[edges[0]]]),
         born=torch.from_numpy(production_radius(event)),
         primary=torch.from_numpy(of_primaries(event)),
+        perigee=torch.from_numpy(hit_parameters(event)),
         name=event.name,
     )
 
@@ -142,8 +146,11 @@ def trackml_weights(sample: Sample, edge_index: Tensor, y: Tensor) -> Tensor:
 
 
 _HITS = ("features", "position", "layer", "module")
-_TRUTH = ("particle_id", "step", "target", "weight", "true_edges", "born", "primary")
-_SAMPLE = {*_HITS, *_TRUTH}  # tensors of a file; hits may have "straightening" besides
+_SAMPLE = {
+    *_HITS,
+    *_OF_HITS,
+    "true_edges",
+}  # tensors of a file; hits may have "straightening" besides
 
 
 def save_sample(sample: Sample, path: Path) -> None:

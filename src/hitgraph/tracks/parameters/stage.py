@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -19,8 +20,8 @@ from hitgraph.tensors import refuse_others
 from hitgraph.tracks.parameters import fit_tracks
 from hitgraph.tracks.parameters.measured import FitSettings, Modules
 
-PARAMETERS, COVARIANCE, CHI2, NDF = (
-    f"track.{name}" for name in ("parameters", "covariance", "chi2", "ndf")
+PARAMETERS, COVARIANCE, CHI2, NDF, FIELD = (
+    f"track.{name}" for name in ("parameters", "covariance", "chi2", "ndf", "field")
 )
 PULL = "hit.pull"
 
@@ -37,7 +38,7 @@ class HelixFitSettings(StageSettings):
     iterations: int = 3  # fits, each about what the last one found
     steps: int = 3  # through the field from one hit to the next
 
-    gives: ClassVar[frozenset[str]] = frozenset({PARAMETERS, COVARIANCE, CHI2, NDF, PULL})
+    gives: ClassVar[frozenset[str]] = frozenset({PARAMETERS, COVARIANCE, CHI2, NDF, FIELD, PULL})
 
     def __post_init__(self) -> None:
         check_at_least(self, support=0, pipe=0, pipe_radius=0, iterations=1, steps=1)
@@ -76,11 +77,13 @@ class HelixFit:
         settings = FitSettings(one.iterations, one.steps, one.pipe, one.pipe_radius)
         backend = self.context.backend
         fit = fit_tracks(state.hits, state.labels, self.field, self.modules, settings, backend)
+        field = torch.from_numpy(field_at_beam_line(self.field, fit.parameters.cpu().numpy()))
         own = {
             "parameters": fit.parameters,
             "covariance": fit.covariance,
             "chi2": fit.chi2,
             "ndf": fit.ndf,
+            "field": field.to(state.device),
         }
         return replace(state.with_hit(pull=fit.pull), track={**state.track, **own})
 
@@ -88,24 +91,17 @@ class HelixFit:
         return {}
 
 
-def fitted_tracks(
-    state: State, field: MagneticField, track_id: NDArray[np.int64] | None = None
-) -> FittedTracks:
+def fitted_tracks(state: State, track_id: NDArray[np.int64] | None = None) -> FittedTracks:
     """The tracks of at least three hits whose parameters a stage has found.
 
     track_id (n_tracks,) is the label of each where none is given.
     """
-    parameters, covariance, chi2, ndf = (
-        state.track[name].cpu().numpy() for name in ("parameters", "covariance", "chi2", "ndf")
-    )
-    track_id = np.arange(len(ndf)) if track_id is None else track_id
-    good = ndf > 0
+    found = {name: column.cpu().numpy() for name, column in state.track.items()}
+    good = found["ndf"] > 0
     return FittedTracks(
-        track_id=track_id[good],
-        n_measurements=(ndf[good] + parameters.shape[1]) // 2,
-        chi2=chi2[good],
-        ndf=ndf[good],
-        field=field_at_beam_line(field, parameters[good]),
-        parameters=parameters[good],
-        covariance=covariance[good],
+        track_id=(np.arange(len(good)) if track_id is None else track_id)[good],
+        n_measurements=(found["ndf"][good] + found["parameters"].shape[1]) // 2,
+        **{
+            name: found[name][good] for name in ("chi2", "ndf", "field", "parameters", "covariance")
+        },
     )
