@@ -133,6 +133,20 @@ class TrackReader(examples.IAlgorithm):  # type: ignore[misc]
         return examples.ProcessCode.SUCCESS
 
 
+class ProtoTrackReader(examples.IAlgorithm):  # type: ignore[misc]
+    """Hands the measurement indices of each proto track `key` to a function."""
+
+    def __init__(self, key: str, look: Callable[[list[list[int]]], None]) -> None:
+        examples.IAlgorithm.__init__(self, f"ProtoTrackReader {key}", QUIET)
+        self._look = look
+        self._input = examples.ReadDataHandle(self, examples.ProtoTrackContainer, "Input")
+        self._input.initialize(key)
+
+    def execute(self, context: Any) -> Any:
+        self._look([list(track) for track in self._input(context.eventStore)])
+        return examples.ProcessCode.SUCCESS
+
+
 def found_tracks(container: Any) -> list[FoundTrack]:
     """The measurements and chi2 of every track; holes and outliers are left out."""
     index = examples.IndexSourceLink.fromSourceLink

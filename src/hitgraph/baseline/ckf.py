@@ -74,14 +74,15 @@ class Ckf:
         for number, search in enumerate(self.passes):
             if number:
                 subset = _add_filter(sequencer, number, subset)
-            _add_search(sequencer, search, number, subset, geometry, times)
+            add_grid_seeds(sequencer, search, number, subset, geometry, times)
+            add_search(sequencer, search, number, subset, geometry, times)
             sequencer.addAlgorithm(
                 TrackReader(f"tracks{number}", lambda found: tracks.append(found_tracks(found)))
             )
             sequencer.addAlgorithm(Clock("from ACTS", times))
         run_sequencer(sequencer, event.name)
-        labels, shared = _labels(tracks, measurements)
-        return CkfResult(labels, _stages(times), shared)
+        labels, shared = combined_labels(tracks, measurements)
+        return CkfResult(labels, stages_between(times), shared)
 
 
 def _add_filter(sequencer: Any, number: int, subset: str) -> str:
@@ -98,7 +99,7 @@ def _add_filter(sequencer: Any, number: int, subset: str) -> str:
     return left
 
 
-def _add_search(
+def add_grid_seeds(
     sequencer: Any,
     search: SearchPass,
     number: int,
@@ -106,6 +107,7 @@ def _add_search(
     geometry: Geometry,
     times: list[tuple[str, float]],
 ) -> None:
+    """Make the seeds `seeds{number}` of the measurements of a subset."""
     millimetre, gev = acts.UnitConstants.mm, acts.UnitConstants.GeV
     sequencer.addAlgorithm(
         examples.SpacePointMaker(
@@ -143,6 +145,18 @@ def _add_search(
             radLengthPerSeed=0.1,
         )
     )
+
+
+def add_search(
+    sequencer: Any,
+    search: SearchPass,
+    number: int,
+    subset: str,
+    geometry: Geometry,
+    times: list[tuple[str, float]],
+) -> None:
+    """Follow the seeds `seeds{number}`; the tracks found are `tracks{number}`."""
+    gev = acts.UnitConstants.GeV
     sequencer.addAlgorithm(
         examples.TrackParamsEstimationAlgorithm(
             level=SILENT,
@@ -199,7 +213,7 @@ def _track_finding(search: SearchPass, number: int, subset: str, geometry: Geome
     )
 
 
-def _labels(
+def combined_labels(
     passes: list[list[FoundTrack]], measurements: Measurements
 ) -> tuple[NDArray[np.int64], float]:
     """(n_hits,) track of each hit of the event, and the fraction of them that tracks shared."""
@@ -215,7 +229,7 @@ def _labels(
     return by_hit, float((claims > 1).sum() / max(1, (claims > 0).sum()))
 
 
-def _stages(times: list[tuple[str, float]]) -> tuple[StageRecord, ...]:
+def stages_between(times: list[tuple[str, float]]) -> tuple[StageRecord, ...]:
     """The seconds between ticks, added up by stage."""
     seconds: dict[str, float] = {}
     for (_, before), (name, after) in pairwise(times):

@@ -36,3 +36,7 @@ LEFT = replace(
 )
 
 CKF = (STIFF, GAPS, SOFT, LEFT)
+
+# Of seeds that a network has chosen: few are wrong, so short tracks are good ones too.
+SEEDED = replace(LEFT, seed_layers=(), max_holes=1, min_measurements=4, max_shared=2)
+SEED_CUT = 0.1  # on the score of such a seed

@@ -75,8 +75,10 @@ def fit_tracks(
         found, covariance, chi2, pulls = plain.refine(
             first, begin, seen, grid_there, settings, errors
         )
-    good = torch.isfinite(covariance).all(2).all(1) & torch.isfinite(chi2)
+    good = torch.isfinite(covariance).all(2).all(1) & torch.isfinite(chi2) & (chi2 >= 0)
     good &= torch.isfinite(found).all(1)
+    failed = torch.linalg.cholesky_ex(torch.where(good[:, None, None], covariance, 0.0)).info
+    good &= failed == 0
     found = torch.where(good[:, None], found, first)
     covariance = torch.where(good[:, None, None], covariance, torch.diag(errors**2))
     pull[rows] = pulls.float().nan_to_num(0.0)

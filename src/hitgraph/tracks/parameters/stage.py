@@ -17,7 +17,7 @@ from hitgraph.lessons.workshop import Workshop
 from hitgraph.stage import Context, StageSettings
 from hitgraph.state import CLUSTERS, HITS, LABELS, State
 from hitgraph.tensors import refuse_others
-from hitgraph.tracks.parameters import fit_tracks
+from hitgraph.tracks.parameters import HOPELESS, fit_tracks
 from hitgraph.tracks.parameters.measured import FitSettings, Modules
 
 PARAMETERS, COVARIANCE, CHI2, NDF, FIELD = (
@@ -92,12 +92,12 @@ class HelixFit:
 
 
 def fitted_tracks(state: State, track_id: NDArray[np.int64] | None = None) -> FittedTracks:
-    """The tracks of at least three hits whose parameters a stage has found.
+    """The tracks of at least three hits whose fit converged.
 
     track_id (n_tracks,) is the label of each where none is given.
     """
     found = {name: column.cpu().numpy() for name, column in state.track.items()}
-    good = found["ndf"] > 0
+    good = (found["ndf"] > 0) & (found["chi2"] < HOPELESS)
     return FittedTracks(
         track_id=(np.arange(len(good)) if track_id is None else track_id)[good],
         n_measurements=(found["ndf"][good] + found["parameters"].shape[1]) // 2,

@@ -10,6 +10,7 @@ from hitgraph.lessons.lesson import Batch, Lesson
 from hitgraph.lessons.samples import Sample
 from hitgraph.lessons.seeds import generator
 from hitgraph.state import State
+from hitgraph.tracks.parameters import HOPELESS
 from hitgraph.tracks.regression import inputs_of, whitened
 
 BATCH = 1024  # tracks a step
@@ -37,6 +38,7 @@ def tracks_of(sample: Sample, state: State, majority: Tensor, max_radius: float)
     born[state.labels[mine]] = sample.born[mine]
     w = whitened(true, state.track["parameters"], inputs)
     teaches = (true[:, 4] != 0) & (born <= max_radius) & (state.track["ndf"] > 0)
+    teaches &= state.track["chi2"] < HOPELESS
     teaches &= (w.abs() <= LARGEST).all(1)
     return {
         "hits": inputs.hits,
