@@ -13,7 +13,7 @@ from torch import Tensor
 from hitgraph.errors import SettingsError
 from hitgraph.event.event import Event
 from hitgraph.event.source import list_events
-from hitgraph.gnn.seeds import quadruplet_seeds, triplet_seeds
+from hitgraph.gnn.seeds import innermost_seeds, quadruplet_seeds, triplet_seeds
 from hitgraph.gnn.triplet_graph import (
     NO_TRIPLET,
     TripletGraphSettings,
@@ -127,3 +127,16 @@ def test_it_learns_which_triplets_are_of_one_particle(tiny_store: Path, tmp_path
 def test_impossible_settings_are_refused(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         tiny_recipe(gnn=STAGE | changes)
+
+
+def test_seeds_of_edges_begin_where_no_edge_leads_to() -> None:
+    """0-1-2-3 is a track, 4-5-6 another whose first two hits are on one layer, 7-8 is too short."""
+    edges = torch.tensor([[0, 1, 2, 0, 4, 4, 5, 6, 7], [1, 2, 3, 2, 5, 6, 6, 3, 8]])
+    logits = torch.tensor([3.0, 4.0, 5.0, 2.0, 9.0, 1.0, 6.0, 1.5, 8.0])
+    layer = torch.tensor([0, 1, 2, 3, 0, 0, 1, 0, 1])
+    found = innermost_seeds(edges, logits, layer, 0.5)
+    # 0-1-2 is better than 0-2-3, and 4-6 worse than 5-6: the best seed first, one a first hit
+    assert found.tolist() == [[0, 1, 2], [5, 6, 3], [4, 6, 3]]
+    assert innermost_seeds(edges, logits, layer, 0.9).tolist() == [[0, 1, 2]]
+    assert innermost_seeds(edges, logits, layer, 0.999).shape == (0, 3)
+    assert innermost_seeds(edges[:, :0], logits[:0], layer).shape == (0, 3)

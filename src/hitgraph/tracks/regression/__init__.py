@@ -113,7 +113,7 @@ def inputs_of(state: State) -> Inputs:
         dim=1,
     )
     pull = state.hit["pull"][rows].clamp(-LARGEST_PULL, LARGEST_PULL)
-    position = state.hits.position[rows] / 1000
+    position = state.hits.position[rows].float() / 1000
     turned = torch.stack([charge[track], side[track]], dim=1).float()
     r, z = position[:, :2].norm(dim=1), turned[:, 1] * position[:, 2]
     seen = signs[:, :, None] * covariance * signs[:, None, :]
