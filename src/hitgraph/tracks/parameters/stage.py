@@ -31,8 +31,7 @@ class HelixFitSettings(StageSettings):
     """Parameters of each track at the beam line with their covariance, from a helix fit."""
 
     clusters: bool = True  # their extent says how well hits are known; without, the pitch
-    # Fitted to pulls of one on simulated tracks; a second hit on a layer counts the layer again.
-    support: float = 7.0  # material of a layer beside its modules, in units of theirs
+    support: float = 7.0  # material of a layer beside its modules, in units of theirs, by pulls
     pipe: float = 0.0023  # radiation lengths of the beam pipe
     pipe_radius: float = 19.0  # mm
     iterations: int = 3  # fits, each about what the last one found
