@@ -15,9 +15,10 @@ from hitgraph.acts.algorithms import FoundTrack, track_labels
 from hitgraph.acts.geometry import generic_geometry
 from hitgraph.acts.measurements import measurements_of
 from hitgraph.baseline.ckf import Ckf
+from hitgraph.baseline.seeded import SeededCkf, Seeder
 from hitgraph.baseline.settings import STIFF
 from hitgraph.cli import main
-from hitgraph.errors import InputError
+from hitgraph.errors import InputError, SettingsError
 from hitgraph.evaluation import evaluate, truth_labels
 from hitgraph.evaluation.fit_quality import fit_quality
 from hitgraph.evaluation.run_summary import read_run
@@ -26,6 +27,9 @@ from hitgraph.event.field import constant, solenoid
 from hitgraph.event.fits import fits_path, read_fits
 from hitgraph.event.rows import select_hits
 from hitgraph.event.store import write_detectors, write_event
+from hitgraph.pipeline import Pipeline
+from hitgraph.recipe import Recipe
+from hitgraph.settings import parse, to_dict
 from hitgraph.simulate.settings import ParticleGun, SimulationSettings
 from hitgraph.simulate.simulator import Simulator
 
@@ -174,6 +178,40 @@ def test_ckf_finds_muons_and_passes_share_nothing(event: Event) -> None:
     assert [stage.name for stage in result.stages][:2] == ["to ACTS", "space points"]
     one = evaluate(event, Ckf((STIFF,)).run(event).labels)
     assert found.n_hits_on_tracks >= one.n_hits_on_tracks  # a pass adds, it never takes away
+
+
+def test_the_ckf_follows_the_seeds_of_a_pipeline(event: Event) -> None:
+    seeder = Seeder(Pipeline.load("quickstart"))
+    seeds = seeder(event)
+    assert event.truth is not None
+    distance = np.hypot(event.hits.x, event.hits.y) ** 2 + event.hits.z.astype(float) ** 2
+    assert (np.diff(distance[seeds], axis=1) > 0).all()  # from the inner to the outer hit
+    assert len(np.unique(seeds[:, 0])) == len(seeds)  # one a track
+    result = SeededCkf(seeder).run(event)
+    double = evaluate(event, result.labels).matchings["double majority"]
+    assert double.efficiency[1].technical.value > 0.9
+    assert double.purity.value > 0.9
+    assert [stage.name for stage in result.stages][:2] == ["pipeline", "to ACTS"]
+
+
+def test_seeds_come_from_edges_with_scores() -> None:
+    known = Pipeline.load("quickstart")
+    mapping = to_dict(known.recipe) | {"stages": [{"name": "all", "use": "condensation"}]}
+    without = replace(known, recipe=parse(Recipe, mapping), stages={})
+    with pytest.raises(SettingsError, match="--seeds: no stage of the pipeline quickstart scores"):
+        Seeder(without)
+
+
+def test_tracks_of_other_seeds_are_not_mixed(
+    store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["baseline", "ckf", str(store), "--out", str(tmp_path), "--quiet"]
+    assert main([*command, "--seeds", "quickstart"]) == 0
+    run = read_run(tmp_path)
+    assert run is not None
+    assert run.pipeline == "ckf seeded by quickstart"
+    assert main([*command, "--resume"]) == 2
+    assert "that ckf seeded by quickstart" in capsys.readouterr().err
 
 
 def test_a_hit_goes_to_the_longer_track_then_the_lower_chi2() -> None:
