@@ -146,11 +146,8 @@ def trackml_weights(sample: Sample, edge_index: Tensor, y: Tensor) -> Tensor:
 
 
 _HITS = ("features", "position", "layer", "module")
-_SAMPLE = {
-    *_HITS,
-    *_OF_HITS,
-    "true_edges",
-}  # tensors of a file; hits may have "straightening" besides
+# tensors of a file; hits may have "straightening" besides
+_SAMPLE = {*_HITS, *_OF_HITS, "true_edges"}
 
 
 def save_sample(sample: Sample, path: Path) -> None:
