@@ -24,7 +24,7 @@ def in_a_solenoid(event: Event) -> Event:
     return replace(event, detector=replace(event.detector, field=solenoid()))
 
 
-def chain(event: Event, builder: str, **changes: Any) -> Pipeline:
+def chain(event: Event, begins: str, **changes: Any) -> Pipeline:
     """Radius or module map, filter, interaction network, components."""
     options: dict[str, Any] = {
         "graph": {**RADIUS, "hit_inputs": ["r", "phi", "z"]},
@@ -34,7 +34,7 @@ def chain(event: Event, builder: str, **changes: Any) -> Pipeline:
         **changes,
     }
     pipeline = untrained(tiny_recipe(**options), event)
-    if builder == "module_map":
+    if begins == "module_map":
         pipeline = _with_map(pipeline, event, options)
     for name in ("filter", "gnn"):
         pipeline = _half(pipeline, name, event)

@@ -38,10 +38,10 @@ class EdgeMlp(EdgeNetwork):
         self.judge = mlp([3 * width, width, 1])
 
     def forward(self, x: Tensor, edge_index: Tensor, edge_attr: Tensor) -> Tensor:
-        inner, outer = edge_index
+        inner, outer = edge_index.unbind(0)
         hits, edges = self.standardise_hits(x), self.standardise_edges(edge_attr)
         states = self.encode(torch.cat([hits[inner], hits[outer], edges], dim=1))
-        zeros = states.new_zeros(len(x), states.shape[1])
+        zeros = states.new_zeros(x.shape[0], states.shape[1])
         leaving, entering = (zeros.index_add(0, ends, states) for ends in (inner, outer))
         around = [states, entering[inner], leaving[outer]]
         return logits_of(self.judge, torch.cat(around, dim=1))

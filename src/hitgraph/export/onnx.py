@@ -15,6 +15,7 @@ from hitgraph.export.models import FREE, Model, network_models
 from hitgraph.export.targets import Format, Target
 
 OPSET = 20
+_DOUBLE = 11  # of onnx.TensorProto
 
 
 def save(model: Model, example: Mapping[str, Tensor], path: Path) -> None:
@@ -27,8 +28,10 @@ def save(model: Model, example: Mapping[str, Tensor], path: Path) -> None:
     except ImportError as error:
         raise MissingExtraError("exporting to ONNX", "export") from error
 
-    def hypot(x: Any, y: Any) -> Any:  # ONNX has none
-        return op.Sqrt(op.Add(op.Mul(x, x), op.Mul(y, y)))
+    def hypot(x: Any, y: Any) -> Any:
+        """ONNX has none; in 64 bits it rounds as torch's does, which curvatures show."""
+        a, b = op.Cast(x, to=_DOUBLE), op.Cast(y, to=_DOUBLE)
+        return op.CastLike(op.Sqrt(op.Add(op.Mul(a, a), op.Mul(b, b))), x)
 
     with _quiet(), torch.no_grad():
         try:
