@@ -1,6 +1,7 @@
 """An exported chain, called as ACTS calls it, gives the edges and tracks of its pipeline."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,8 @@ from torch import Tensor
 from hitgraph.errors import SettingsError
 from hitgraph.event.acts_modules import geometry_ids
 from hitgraph.event.event import Event
-from hitgraph.export.acts import MAP, SCRIPT, models
+from hitgraph.export.acts import MAP, SCRIPT, models, script
+from hitgraph.export.chain import chain_of
 from hitgraph.export.run import export_pipeline
 from hitgraph.export.space_points import outward
 from hitgraph.pipeline import Pipeline, Result
@@ -46,7 +48,7 @@ def exported(
     out = tmp_path_factory.mktemp("acts") / "out"
     checks = export_pipeline(radius_chain, "acts", out, [event])
     assert {check.file for check in checks} == {
-        *("embedding.pt", "embedding.onnx"),
+        *("graph.pt", "graph.onnx"),
         *("filter.pt", "filter.onnx", "gnn.pt", "gnn.onnx"),
     }
     assert max(check.largest for check in checks) < 1e-3
@@ -144,6 +146,14 @@ def test_module_map(suffix: str, exported_map: Path, map_chain: Pipeline, event:
 
     assert result.n_tracks > 1
     assert in_acts(algorithm, event, built) == ours(result)
+
+
+def test_a_name_is_no_code(radius_chain: Pipeline) -> None:
+    name = '"""\nimport nothing  # '
+    renamed = replace(radius_chain, recipe=replace(radius_chain.recipe, name=name))
+    text = script(chain_of(renamed, "ACTS"))
+    assert f"PIPELINE = {name!r}\n" in text
+    assert [line for line in text.splitlines() if line.startswith("import nothing")] == []
 
 
 def test_edges_are_turned_by_the_distance_of_their_hits() -> None:

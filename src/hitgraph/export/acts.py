@@ -21,7 +21,7 @@ from hitgraph.graph.module_map.root import write_root_map
 from hitgraph.graph.radius.stage import RadiusStage
 from hitgraph.pipeline import Pipeline
 
-SCRIPT, MAP, EMBEDDING = "acts_gnn.py", "map", "embedding"
+SCRIPT, MAP = "acts_gnn.py", "map"
 # ModuleMapCuda wants r, phi, z and eta first; x and y spare the rounding of r and phi, and ACTS's
 # usual scales, 1, that of another unit: the curvature of a close pair shows both.
 LAYOUT = Layout(("r", "phi", "z", "eta", "x", "y"), (1.0,) * 6)
@@ -41,7 +41,7 @@ def models(pipeline: Pipeline) -> Sequence[Model]:
                 f"stages.{stage}.network.dimensions: {dimensions} is too many for ACTS, at most "
                 f"{MAX_DIMENSIONS}"
             )
-        found.append(places_model(chain, EMBEDDING, LAYOUT))
+        found.append(places_model(chain, stage, LAYOUT))
     numbers = range(len(chain.classifiers))
     return [*found, *(logits_model(chain, k, chain.classifiers[k][0], LAYOUT) for k in numbers)]
 
@@ -57,31 +57,31 @@ def beside(pipeline: Pipeline, folder: Path) -> None:
 
 def script(chain: Chain) -> str:
     """Python that adds the chain to a Sequencer of ACTS."""
-    _, graph = chain.graph
-    radius = graph if isinstance(graph, RadiusStage) else None
-    constructor = (
-        _MODULE_MAP
-        if radius is None
-        else _METRIC_LEARNING.format(
-            dimensions=radius.settings.network.dimensions,
-            radius=radius.radius,
-            neighbours=radius.settings.max_neighbours or MANY,
+    stage, graph = chain.graph
+    if isinstance(graph, RadiusStage):
+        builder = _ON_CPU
+        constructor = _METRIC_LEARNING.format(
+            stage=stage,
+            dimensions=graph.settings.network.dimensions,
+            radius=graph.radius,
+            neighbours=graph.settings.max_neighbours or MANY,
         )
-    )
+    else:
+        constructor, builder = _MODULE_MAP, _ON_GPU.format(min_hits=chain.tracks.min_hits)
     return _SCRIPT.format(
         name=chain.pipeline.recipe.name,
         constructor=constructor,
         classifiers=[
             (name, cut) for (name, _), cut in zip(chain.classifiers, chain.cuts, strict=True)
         ],
-        builder=_ON_CPU if radius else _ON_GPU.format(min_hits=chain.tracks.min_hits),
+        builder=builder,
         features=", ".join(f"gnn.NodeFeature.{name.capitalize()}" for name in LAYOUT.names),
         scales=list(LAYOUT.scales),
         min_hits=chain.tracks.min_hits,
     )
 
 
-_SCRIPT = '''"""The pipeline {name} of hitgraph in ACTS: call add_track_finding(sequencer)."""
+_SCRIPT = '''"""A pipeline of hitgraph in ACTS: call add_track_finding(sequencer)."""
 
 from pathlib import Path
 
@@ -89,6 +89,7 @@ import acts
 import acts.examples
 import acts.examples.gnn as gnn
 
+PIPELINE = {name!r}
 FOLDER = Path(__file__).resolve().parent
 CLASSIFIERS = {classifiers!r}  # model, cut on its sigmoid
 
@@ -134,12 +135,12 @@ _MODULE_MAP = f"""graphConstructor = gnn.ModuleMapCuda(
         zScale={LAYOUT.scales[2]},
         etaScale={LAYOUT.scales[3]},
     )"""
-_METRIC_LEARNING = f"""graphConstructor = gnn.TorchMetricLearning(
+_METRIC_LEARNING = """graphConstructor = gnn.TorchMetricLearning(
         level=level,
-        modelPath=str(FOLDER / "{EMBEDDING}.pt"),
-        embeddingDim={{dimensions}},
-        rVal={{radius!r}},
-        knnVal={{neighbours}},
+        modelPath=str(FOLDER / "{stage}.pt"),
+        embeddingDim={dimensions},
+        rVal={radius!r},
+        knnVal={neighbours},
     )"""
 _ON_CPU = "trackBuilder = gnn.BoostTrackBuilding(level=level)"
 _ON_GPU = """trackBuilder = gnn.CudaTrackBuilding(

@@ -59,7 +59,7 @@ def flags(chain: Chain) -> str:
     }
     for stage in ("Embedding", "Filter", "GNN"):
         settings |= {f"{stage}FeatureNames": names, f"{stage}FeatureScales": scales}
-    head = f"# The pipeline {chain.pipeline.recipe.name} of hitgraph for InDetGNNTracking\n"
+    head = f"# The pipeline {chain.pipeline.recipe.name!r} of hitgraph for InDetGNNTracking\n"
     return head + "".join(
         f"flags.Tracking.GNN.TrackFinder.{key} = {value!r}\n" for key, value in settings.items()
     )
