@@ -105,6 +105,9 @@ def test_the_largest_difference_is_told_by_its_row() -> None:
 def test_an_existing_folder_is_kept(pipeline: Pipeline, tmp_path: Path, tiny_event: Event) -> None:
     with pytest.raises(SettingsError, match="is there already: --force replaces it"):
         export_pipeline(pipeline, "torchscript", tmp_path, [tiny_event])
+    (tmp_path / "file").touch()
+    with pytest.raises(SettingsError, match="file: is there and no folder"):
+        export_pipeline(pipeline, "torchscript", tmp_path / "file", [tiny_event], force=True)
 
 
 def test_smaller_graphs_have_the_edges_between_their_hits(

@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,6 +32,8 @@ def export_pipeline(
     or not at all. Raises SettingsError for a pipeline which that program cannot run, or where `out`
     is there (`force` replaces it), HitgraphError where a file gives something else.
     """
+    if out.exists() and not out.is_dir():
+        raise SettingsError(f"{out}: is there and no folder: give another name")
     if out.exists() and not force:
         raise SettingsError(f"{out}: is there already: --force replaces it, or give another folder")
     target = find_target(to)
@@ -93,28 +94,20 @@ def _write_json(path: Path, content: dict[str, Any]) -> None:
 @contextmanager
 def _whole_folder(out: Path) -> Iterator[Path]:
     """A folder beside `out` that takes its place when all went well, else it is removed."""
+    folder, old = (out.parent / f".{out.name}.{os.getpid()}.{end}" for end in ("part", "old"))
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(".part", f".{out.name}.", out.parent))
+        folder.mkdir(parents=True)
     except OSError as error:
         raise cannot_write(out, error) from error
     try:
         yield folder
-        folder.chmod(0o777 & ~_umask())
         if out.exists():
-            old = Path(tempfile.mkdtemp(".old", f".{out.name}.", out.parent))
-            out.rename(old / out.name)
-            folder.rename(out)
-            shutil.rmtree(old)
-        else:
-            folder.rename(out)
+            out.rename(old)
+        folder.rename(out)
     except OSError as error:
         raise cannot_write(out, error) from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+        if old.exists() and not out.exists():
+            old.rename(out)
+        shutil.rmtree(old, ignore_errors=True)
