@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from itertools import pairwise
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -71,8 +71,30 @@ def sum_at(messages: Tensor, place: Tensor, n_places: int) -> Tensor:
 
     In mixed precision they are in 32 bits: many messages meet at a hit.
     """
+    if not torch.is_grad_enabled():
+        return _sums(messages, place, n_places)
+    sums: Tensor = _SumAt.apply(messages, place, n_places)  # type: ignore[no-untyped-call]
+    return sums
+
+
+def _sums(messages: Tensor, place: Tensor, n_places: int) -> Tensor:
     messages = messages.to(torch.promote_types(messages.dtype, torch.float32))
     return messages.new_zeros(n_places, messages.shape[1]).index_add(0, place, messages)
+
+
+class _SumAt(torch.autograd.Function):
+    """`index_add` would keep the messages of every edge for its backward pass, in 32 bits."""
+
+    @staticmethod
+    def forward(ctx: Any, messages: Tensor, place: Tensor, n_places: int) -> Tensor:
+        ctx.save_for_backward(place)
+        ctx.dtype = messages.dtype
+        return _sums(messages, place, n_places)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        (place,) = ctx.saved_tensors
+        return gradient.to(ctx.dtype).index_select(0, place), None, None
 
 
 def logits_of(layers: nn.Sequential, x: Tensor) -> Tensor:
