@@ -127,6 +127,8 @@ class NetworkSettings(ABC):
     # Columns of hits that have to be its first inputs, because it turns them as a vector; no other
     # input may know the azimuth then.
     vector_inputs: ClassVar[tuple[str, ...]] = ()
+    # Its rounds ask EdgeNetwork.with_borders for states, so that ranks can share a graph.
+    can_split: ClassVar[bool] = False
 
     @abstractmethod
     def build(self, n_hit_inputs: int, n_edge_inputs: int) -> EdgeNetwork:

@@ -1,6 +1,7 @@
 """What each network is taught: the batches, the losses, the figures of merit."""
 
 import math
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -16,6 +17,7 @@ from safetensors.torch import load_file
 from tests.trained import RADIUS, tiny_recipe
 from torch import Tensor, nn
 
+from hitgraph.errors import SettingsError
 from hitgraph.event.detector import Detector
 from hitgraph.event.event import Event
 from hitgraph.gnn.lesson import GraphLesson, cut, load_graph, reflect
@@ -395,7 +397,8 @@ def test_every_hit_is_in_one_sector_and_every_edge_in_one_at_most(
     graph: Path, sectors: int
 ) -> None:
     lesson = graph_lesson(graph, gnn__sectors=sectors)
-    _, phi = load_graph(partial(load_file, graph))
+    phi = load_graph(partial(load_file, graph)).phi
+    assert phi is not None
     for epoch in range(3):
         batches = list(lesson.batches(nn.Identity(), epoch))
         assert len(batches) == lesson.n_batches == sectors
@@ -409,6 +412,35 @@ def test_every_hit_is_in_one_sector_and_every_edge_in_one_at_most(
             around = phi[batch.x[:, 0].long()].sort().values
             gap = torch.diff(around, append=around[:1] + 2 * math.pi).max()
             assert sectors == 1 or float(gap) > 2 * math.pi * (1 - 1 / sectors) - 1e-4
+
+
+def test_sectors_that_overlap_count_an_edge_once_and_see_all_that_is_near(graph: Path) -> None:
+    overlap = 0.4
+    lesson = graph_lesson(graph, gnn__sectors=5, gnn__overlap=overlap)
+    whole = load_graph(partial(load_file, graph))
+    assert whole.phi is not None
+    counted: Counter[float] = Counter()
+    for batch in lesson.batches(nn.Identity(), 0):
+        outer = torch.unique(batch.x[batch.edge_index[1, batch.weight > 0], 0].long())
+        apart = (whole.phi[:, None] - whole.phi[outer] + math.pi) % (2 * math.pi) - math.pi
+        near = torch.nonzero((apart.abs() < overlap - 1e-4).any(dim=1)).squeeze(1)
+        assert set(near.tolist()) <= set(batch.x[:, 0].long().tolist())
+        counted.update(names(batch)[batch.weight > 0].tolist())
+    assert counted <= Counter(names(whole).tolist())
+    apart = (whole.phi[whole.edge_index].diff(dim=0)[0] + math.pi) % (2 * math.pi) - math.pi
+    assert Counter(names(whole)[apart.abs() < overlap - 1e-4].tolist()) <= counted
+
+
+def names(batch: Batch) -> Tensor:
+    """(n_edges,) the one feature of an edge, which names its hits."""
+    assert batch.edge_attr is not None
+    return batch.edge_attr[:, 0]
+
+
+@pytest.mark.parametrize(("sectors", "overlap"), [(1, 0.1), (8, 0.8), (8, -0.1)])
+def test_an_overlap_beyond_the_next_sector_is_refused(sectors: int, overlap: float) -> None:
+    with pytest.raises(SettingsError, match="overlap"):
+        tiny_recipe(gnn__sectors=sectors, gnn__overlap=overlap)
 
 
 @given(phi=st.floats(-10, 10, width=32), n_sectors=st.integers(1, 16))

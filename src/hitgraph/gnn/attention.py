@@ -34,6 +34,7 @@ class AttentionSettings(NetworkSettings):
     norm: Norm = "layer"  # layer or batch: over the numbers of a row, or over the rows of a step
 
     paper: ClassVar[str] = "1810.06111"
+    can_split: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_at_least(self, hidden=1, steps=1)
@@ -67,24 +68,23 @@ class AttentionNetwork(EdgeNetwork):
     def _logits(self, x: Tensor, edge_index: Tensor, edge_attr: Tensor) -> Iterator[Tensor]:
         given, edges = self.standardise_hits(x), self.standardise_edges(edge_attr)
         hits = torch.cat([self.encode(given), given], dim=1)
-        logits = self._judge(hits, edge_index, edges)
+        logits = self.recomputed(self._judge, hits, edge_index, edges)
         yield logits
         for _ in range(self.settings.steps):
-            hits, logits = self.recomputed(self._round, hits, given, edge_index, edges, logits)
+            hits = self.recomputed(self._round, hits, given, edge_index, logits)
+            hits = self.with_borders(hits)
+            logits = self.recomputed(self._judge, hits, edge_index, edges)
             yield logits
 
-    def _round(
-        self, hits: Tensor, given: Tensor, edge_index: Tensor, edges: Tensor, logits: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """New states (n_hits, width), and the logits (n_edges,) they give."""
+    def _round(self, hits: Tensor, given: Tensor, edge_index: Tensor, logits: Tensor) -> Tensor:
+        """New states (n_hits, width)."""
         source, target = edge_index.unbind(0)
         attention = torch.sigmoid(logits)[:, None]
         incoming = sum_at(attention * hits.index_select(0, source), target, hits.shape[0])
         outgoing = sum_at(attention * hits.index_select(0, target), source, hits.shape[0])
         heard = torch.cat([incoming + outgoing, hits], dim=1)
         update = torch.cat([self.update(heard), given], dim=1)
-        hits = hits + update if self.settings.residual else update
-        return hits, self._judge(hits, edge_index, edges)
+        return hits + update if self.settings.residual else update
 
     def _judge(self, hits: Tensor, edge_index: Tensor, edges: Tensor) -> Tensor:
         return logits_of(self.judge, at_both_ends(hits, edge_index, edges))

@@ -33,7 +33,7 @@ from hitgraph.lessons.settings import (
     TrainingSettings,
     check_at_least,
     check_not_empty,
-    refuse_checkpointing,
+    refuse_graph_settings,
     refuse_trackml_weights,
 )
 from hitgraph.lessons.workshop import Workshop
@@ -87,7 +87,7 @@ class CondensationSettings(StageSettings):
     gives: ClassVar[frozenset[str]] = frozenset({LABELS, "hit.beta", "hit.place"})
 
     def __post_init__(self) -> None:
-        refuse_checkpointing(self.training)
+        refuse_graph_settings(self.training)
         refuse_trackml_weights(self.training)
         check_at_least(self, repulsion=0, noise=0, min_hits=1)
         object.__setattr__(self, "hit_inputs", expand_groups(self.hit_inputs))

@@ -40,6 +40,7 @@ class EquivariantSettings(NetworkSettings):
     steps: int = 4  # rounds of message passing
 
     paper: ClassVar[str] = "2304.05293"
+    can_split: ClassVar[bool] = True
     vector_inputs: ClassVar[tuple[str, ...]] = ("x", "y")
 
     def __post_init__(self) -> None:
@@ -77,6 +78,7 @@ class EquivariantNetwork(EdgeNetwork):
         hits = self.encode(torch.cat([scalars, length], dim=1))
         for one_round in self.rounds:
             hits, vectors = self.recomputed(one_round, hits, vectors, edge_index, edges)
+            hits, vectors = self.with_borders(hits), self.with_borders(vectors)
         inputs = at_both_ends(hits, edge_index, _invariants(vectors, edge_index)[0], edges)
         return logits_of(self.judge, inputs)
 

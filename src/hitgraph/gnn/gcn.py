@@ -30,6 +30,7 @@ class GcnSettings(NetworkSettings):
     normalise: bool = True  # divide by the numbers of edges of both hits; else plain sums
 
     paper: ClassVar[str] = "1609.02907"
+    can_split: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_at_least(self, hidden=1, steps=1)
@@ -56,10 +57,11 @@ class GcnNetwork(EdgeNetwork):
         if self.normalise:
             ends = edge_index.flatten()
             degree = sum_at(given.new_ones(ends.shape[0], 1), ends, given.shape[0])
-            scale = (degree + 1).rsqrt()
+            scale = self.with_borders((degree + 1).rsqrt())
         hits = torch.cat([self.encode(given), given], dim=1)
         for layers in self.rounds:
             hits = self.recomputed(self._round, layers, hits, given, edge_index, scale)
+            hits = self.with_borders(hits)
         edges = self.standardise_edges(edge_attr)
         return logits_of(self.judge, at_both_ends(hits, edge_index, edges))
 

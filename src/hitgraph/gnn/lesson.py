@@ -42,6 +42,8 @@ class GraphSettings(Protocol):
     @property
     def sectors(self) -> int: ...
     @property
+    def overlap(self) -> float: ...
+    @property
     def reflect(self) -> bool: ...
     @property
     def mirrors(self) -> tuple[Mirror, ...]: ...
@@ -73,7 +75,7 @@ def teach(
         for kind, reads in (("train", material.train), ("validation", material.validation))
     )
     check_network(settings.network, network)
-    batch, _ = load_graph(train[0])
+    batch = load_graph(train[0])
     assert batch.edge_attr is not None
     network.learn_inputs(batch.x, batch.edge_attr)
     network.checkpointing = settings.training.checkpointing
@@ -109,12 +111,10 @@ class GraphLesson(Lesson):
         return len(self.validation_graphs)
 
     def batches(self, network: nn.Module, epoch: int) -> Iterator[Batch]:  # noqa: ARG002
-        n_sectors = self.stage.sectors
+        n_sectors, overlap = self.stage.sectors, self.stage.overlap
         random = generator(self.seed, "gnn", epoch)
         for number, sector, start in drawn_sectors(random, len(self.graphs), n_sectors):
-            batch, phi = load_graph(self.graphs[number])
-            if n_sectors > 1:
-                batch = cut(batch, sector_of(phi - start, n_sectors) == sector)
+            batch = piece(load_graph(self.graphs[number]), start, sector, n_sectors, overlap)
             if self.stage.reflect:
                 batch = reflect(batch, self.stage, drawn_mirrors(self.stage.mirrors, random))
             yield batch
@@ -125,9 +125,8 @@ class GraphLesson(Lesson):
         return weighted_loss(network.all_logits(batch.x, batch.edge_index, batch.edge_attr), batch)
 
     def validation_batch(self, number: int) -> Batch:
-        batch, phi = load_graph(self.validation_graphs[number])
-        n_sectors = self.stage.sectors
-        return cut(batch, sector_of(phi, n_sectors) == 0) if n_sectors > 1 else batch
+        batch = load_graph(self.validation_graphs[number])
+        return piece(batch, torch.zeros(()), 0, self.stage.sectors, self.stage.overlap)
 
     def measure(self, network: nn.Module, batch: Batch) -> dict[str, float]:
         logits = network(batch.x, batch.edge_index, batch.edge_attr).float()
@@ -138,17 +137,37 @@ class GraphLesson(Lesson):
         }
 
 
-def load_graph(read: ReadGraph) -> tuple[Batch, Tensor]:
-    """The graph of one event, and phi of its hits (n_hits,)."""
+def load_graph(read: ReadGraph) -> Batch:
+    """The graph of one event."""
     tensors = read()
-    batch = Batch(
+    return Batch(
         tensors["x"],
         tensors["edge_index"].long(),
         tensors["edge_attr"],
         tensors["y"].float(),
         tensors["weight"],
+        tensors["phi"],
     )
-    return batch, tensors["phi"]
+
+
+def piece(batch: Batch, start: Tensor, sector: int, n_sectors: int, overlap: float) -> Batch:
+    """One of equal phi sectors from `start` (rad) on, and the hits within `overlap` of it (rad).
+
+    With an overlap the edges whose outer hit is in the sector count, so that each counts in one
+    sector only, and messages reach it from all that is near.
+    """
+    if n_sectors == 1:
+        return batch
+    assert batch.phi is not None
+    phi = batch.phi - start
+    own = sector_of(phi, n_sectors) == sector
+    if not overlap:
+        return cut(batch, own)
+    seen = own
+    for shift in (-overlap, overlap):
+        seen = seen | (sector_of(phi + shift, n_sectors) == sector)
+    weight = batch.weight * own[batch.edge_index[1]]
+    return cut(batch._replace(weight=weight), seen)
 
 
 def cut(batch: Batch, keep: Tensor) -> Batch:
@@ -162,6 +181,7 @@ def cut(batch: Batch, keep: Tensor) -> Batch:
         batch.edge_attr[inside],
         batch.y[inside],
         batch.weight[inside],
+        None if batch.phi is None else batch.phi[keep],
     )
 
 

@@ -32,6 +32,7 @@ class MessagePassingSettings(NetworkSettings):
     recursive: bool = True  # the same weights in every round
 
     paper: ClassVar[str] = "1704.01212"
+    can_split: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_at_least(self, hidden=1, steps=1)
@@ -76,6 +77,7 @@ class MessagePassingNetwork(EdgeNetwork):
         for step in range(self.steps):
             number = step % len(self.messages)
             hits = self.recomputed(self._round, number, hits, given, edge_index, edges)
+            hits = self.with_borders(hits)
             yield hits
 
     def _round(

@@ -1,5 +1,6 @@
 """The stage that all edge networks share: edges scored in their graph, those below a cut go."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -42,6 +43,7 @@ class NetworkStageSettings(StageSettings):
     hit_inputs: tuple[str, ...] = ("r", "z")  # columns of hits
     edge_inputs: tuple[str, ...] = ("logit",)  # pair features and columns of edges
     sectors: int = 1  # train on this many phi sectors of an event, one a step
+    overlap: float = 0.0  # rad, on either side of a sector, whose hits it sees in training
     reflect: bool = False  # train on mirror images at random
     mirrors: tuple[Mirror, ...] = ("y", "z")  # of reflect: coordinates that change their sign
 
@@ -50,8 +52,10 @@ class NetworkStageSettings(StageSettings):
     def __post_init__(self) -> None:
         check_efficiency(self.target_efficiency)
         check_at_least(self, sectors=1)
+        check_overlap(self.sectors, self.overlap)
         check_not_empty(self, "hit_inputs", "edge_inputs", "mirrors")
         check_vector_inputs(self.network, self.hit_inputs)
+        check_split(self.network, self.training)
         if len(set(self.mirrors)) < len(self.mirrors):
             raise SettingsError(f"mirrors: [{', '.join(self.mirrors)}] names one twice")
         if self.reflect:
@@ -89,6 +93,29 @@ def check_vector_inputs(network: NetworkSettings, hit_inputs: Sequence[str]) -> 
             f"hit_inputs: [{', '.join(hit_inputs)}] is not allowed: the network "
             f"{NETWORKS.name_of(network)} needs {', '.join(vectors)} first, and then nothing that "
             f"knows the azimuth, for example [{', '.join(vectors)}, r, z]"
+        )
+
+
+def check_overlap(sectors: int, overlap: float) -> None:
+    """Raise SettingsError where sectors would see more than those beside them."""
+    if not 0 <= overlap <= 2 * math.pi / sectors or (overlap and sectors == 1):
+        raise SettingsError(
+            f"overlap: {overlap} is not allowed with {sectors} sectors, from 0 to their width, "
+            f"{2 * math.pi / sectors:.3f} rad, and with one sector 0"
+        )
+
+
+def check_split(network: NetworkSettings, training: TrainingSettings) -> None:
+    """Raise SettingsError where ranks are to share the graph of a network that cannot."""
+    if training.split != "none" and not network.can_split:
+        raise SettingsError(
+            f"training.split: {training.split} is not allowed with the network "
+            f"{NETWORKS.name_of(network)}, whose rounds exchange no states (docs/extending.md)"
+        )
+    if training.split != "none" and getattr(network, "norm", "layer") == "batch":
+        raise SettingsError(
+            f"training.split: {training.split} is not allowed with network.norm: batch, whose "
+            "statistics would be those of a part: take norm: layer"
         )
 
 

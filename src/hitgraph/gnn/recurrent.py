@@ -28,6 +28,7 @@ class RecurrentSettings(NetworkSettings):
     steps: int = 6  # rounds of message passing
 
     paper: ClassVar[str] = "1511.05493"
+    can_split: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_at_least(self, hidden=1, steps=1)
@@ -61,7 +62,9 @@ class RecurrentNetwork(EdgeNetwork):
     def _states(self, x: Tensor, edge_index: Tensor, edge_attr: Tensor) -> Iterator[Tensor]:
         hits = torch.tanh(self.encode_hits(self.standardise_hits(x)))
         edges = torch.tanh(self.encode_edges(self.standardise_edges(edge_attr)))
-        for _ in range(self.steps):
+        for step in range(self.steps):
+            if step:
+                hits = self.with_borders(hits)
             hits, edges = self.recomputed(self._round, hits, edges, edge_index)
             yield edges
 

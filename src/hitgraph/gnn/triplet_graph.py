@@ -19,7 +19,7 @@ from torch import Tensor
 from hitgraph.errors import SettingsError
 from hitgraph.gnn.attention import AttentionSettings
 from hitgraph.gnn.inputs import edge_inputs, needed_inputs
-from hitgraph.gnn.network import EdgeNetworkStage
+from hitgraph.gnn.network import EdgeNetworkStage, check_split
 from hitgraph.graph.line_graph import edge_pairs
 from hitgraph.hits.columns import Mirror
 from hitgraph.lessons.material import Material, Read
@@ -67,11 +67,13 @@ class TripletGraphSettings(StageSettings):
     gives: ClassVar[frozenset[str]] = frozenset({EDGES, LOGIT})
     reflect: ClassVar[bool] = False
     mirrors: ClassVar[tuple[Mirror, ...]] = ()
+    overlap: ClassVar[float] = 0.0
 
     def __post_init__(self) -> None:
         check_efficiency(self.target_efficiency)
         check_at_least(self, sectors=1)
         refuse_trackml_weights(self.training)
+        check_split(self.network, self.training)
         if not 0 <= self.doublet_cut < 1:
             raise SettingsError(f"doublet_cut: {self.doublet_cut} is not in [0, 1)")
         check_not_empty(self, "hit_inputs", "edge_inputs")

@@ -18,6 +18,7 @@ class Batch(NamedTuple):
     edge_attr: Tensor | None  # (n_edges, n_edge_features)
     y: Tensor  # (n_edges,) 0 or 1
     weight: Tensor  # (n_edges,) of the loss; 0 = neutral
+    phi: Tensor | None = None  # (n_hits,) rad, by which ranks share the graph
 
 
 def rows_batch(rows: Tensor, y: Tensor, weight: Tensor) -> Batch:

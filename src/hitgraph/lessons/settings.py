@@ -14,7 +14,8 @@ __all__ = [
     "check_at_least",
     "check_efficiency",
     "check_not_empty",
-    "refuse_checkpointing",
+    "refuse_graph_settings",
+    "refuse_split",
     "refuse_trackml_weights",
 ]
 
@@ -33,6 +34,7 @@ class TrainingSettings:
     patience: int = 0  # epochs without a lower `val_loss` after which it ends; 0 = never
     precision: Literal["32", "bf16-mixed", "16-mixed"] = "32"  # of the arithmetic in training
     checkpointing: bool = False  # recompute activations: less memory, more time
+    split: Literal["none", "phi"] = "none"  # phi: ranks share each graph, by azimuth, and no steps
     trackml_weights: bool = False  # weigh true edges by arXiv 2103.06995, equation 4
     trackers: tuple[Literal["wandb", "mlflow"], ...] = ()  # beside CSV and TensorBoard
 
@@ -112,8 +114,17 @@ def check_not_empty(settings: object, *keys: str) -> None:
             raise SettingsError(f"{key}: is empty")
 
 
-def refuse_checkpointing(training: TrainingSettings) -> None:
-    """For networks that do not recompute activations."""
+def refuse_split(training: TrainingSettings) -> None:
+    """For lessons whose graphs ranks cannot share."""
+    if training.split != "none":
+        raise SettingsError(
+            f"training.split: {training.split} is not allowed here, only for edge networks"
+        )
+
+
+def refuse_graph_settings(training: TrainingSettings) -> None:
+    """For networks that neither recompute activations nor have a graph to share."""
+    refuse_split(training)
     if training.checkpointing:
         raise SettingsError(
             "training.checkpointing: true is not allowed here, only for edge networks, which fill "

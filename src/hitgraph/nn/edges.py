@@ -10,6 +10,7 @@ from torch.utils.checkpoint import checkpoint
 
 from hitgraph.kernels.choice import Backend
 from hitgraph.nn.blocks import Standardise
+from hitgraph.nn.borders import Borders
 
 __all__ = ["EdgeNetwork", "at_both_ends"]
 
@@ -19,6 +20,7 @@ class EdgeNetwork(nn.Module):
 
     backend: Backend = "auto"  # who computes where no gradient is wanted
     checkpointing = False  # recompute activations in the backward pass: less memory, more time
+    borders: Borders | None = None  # of the part of a graph, where ranks share it
 
     def __init__(self, n_hit_inputs: int, n_edge_inputs: int) -> None:
         super().__init__()
@@ -38,6 +40,13 @@ class EdgeNetwork(nn.Module):
         """(n, n_edges) logits that the training loss is the mean over; the last are `forward`'s."""
         logits: Tensor = self(x, edge_index, edge_attr)
         return logits[None]
+
+    def with_borders(self, states: Tensor) -> Tensor:
+        """(n_hits, n) states after a round as the next one may look at them.
+
+        A rank that has a part of the graph has the right ones of its own hits only.
+        """
+        return states if self.borders is None else self.borders.exchange(states)
 
     def recomputed(self, one_round: Callable[..., Any], *given: Any) -> Any:
         """What a round makes of its inputs; where asked for, again in the backward pass."""

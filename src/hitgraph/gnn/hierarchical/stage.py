@@ -20,6 +20,7 @@ from hitgraph.lessons.material import Material
 from hitgraph.lessons.settings import (
     TrainingSettings,
     check_at_least,
+    refuse_split,
     refuse_trackml_weights,
 )
 from hitgraph.lessons.workshop import Workshop
@@ -50,6 +51,7 @@ class HierarchicalSettings(StageSettings):
 
     def __post_init__(self) -> None:
         refuse_trackml_weights(self.training)
+        refuse_split(self.training)
         check_at_least(self, min_hits=1, sectors=1)
         for key in ("hit_inputs", "edge_inputs"):
             if not getattr(self, key):

@@ -42,6 +42,7 @@ class InteractionSettings(NetworkSettings):
     norm: Norm = "layer"  # layer or batch: over the numbers of a hit, or over the hits of a step
 
     paper: ClassVar[str] = "1612.00222"
+    can_split: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_at_least(self, hidden=1, mlp_hidden=1, steps=1)
@@ -73,12 +74,14 @@ class InteractionNetwork(EdgeNetwork):
         if self._runs_fused(x):
             return score_edges(self, x, edge_index, edge_attr)
         (last,) = deque(self._states(x, edge_index, edge_attr), maxlen=1)  # keeps no earlier round
-        return logits_of(self.classify, last)
+        logits: Tensor = self.recomputed(logits_of, self.classify, last)
+        return logits
 
     def _runs_fused(self, x: Tensor) -> bool:
         widest = max(self.settings.hidden, self.settings.mlp_hidden)
         return (
             not torch.is_grad_enabled()
+            and self.borders is None
             and not torch.is_autocast_enabled("cpu")
             and for_host(x, self.backend)
             and x.dtype == self.standardise_hits.mean.dtype == torch.float32
@@ -89,13 +92,17 @@ class InteractionNetwork(EdgeNetwork):
     def all_logits(self, x: Tensor, edge_index: Tensor, edge_attr: Tensor) -> Tensor:
         """Logits after every second round, ending with the last, ((steps + 1) // 2, n_edges)."""
         states = list(self._states(x, edge_index, edge_attr))
-        return torch.stack([logits_of(self.classify, state) for state in states[::-2][::-1]])
+        return torch.stack(
+            [self.recomputed(logits_of, self.classify, state) for state in states[::-2][::-1]]
+        )
 
     def _states(self, x: Tensor, edge_index: Tensor, edge_attr: Tensor) -> Iterator[Tensor]:
         hits = self.encode_hits(self.standardise_hits(x))
-        edges = self.encode_edges(self.standardise_edges(edge_attr))
+        edges = self.recomputed(self.encode_edges, self.standardise_edges(edge_attr))
         for step in range(self.settings.steps):
             one_round = self.rounds[step % len(self.rounds)]
+            if step:
+                hits = self.with_borders(hits)
             hits, edges = self.recomputed(one_round, hits, edges, edge_index, self.backend)
             yield edges
 

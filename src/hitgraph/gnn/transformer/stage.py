@@ -26,7 +26,7 @@ from hitgraph.lessons.material import Material
 from hitgraph.lessons.settings import (
     TrainingSettings,
     check_at_least,
-    refuse_checkpointing,
+    refuse_graph_settings,
     refuse_trackml_weights,
 )
 from hitgraph.lessons.workshop import Workshop
@@ -55,7 +55,7 @@ class TransformerSettings(StageSettings):
     gives: ClassVar[frozenset[str]] = frozenset({LABELS, "hit.signal"})
 
     def __post_init__(self) -> None:
-        refuse_checkpointing(self.training)
+        refuse_graph_settings(self.training)
         refuse_trackml_weights(self.training)
         check_at_least(self, sectors=1, margin=0, min_hits=1)
         object.__setattr__(self, "hit_inputs", expand_groups(self.hit_inputs))

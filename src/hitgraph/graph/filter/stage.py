@@ -15,7 +15,7 @@ from hitgraph.lessons.settings import (
     TrainingSettings,
     check_at_least,
     check_efficiency,
-    refuse_checkpointing,
+    refuse_graph_settings,
 )
 from hitgraph.lessons.workshop import Workshop
 from hitgraph.pairs import PAIR_FEATURES, PAIR_GROUPS, SHAPE_FEATURES, pair_columns
@@ -41,7 +41,7 @@ class FilterStageSettings(StageSettings):
 
     def __post_init__(self) -> None:
         check_efficiency(self.target_efficiency)
-        refuse_checkpointing(self.training)
+        refuse_graph_settings(self.training)
         check_at_least(self, batches_per_event=1)
         hits, pairs = self.hit_inputs, self.pair_inputs
         object.__setattr__(self, "hit_inputs", expand_groups(hits) if self.sees("hits") else ())

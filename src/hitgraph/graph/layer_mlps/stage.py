@@ -17,7 +17,7 @@ from hitgraph.lessons.settings import (
     TrainingSettings,
     check_at_least,
     check_efficiency,
-    refuse_checkpointing,
+    refuse_graph_settings,
 )
 from hitgraph.lessons.workshop import Workshop
 from hitgraph.stage import Context, StageSettings
@@ -55,7 +55,7 @@ class LayerMlpSettings(StageSettings):
     def __post_init__(self) -> None:
         check_at_least(self, hidden=1, layers=1, batches_per_event=1)
         check_efficiency(self.target_efficiency)
-        refuse_checkpointing(self.training)
+        refuse_graph_settings(self.training)
 
     def build(self, n_pairs: int) -> LayerMlps:
         """The untrained networks of so many pairs of layers."""

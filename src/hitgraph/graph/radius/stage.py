@@ -15,7 +15,7 @@ from hitgraph.lessons.settings import (
     check_at_least,
     check_efficiency,
     check_not_empty,
-    refuse_checkpointing,
+    refuse_graph_settings,
 )
 from hitgraph.lessons.workshop import Workshop
 from hitgraph.stage import Context, StageSettings
@@ -41,7 +41,7 @@ class RadiusSettings(StageSettings):
 
     def __post_init__(self) -> None:
         check_efficiency(self.target_efficiency)
-        refuse_checkpointing(self.training)
+        refuse_graph_settings(self.training)
         if self.max_neighbours is not None and self.max_neighbours < 1:
             raise SettingsError(
                 f"max_neighbours: {self.max_neighbours} is not allowed, at least 1 or null for all"

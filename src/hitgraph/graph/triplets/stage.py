@@ -14,7 +14,7 @@ from hitgraph.lessons.settings import (
     TrainingSettings,
     check_at_least,
     check_efficiency,
-    refuse_checkpointing,
+    refuse_graph_settings,
     refuse_trackml_weights,
 )
 from hitgraph.lessons.workshop import Workshop
@@ -42,7 +42,7 @@ class TripletStageSettings(StageSettings):
 
     def __post_init__(self) -> None:
         check_efficiency(self.target_efficiency)
-        refuse_checkpointing(self.training)
+        refuse_graph_settings(self.training)
         refuse_trackml_weights(self.training)
         if not 0 <= self.skip_weight <= 1:
             raise SettingsError(f"skip_weight: {self.skip_weight} is not in [0, 1]")

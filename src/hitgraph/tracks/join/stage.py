@@ -12,7 +12,7 @@ from hitgraph.hits.density import hit_density, logit_shift
 from hitgraph.lessons.material import Material, Read
 from hitgraph.lessons.settings import (
     TrainingSettings,
-    refuse_checkpointing,
+    refuse_graph_settings,
     refuse_trackml_weights,
 )
 from hitgraph.lessons.workshop import Workshop
@@ -40,7 +40,7 @@ class JoinStageSettings(StageSettings):
     gives: ClassVar[frozenset[str]] = frozenset({LABELS})
 
     def __post_init__(self) -> None:
-        refuse_checkpointing(self.training)
+        refuse_graph_settings(self.training)
         refuse_trackml_weights(self.training)
 
     def build(self) -> JoinNetwork:

@@ -12,7 +12,7 @@ from hitgraph.lessons.material import Material, Read
 from hitgraph.lessons.settings import (
     TrainingSettings,
     check_above,
-    refuse_checkpointing,
+    refuse_graph_settings,
     refuse_trackml_weights,
 )
 from hitgraph.lessons.workshop import Workshop
@@ -45,7 +45,7 @@ class RegressionSettings(StageSettings):
     gives: ClassVar[frozenset[str]] = frozenset({PARAMETERS, COVARIANCE})
 
     def __post_init__(self) -> None:
-        refuse_checkpointing(self.training)
+        refuse_graph_settings(self.training)
         refuse_trackml_weights(self.training)
         check_above(self, max_radius=0)
 
