@@ -25,6 +25,7 @@ QUICK = {
     "misalignment": ("--shifts", "0", "1", "--layers", "1"),
     "rotation": ("--angles", "0", "90"),
     "robustness": ("--changes", "digital", "dead-modules"),
+    "scaling": ("--ranks", "1", "--batches", "2"),
 }
 
 
@@ -132,6 +133,8 @@ def test_events_and_pipelines_are_what_they_hold(
         ("robustness", ("--pileup", "20"), "--pileup is about what --simulate makes"),
         ("pileup", ("--simulate", "20"), "either EVENTS"),
         ("pileup", (), "dataset.json"),
+        ("scaling", ("--ranks", "2"), "name 1 first"),
+        ("scaling", ("--ranks", "1", "3", "--batches", "4"), "4 cannot be shared evenly by 3"),
         ("field", ("--pileup", "20"), "--pileup is about what --simulate makes"),
         ("pileup", ("--preset", "plain"), "--preset is about what --simulate makes"),
     ],

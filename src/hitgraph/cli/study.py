@@ -30,10 +30,11 @@ from hitgraph.cli.arguments import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from hitgraph.event.selection import Selection
     from hitgraph.event.source import EventSource
+    from hitgraph.pipeline import Pipeline
     from hitgraph.studies.plan import Plan
     from hitgraph.studies.points import Point
     from hitgraph.workers import Workers
@@ -47,10 +48,12 @@ STUDIES = {
     "field": "efficiency and purity against the magnetic field, by samples",
     "particles": "efficiency against pT, eta, production radius, and in dense surroundings",
     "size": "graph size, time and memory against the number of hits",
+    "scaling": "time of data-parallel training against the number of ranks",
     "robustness": "detector, beam and events other than those a pipeline was taught on",
 }
 SAMPLES = ("pileup", "field")  # compare folders of events
 SIMULATE = (*SAMPLES, "robustness")  # can simulate events
+SPEED = ("size", "scaling")  # look at time, so that no particles are selected
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -65,13 +68,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             metavar="P",
             help=f"shipped names or pipeline folders, side by side (default {DEFAULT_PIPELINE})",
         )
-        if name == "size":
+        if name in SPEED:
             study.set_defaults(select=[])
         else:
             add_selection(study)
         _add_own(study, name)
         add_output(study, "folder for the tables, figures and measurements")
-        add_workers(study)
+        if name == "scaling":  # they would disturb each other
+            study.set_defaults(workers=None, dask=None)
+        else:
+            add_workers(study)
         add_device(study)
         add_json(study)
         add_verbosity(study)
@@ -121,6 +127,21 @@ def _add_own(study: argparse.ArgumentParser, name: str) -> None:
         )
     if name == "rotation":
         _add_values(study, "--angles", "in degrees (default 0 0.01 0.1 1 10 90)")
+
+    if name == "scaling":
+        study.add_argument(
+            "--ranks",
+            nargs="+",
+            type=positive,
+            metavar="N",
+            help="processes or GPUs that share a training (default 1 2)",
+        )
+        study.add_argument(
+            "--batches",
+            type=positive,
+            metavar="N",
+            help="of an epoch in strong scaling, of each rank in weak scaling (default 16)",
+        )
 
 
 def _add_values(study: argparse.ArgumentParser, option: str, text: str) -> None:
@@ -199,7 +220,7 @@ def _sources(args: argparse.Namespace, workers: "Workers") -> "list[EventSource]
 
     if args.study not in SAMPLES:
         sources = list_events(args.paths, args.detectors, args.events)
-        if args.study != "size":
+        if args.study not in SPEED:
             require_different_names(sources)
         return sources
     if bool(args.paths) == bool(args.simulate):
@@ -248,5 +269,29 @@ def _plan(args: argparse.Namespace, sources: "list[EventSource]", selection: "Se
             return particles.plan(*common)
         case "size":
             return size.plan(*common[:3])
+        case "scaling":
+            return _scaling_plan(args, *common[:3])
         case _:
             return samples.plan(args.study, *common)
+
+
+def _scaling_plan(
+    args: argparse.Namespace,
+    sources: "list[EventSource]",
+    pipelines: "Mapping[str, Pipeline]",
+    settings: "Mapping[str, Any]",
+) -> "Plan":
+    from hitgraph.devices import find_device
+    from hitgraph.errors import MissingExtraError
+
+    try:
+        from hitgraph.studies import scaling
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("measuring a training", "train") from error
+    how = scaling.Scaling(
+        tuple(args.ranks or scaling.RANKS),
+        args.batches or scaling.BATCHES,
+        str(find_device(args.device)),
+        args.threads or 1,
+    )
+    return scaling.plan(sources, pipelines, settings, how)

@@ -9,6 +9,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -22,10 +23,22 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from hitgraph.files import cannot_write
 from hitgraph.lessons.lesson import Batch, Lesson
+from hitgraph.lessons.parts import Part, loss_of_part, part_of
 from hitgraph.lessons.settings import TrainingSettings
 from hitgraph.training.checkpoints import checkpoint_to_resume, unusable
+from hitgraph.training.clock import TrainingClock
 from hitgraph.training.epochs import Epoch, EpochEnds, Progress
-from hitgraph.training.ranks import check_ranks, devices_of, ended_rank, ending_ranks, strategy_of
+from hitgraph.training.nodes import fit_on_nodes, is_rank, nodes_of
+from hitgraph.training.ranks import (
+    batches_of_rank,
+    check_ranks,
+    devices_of,
+    ended_rank,
+    ending_ranks,
+    environment_of,
+    shares_graphs,
+    strategy_of,
+)
 from hitgraph.training.rate import find_rate
 from hitgraph.training.trackers import loggers
 
@@ -44,13 +57,16 @@ def fit(
     quiet: bool = False,
     cpu_seconds: float | None = None,
     ranks: int = 1,
+    clock: TrainingClock | None = None,
     report: Callable[[str], None] = _log.info,
     watch: Callable[[Epoch], None] | None = None,
 ) -> dict[str, float]:
     """Train `network` in place and leave it with the weights of its best epoch.
 
-    Several `ranks`, processes of this machine with a copy of the network each, share the batches
-    of a step (hitgraph.training.ranks): the result is that of one process within rounding.
+    Several `ranks`, processes with a copy of the network each on this machine or spread over the
+    nodes of a Slurm job (hitgraph.training.nodes), share the batches
+    of a step, or each graph (hitgraph.training.ranks): the result is that of one process within
+    rounding.
 
     `cpu_seconds` of this process, validation included, replace the number of epochs: the last one
     ends early, and the schedule of the learning rate follows the time.
@@ -64,6 +80,21 @@ def fit(
     KeyboardInterrupt on Ctrl-C, HitgraphError when `folder` cannot be written, InputError when a
     checkpoint to go on from is damaged, of another network, or more than tensors and numbers.
     """
+    check_ranks(ranks, settings, lesson.n_batches)
+    nodes = nodes_of(ranks)
+    if nodes > 1 and not is_rank():
+        there = partial(
+            fit,
+            lesson=lesson,
+            settings=settings,
+            folder=folder,
+            device=device,
+            resume=resume,
+            quiet=True,
+            cpu_seconds=cpu_seconds,
+            ranks=ranks,
+        )
+        return fit_on_nodes(there, network, folder, nodes, ranks)
     checkpoints = ModelCheckpoint(
         dirpath=folder / "checkpoints",
         filename="best",
@@ -71,11 +102,12 @@ def fit(
         save_last=True,
         enable_version_counter=False,
     )
-    check_ranks(ranks, settings, lesson.n_batches)
     budget = None if cpu_seconds is None else _Budget(cpu_seconds)
     callbacks: list[Callback] = [checkpoints]
     if budget is not None:
         callbacks.append(budget)
+    if clock is not None:
+        callbacks.append(clock)
     if settings.patience:
         callbacks.append(EarlyStopping(_LOSS, patience=settings.patience, check_finite=False))
     shown = not quiet and Console().is_terminal
@@ -85,8 +117,8 @@ def fit(
     last = checkpoint_to_resume(folder / "checkpoints") if resume else None
     how: dict[str, Any] = {
         "accelerator": "cuda" if device.startswith("cuda") else "cpu",
-        "devices": devices_of(ranks, device),
-        "accumulate_grad_batches": settings.batches_a_step // ranks,
+        "devices": devices_of(ranks // nodes, device),
+        "accumulate_grad_batches": batches_of_rank(ranks, settings),
         "precision": settings.precision,
         "gradient_clip_val": settings.gradient_clip or None,
         "reload_dataloaders_every_n_epochs": 1,
@@ -107,7 +139,9 @@ def fit(
                 budget.used = time.process_time() - begun
         trainer = L.Trainer(
             max_epochs=settings.epochs if budget is None else -1,
-            strategy=strategy_of(ranks, device),
+            num_nodes=nodes,
+            strategy=strategy_of(ranks, device, nodes),
+            plugins=[environment_of(nodes)],
             callbacks=callbacks,
             logger=logged,
             log_every_n_steps=10,
@@ -206,7 +240,7 @@ class _Module(L.LightningModule):
     def on_train_start(self) -> None:
         self.begun = True
 
-    def train_dataloader(self) -> DataLoader[Batch]:
+    def train_dataloader(self) -> DataLoader[Batch | Part]:
         epoch = _Epoch(
             self.lesson,
             self.network,
@@ -214,14 +248,19 @@ class _Module(L.LightningModule):
             self.n_steps * self.settings.batches_a_step,
             self.trainer.global_rank,
             self.trainer.world_size,
+            shares_graphs(self.trainer.world_size, self.settings),
         )
         return DataLoader(epoch, batch_size=None)
 
     def val_dataloader(self) -> DataLoader[Batch]:
         return DataLoader(_Validation(self.lesson), batch_size=None)
 
-    def training_step(self, batch: Batch) -> Tensor:
-        loss = self.lesson.loss(self.network, batch)
+    def training_step(self, batch: Batch | Part) -> Tensor:
+        loss: Tensor
+        if isinstance(batch, Part):  # DDP takes the mean of the gradients of the ranks
+            loss = loss_of_part(self.lesson, self.network, batch) * self.trainer.world_size
+        else:
+            loss = self.lesson.loss(self.network, batch)
         self.log("train_loss", loss.detach(), prog_bar=True, batch_size=1, sync_dist=True)
         return loss
 
@@ -261,8 +300,11 @@ def _half_cosine(share: float) -> float:
     return 0.5 * (1 + math.cos(math.pi * min(1.0, share)))
 
 
-class _Epoch(IterableDataset[Batch]):
-    """Every `ranks`-th batch of an epoch; those behind the last whole step are left out."""
+class _Epoch(IterableDataset[Batch | Part]):
+    """Every `ranks`-th batch of an epoch, or the own part of every one where graphs are `split`.
+
+    Those behind the last whole step are left out.
+    """
 
     def __init__(
         self,
@@ -272,16 +314,22 @@ class _Epoch(IterableDataset[Batch]):
         n_batches: int,
         rank: int,
         ranks: int,
+        split: bool,
     ) -> None:
         self.lesson, self.network, self.epoch = lesson, network, epoch
         self.n_batches, self.rank, self.ranks = n_batches, rank, ranks
+        self.split = split
 
     def __len__(self) -> int:
-        return self.n_batches // self.ranks
+        return self.n_batches if self.split else self.n_batches // self.ranks
 
-    def __iter__(self) -> Iterator[Batch]:
+    def __iter__(self) -> Iterator[Batch | Part]:
         batches = self.lesson.batches(self.network, self.epoch)
-        return islice(batches, self.rank, self.n_batches, self.ranks)
+        if self.split:
+            for batch in islice(batches, self.n_batches):
+                yield part_of(batch, self.rank, self.ranks)
+        else:
+            yield from islice(batches, self.rank, self.n_batches, self.ranks)
 
 
 class _Validation(torch.utils.data.Dataset[Batch]):

@@ -1,9 +1,10 @@
-"""One training shared among ranks: processes of this machine, each with a copy of the network.
+"""One training shared among ranks: processes, each with a copy of the network.
 
 An optimiser step takes `batches_a_step` batches, of which every rank computes its share. The mean
 of all their gradients goes over gloo between CPU processes and over NCCL between GPUs, so that the
-number of ranks changes the time, and the weights within rounding only. Every rank makes all batches
-and judges all validation events; rank 0 writes.
+number of ranks changes the time, and the weights within rounding only. With `split` they share each
+graph instead (hitgraph.nn.borders), which also divides the memory. Every rank makes all batches and
+judges all validation events; rank 0 writes.
 """
 
 import math
@@ -14,6 +15,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
+from lightning.pytorch.plugins.environments import LightningEnvironment, SLURMEnvironment
 from lightning.pytorch.strategies import DDPStrategy
 
 from hitgraph.errors import HitgraphError, SettingsError
@@ -22,13 +24,23 @@ from hitgraph.lessons.settings import TrainingSettings
 
 def ranks_of(ranks: int, settings: TrainingSettings) -> int:
     """How many of the ranks can share the steps of a training evenly."""
-    return math.gcd(ranks, settings.batches_a_step)
+    return ranks if shares_graphs(ranks, settings) else math.gcd(ranks, settings.batches_a_step)
+
+
+def shares_graphs(ranks: int, settings: TrainingSettings) -> bool:
+    """Whether each rank has a part of every graph, and not all of some graphs."""
+    return ranks > 1 and settings.split != "none"
+
+
+def batches_of_rank(ranks: int, settings: TrainingSettings) -> int:
+    """Of one step."""
+    return settings.batches_a_step // (1 if shares_graphs(ranks, settings) else ranks)
 
 
 def check_ranks(ranks: int, settings: TrainingSettings, n_batches: int) -> None:
     """Raise SettingsError where ranks have no even share of a step, or an epoch has no step."""
     batches = settings.batches_a_step
-    if batches % ranks:
+    if batches % ranks and not shares_graphs(ranks, settings):
         raise SettingsError(
             f"training.batches_a_step: {batches} cannot be shared evenly by {ranks} ranks: make it "
             "a multiple of --ranks"
@@ -47,19 +59,27 @@ def devices_of(ranks: int, device: str) -> Any:
         return ranks
     if ranks > torch.cuda.device_count():
         raise SettingsError(
-            f"--ranks: {ranks} is not allowed, there are {torch.cuda.device_count()} GPUs"
+            f"--ranks: {ranks} on a node is not allowed, there are {torch.cuda.device_count()} GPUs"
         )
     return list(range(ranks)) if ranks > 1 else [int(device.partition(":")[2] or 0)]
 
 
-def strategy_of(ranks: int, device: str) -> Any:
+def environment_of(nodes: int) -> Any:
+    """Who starts the ranks: Lightning on this machine, also in a Slurm job, or srun on several.
+
+    Slurm ends and requeues the job; `hitgraph train --resume` then goes on.
+    """
+    return SLURMEnvironment(auto_requeue=False) if nodes > 1 else LightningEnvironment()
+
+
+def strategy_of(ranks: int, device: str, nodes: int = 1) -> Any:
     """How Lightning runs them."""
     if ranks == 1:
         return "auto"
     backend = "nccl" if device.startswith("cuda") else "gloo"
     return DDPStrategy(
         process_group_backend=backend,
-        start_method="spawn",
+        start_method="spawn" if nodes == 1 else "popen",  # which leaves it to srun
         find_unused_parameters=True,  # an edge network has no use for its last update of hits
     )
 

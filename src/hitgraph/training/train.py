@@ -138,8 +138,8 @@ def train(
     `start_stages` at most.
     `cpu_seconds` bounds each network of the stages that it names by CPU time instead of epochs.
     `ranks` processes share the steps of a network (hitgraph.training.ranks), where its
-    `batches_a_step` can be shared. `watch` is called with the stage and each epoch of its networks,
-    and may end all with an exception.
+    `batches_a_step` can be shared, or its graphs, where `split` says so. `watch` is called with the
+    stage and each epoch of its networks, and may end all with an exception.
     Resuming a training that is complete reads back what it made. Raises InputError for events
     without truth or too few of them, SettingsError for an `out` that belongs to another training
     and for a `start` of which nothing can be taken.
@@ -333,7 +333,8 @@ def _check_ranks(recipe: Recipe, ranks: int) -> None:
         )
         raise SettingsError(
             f"--ranks: {can}, as no stage has a training.batches_a_step that all could share: "
-            f"set it to {ranks}, where the steps matter"
+            f"set it to {ranks}, where the time of a step matters, or training.split to phi, where "
+            "its memory does"
         )
 
 

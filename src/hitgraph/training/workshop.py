@@ -23,7 +23,7 @@ from hitgraph.lessons.settings import TrainingSettings, TruthSettings
 from hitgraph.tensor_files import write_tensors
 from hitgraph.training.epochs import Epoch
 from hitgraph.training.fit import fit
-from hitgraph.training.ranks import check_ranks, ranks_of
+from hitgraph.training.ranks import check_ranks, ranks_of, shares_graphs
 
 Report = Callable[[str], None]
 Watch = Callable[[str, Epoch], None]  # the name of a stage, an epoch of its training
@@ -67,6 +67,7 @@ class StageWorkshop:
                 raise SettingsError(f"stages.{self.name}.{error}") from None
             n_steps = lesson.n_batches // settings.batches_a_step
             shared = f", shared by {ranks} ranks" if ranks > 1 else ""
+            shared += ", which split each graph" if shares_graphs(ranks, settings) else ""
             self.report(f"training {title}: {self._length(settings)} of {n_steps} steps{shared}")
             merit = fit(
                 network,
