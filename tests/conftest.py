@@ -15,6 +15,9 @@ import pytest
 from hitgraph.event.detector import Detector
 from hitgraph.event.event import CellTable, Event, HitTable, ParticleTable, TruthTable
 
+if not Path("/dev/nvidia0").exists():  # no GPU: Triton reads it when it is first imported
+    os.environ["TRITON_INTERPRET"] = "1"
+
 
 @pytest.fixture(scope="session", autouse=True)
 def _heed_ctrl_c() -> None:

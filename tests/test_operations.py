@@ -2,7 +2,6 @@
 
 import ast
 import importlib
-import os
 from pathlib import Path
 
 import pytest
@@ -20,8 +19,6 @@ ON_GPU = {  # joining takes the merge's
     for name, one in OPERATIONS.items()
     if name == "joining" or (SOURCE / one.package.replace(".", "/") / "gpu.py").exists()
 }
-if not torch.cuda.is_available():  # Triton's interpreter, which is chosen before kernels are read
-    os.environ["TRITON_INTERPRET"] = "1"
 
 
 def tensors_of(found: object) -> list[Tensor]:
