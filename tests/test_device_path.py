@@ -65,7 +65,8 @@ BUILDERS: dict[str, dict[str, Any]] = {
         "graph": None,
         "filter": None,
         "gnn": None,
-        "tracks": {"use": "condensation", "network": {"hidden": 8}},
+        "points": {"use": "gravnet", "network": {"hidden": 8}},
+        "tracks": {"use": "condensation"},
     },
     "transformer": {
         "graph": None,

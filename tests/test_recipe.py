@@ -165,10 +165,10 @@ def test_a_setting_out_of_range_is_named_with_file_and_value(
             r"stages.gnn: needs edge.logit, .*\(there is: edges, hits\); .*: scored, filter, tri",
         ),
         ({"graph": None}, r"stages.filter: needs edges, .*before it: windows, scored, radius"),
-        ({"tracks": None}, r"stages: no stage gives labels, .*: .*condensation, transformer"),
+        ({"tracks": None}, r"stages: no stage gives labels, .*: .*components, walkthrough"),
         (
             {"tracks": None, "join": {"use": "join"}},
-            r"stages.join: needs labels, .*before it: .*transformer, components, walkthrough",
+            r"stages.join: needs labels, .*before it: .*components, walkthrough",
         ),
         (
             {"gnn__reflect": True, "gnn__hit_inputs": ["r", "geta"]},

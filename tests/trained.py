@@ -18,13 +18,13 @@ from hitgraph.recipe import Recipe
 from hitgraph.settings import parse
 from hitgraph.stage import STAGES, Context, Stage
 from hitgraph.tensors import learnt_tensors, number
+from hitgraph.tracks.condensation import CondensationSettings
 from hitgraph.tracks.stage import TrackSettings
 
 if TYPE_CHECKING:
     from hitgraph.training.train import Training
 
 N_TRAIN, N_VALIDATION = 3, 2
-CONDENSATION_CUTS = {"beta_cut": 0.5, "radius": 0.3}
 
 RECIPE: dict[str, Any] = {
     "name": "tiny",
@@ -76,7 +76,7 @@ NO_CLUSTERS: dict[str, Any] = {
     "graph__cluster_shape": False,
     "filter__pair_inputs": ["geometry"],
 }
-ORDER = ("graph", "filter", "triplets", "hough", "gnn", "tracks", "join")  # of all these stages
+ORDER = ("graph", "filter", "triplets", "hough", "gnn", "points", "tracks", "join")  # of all
 
 
 def tiny_mapping(**changes: Any) -> dict[str, Any]:
@@ -140,12 +140,11 @@ def untrained(recipe: Recipe, event: Event, **context: Any) -> Pipeline:
                 tensors = learn_windows([(hits, edges)], event.detector, settings).tensors()
             case TrackSettings():
                 tensors = {"score_cut": number(settings.score_cut)}
+            case CondensationSettings():
+                tensors = {"beta_cut": number(settings.beta_cut), "radius": number(settings.radius)}
             case _:
                 cuts = {"radius": {"radius": 0.5}, "filter": {"cut": 0.1}}
-                cuts |= {
-                    "join": {"score_cut": 0.5, "density": 1.0},
-                    "condensation": CONDENSATION_CUTS,
-                }
+                cuts |= {"join": {"score_cut": 0.5, "density": 1.0}, "gravnet": {}}
                 chosen = cuts.get(STAGES.name_of(settings), {"cut": 0.2})
                 tensors = learnt_tensors(settings.build(), **chosen)
         stages[step.name] = settings.load(where, tensors)

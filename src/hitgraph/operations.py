@@ -37,7 +37,10 @@ from hitgraph.hits.direction import squared_distance
 from hitgraph.kernels.choice import Backend
 from hitgraph.pairs import PAIR_FEATURES, pair_features
 from hitgraph.tracks.components import ComponentsSettings, connected_components
+from hitgraph.tracks.condensation import CondensationSettings, condense
 from hitgraph.tracks.contraction import ContractionSettings, contract
+from hitgraph.tracks.dbscan import DbscanSettings
+from hitgraph.tracks.dbscan.points import DbscanPointsSettings, dbscan_points
 from hitgraph.tracks.join import JoinSettings, join_tracks
 from hitgraph.tracks.merge import MergeSettings, merge_exclusive
 from hitgraph.tracks.parameters import fit_tracks
@@ -201,6 +204,27 @@ def _contraction(seed: int) -> Compute:
     return lambda backend: contract(hits, edges, scores, ContractionSettings(0.4, 2, 6), backend)
 
 
+def _dbscan(seed: int) -> Compute:
+    hits, _, edges, random = toy_graph(seed)
+    scores = torch.rand(edges.shape[1], generator=random)
+    settings = DbscanSettings(0.5, 1 + seed % 4, 2)
+    return lambda backend: settings.build(hits, edges, scores, backend)
+
+
+def _dbscan_points(seed: int) -> Compute:
+    random = torch.Generator().manual_seed(seed)
+    points = torch.randn(120, 3, generator=random)
+    settings = DbscanPointsSettings(radius=0.5, min_samples=1 + seed % 4, min_hits=2)
+    return lambda backend: dbscan_points(points, settings, backend)
+
+
+def _condense(seed: int) -> Compute:
+    random = torch.Generator().manual_seed(seed)
+    beta, place = torch.rand(120, generator=random), torch.randn(120, 3, generator=random)
+    settings = CondensationSettings(0.3, 0.8, 2)
+    return lambda backend: condense(beta, place, settings, backend)
+
+
 def _join(seed: int) -> Compute:
     hits, _, edges, random = toy_graph(seed)
     drawn = torch.rand(edges.shape[1], generator=random)
@@ -247,6 +271,9 @@ OPERATIONS = {
     "walkthrough": Operation("hitgraph.tracks.walkthrough", _walkthrough),
     "module-exclusive merge": Operation("hitgraph.tracks.merge", _merge),
     "contraction": Operation("hitgraph.tracks.contraction", _contraction),
+    "DBSCAN on edges": Operation("hitgraph.tracks.dbscan", _dbscan),
+    "DBSCAN on points": Operation("hitgraph.tracks.dbscan", _dbscan_points),
+    "condensation": Operation("hitgraph.tracks.condensation", _condense),
     "joining": Operation("hitgraph.tracks.join", _join),
     "the helix fit": Operation("hitgraph.tracks.parameters", _helix_fit, "rounding"),
 }

@@ -9,15 +9,12 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from hitgraph.errors import SettingsError
-from hitgraph.gnn.condensation import (
-    Q_MIN,
-    CondensationNetwork,
-    CondensationNetworkSettings,
-    CondensationSettings,
-    condensation_loss,
-    condense,
-)
+from hitgraph.gnn.condensation.lesson import without_gaps
+from hitgraph.gnn.condensation.loss import Q_MIN, condensation_loss
+from hitgraph.gnn.condensation.network import GravNet, GravNetLayer, GravNetSettings
+from hitgraph.gnn.condensation.stage import GravNetStageSettings
 from hitgraph.lessons.objects import NEUTRAL, NOISE
+from hitgraph.tracks.condensation import CondensationSettings, condense
 
 
 def slow_condense(
@@ -56,7 +53,7 @@ def test_tracks_are_those_of_one_hit_after_the_other(
     if ties:
         beta = (beta * 4).round() / 4
     place = torch.randn(n_hits, 2, generator=random)
-    labels = condense(beta, place, 0.3, 0.7, min_hits, backend)  # type: ignore[arg-type]
+    labels = condense(beta, place, CondensationSettings(0.3, 0.7, min_hits), backend)  # type: ignore[arg-type]
     found = {
         frozenset(torch.nonzero(labels == track).squeeze(1).tolist())
         for track in set(labels.tolist()) - {-1}
@@ -104,7 +101,9 @@ def test_steps_gather_what_belongs_together() -> None:
         optimiser.zero_grad()
         condensation_loss(logits, place, owner, 1.0, 0.0).backward()
         optimiser.step()
-    labels = condense(torch.sigmoid(logits).detach(), place.detach(), 0.5, 0.5, 2)
+    labels = condense(
+        torch.sigmoid(logits).detach(), place.detach(), CondensationSettings(0.5, 0.5, 2)
+    )
     assert len(set(labels.tolist())) == 3
     for k in range(3):
         assert len(set(labels[owner == k].tolist())) == 1
@@ -114,7 +113,7 @@ def test_steps_gather_what_belongs_together() -> None:
 def test_the_order_of_hits_does_not_matter(n_hits: int) -> None:
     torch.manual_seed(0)
     names = ("r", "phi", "z")
-    network = CondensationNetwork(CondensationNetworkSettings(hidden=8), names).eval()
+    network = GravNet(GravNetSettings(hidden=8), names).eval()
     network.learn_inputs(torch.randn(50, 3))
     features = torch.randn(n_hits, 3)
     order = torch.randperm(n_hits)
@@ -131,11 +130,45 @@ def test_the_order_of_hits_does_not_matter(n_hits: int) -> None:
         ({"hit_inputs": ()}, "hit_inputs: is empty"),
         ({"hit_inputs": ("px",)}, "hit_inputs: 'px' is not allowed; any of r, phi"),
         ({"repulsion": -1.0}, "repulsion: -1.0 is not allowed, at least 0"),
-        ({"min_hits": 0}, "min_hits: 0 is not allowed, at least 1"),
+        ({"sectors": 0}, "sectors: 0 is not allowed, at least 1"),
     ],
 )
 def test_impossible_settings_are_refused(changes: dict[str, object], message: str) -> None:
     with pytest.raises(SettingsError, match=message):
-        CondensationSettings(**changes)  # type: ignore[arg-type]
+        GravNetStageSettings(**changes)  # type: ignore[arg-type]
     with pytest.raises(SettingsError, match="outputs: 17 is not allowed, 1 to 16"):
-        CondensationNetworkSettings(outputs=17)
+        GravNetSettings(outputs=17)
+    with pytest.raises(SettingsError, match=r"reach: 0\.0 is not allowed, above 0"):
+        GravNetSettings(reach=0.0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"beta_cut": 1.5}, r"beta_cut: 1.5 is not in \[0, 1\]"),
+        ({"radius": 0.0}, "radius: 0.0 is not allowed, above 0"),
+        ({"min_hits": 0}, "min_hits: 0 is not allowed, at least 1"),
+    ],
+)
+def test_impossible_cuts_are_refused(changes: dict[str, float], message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        CondensationSettings(**changes)  # type: ignore[arg-type]
+
+
+def test_the_objects_of_a_sector_are_numbered_anew() -> None:
+    owner = torch.tensor([7, NOISE, 2, 7, NEUTRAL, 2, 9])
+    assert without_gaps(owner).tolist() == [1, NOISE, 0, 1, NEUTRAL, 0, 2]
+
+
+def test_a_hit_hears_the_mean_and_the_loudest_of_its_neighbours() -> None:
+    """Three hits on a line, the first two within reach of each other, the third of nobody."""
+    layer = GravNetLayer(GravNetSettings(hidden=1, dimensions=1, reach=1.0, neighbours=2))
+    with torch.no_grad():
+        for part, slope in ((layer.space, 1.0), (layer.message, 2.0)):
+            part.weight.fill_(slope)
+            part.bias.zero_()
+    layer.update = torch.nn.Identity()  # type: ignore[assignment]
+    found = layer(torch.tensor([[0.0], [0.5], [3.0]]), "auto")
+    weight = math.exp(-10 * 0.5**2)
+    expected = [[0.0, weight * 1.0, weight * 1.0], [0.5, 0.0, 0.0], [3.0, 0.0, 0.0]]
+    torch.testing.assert_close(found, torch.tensor(expected))

@@ -41,8 +41,9 @@ def test_before_a_stage_that_joins_tracks_the_ceiling_is_of_joined_ones(
 
 def test_tracks_without_edges_have_one_step(make_event: Callable[..., Event]) -> None:
     event = make_event(n_particles=10, n_noise=5, seed=2)
-    stage = {"use": "condensation", "network": {"hidden": 8}}
-    pipeline = untrained(tiny_recipe(graph=None, filter=None, gnn=None, tracks=stage), event)
+    points = {"use": "gravnet", "network": {"hidden": 8}}
+    changes = {"points": points, "tracks": {"use": "condensation"}}
+    pipeline = untrained(tiny_recipe(graph=None, filter=None, gnn=None, **changes), event)
     (step,) = walk(pipeline, event)
     assert step.edges is None
     np.testing.assert_array_equal(step.labels, pipeline.run(event).labels)

@@ -203,23 +203,31 @@ def test_every_network_is_trained_and_kept(name: str, tiny_store: Path, tmp_path
     assert training.stages["gnn"]["val_auc"] > 0.8
 
 
-def test_object_condensation_makes_tracks_without_edges(tiny_store: Path, tmp_path: Path) -> None:
-    stage = {
-        "use": "condensation",
+@pytest.mark.parametrize(
+    ("labeller", "cuts"),
+    [("condensation", {"beta_cut", "radius"}), ("dbscan_points", {"radius"})],
+)
+def test_object_condensation_makes_tracks_without_edges(
+    labeller: str, cuts: set[str], tiny_store: Path, tmp_path: Path
+) -> None:
+    points = {
+        "use": "gravnet",
         "network": {"hidden": 16, "rounds": 1, "outputs": 3},
         "training": {"epochs": 60, "learning_rate": 0.01},
     }
-    recipe = tiny_recipe(graph=None, filter=None, gnn=None, tracks=stage)
+    changes = {"points": points, "tracks": {"use": labeller}}
+    recipe = tiny_recipe(graph=None, filter=None, gnn=None, **changes)
     assert not recipe.clusters
     training = train_quietly(recipe, tiny_store, tmp_path)
-    assert set(training.stages["tracks"]) >= {"val_loss", "beta_cut", "radius", "trackml_score"}
+    assert "val_loss" in training.stages["points"]
+    assert set(training.stages["tracks"]) >= {*cuts, "target_score", "trackml_score"}
     pipeline = Pipeline.load(tmp_path)
     unseen = list_events([tiny_store])[-1].read()
     result = pipeline.run(unseen)
     np.testing.assert_array_equal(result.labels, training.pipeline.run(unseen).labels)
     assert result.state.edges is None
     assert result.state.hit["place"].shape == (unseen.n_hits, 3)
-    assert [stage.name for stage in result.stages] == ["features", "tracks"]
+    assert [stage.name for stage in result.stages] == ["features", "points", "tracks"]
     # Tracks of the events it has seen are found: chance gives next to nothing.
     seen = list_events([tiny_store])[0].read()
     assert evaluate(seen, pipeline.run(seen).labels).score > 0.3

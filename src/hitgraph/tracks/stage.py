@@ -4,7 +4,7 @@ import contextlib
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 import torch
 from torch import Tensor
@@ -19,10 +19,12 @@ from hitgraph.stage import Context, Stage, StageSettings
 from hitgraph.state import EDGES, HITS, LABELS, LOGIT, State
 from hitgraph.tensors import number, refuse_others, take_number
 from hitgraph.tracks.both_passes import all_tracks
+from hitgraph.tracks.checks import TooManyPairs
 
 __all__ = ["TrackSettings"]
 
 CUTS = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+K = TypeVar("K")
 
 
 class TrackSettings(StageSettings):
@@ -62,7 +64,7 @@ class TrackSettings(StageSettings):
             with contextlib.suppress(SettingsError):  # does not fit the builder's other cuts
                 choices[cut] = TrackStage(context, with_score_cut(self, cut))
         cut, facts = best_of(choices, self.score_cut, material, workshop)
-        workshop.record(facts)
+        workshop.record({"score_cut": cut, **facts})
         return choices[cut]
 
 
@@ -92,22 +94,28 @@ def with_score_cut(settings: TrackSettings, cut: float) -> TrackSettings:
 
 
 def best_of(
-    choices: Mapping[float, Stage], own: float, material: Material, workshop: Workshop
-) -> tuple[float, dict[str, float]]:
-    """The cut whose stage has the highest mean TrackML score of targets in validation, and both as
-    facts.
+    choices: Mapping[K, Stage], own: K, material: Material, workshop: Workshop
+) -> tuple[K, dict[str, float]]:
+    """The cuts whose stage has the highest mean TrackML score of targets in validation, and that.
 
-    The recipe's `own` where no event has a score.
+    The recipe's `own` where no event has a score. Cuts that would take too much memory are passed
+    over, and TooManyPairs is raised where all would.
     """
-    scores: dict[float, list[float]] = {cut: [] for cut in choices}
+    scores: dict[K, list[float]] = {cut: [] for cut in choices}
     for read in material.validation:
         example = read()
-        for cut, stage in choices.items():
-            labels = all_tracks(stage(example.state))
+        for cut in list(scores):
+            try:
+                labels = all_tracks(choices[cut](example.state))
+            except TooManyPairs:
+                del scores[cut]
+                if not scores:
+                    raise
+                continue
             scores[cut].append(workshop.score(example, labels, example.sample.target))
     means = {cut: mean_of_known(found) for cut, found in scores.items()}
     known = {cut: mean for cut, mean in means.items() if mean is not None}
     if not known:
-        return own, {"score_cut": own}
+        return own, {}
     best = max(known, key=lambda cut: known[cut])
-    return best, {"score_cut": best, "target_score": known[best]}
+    return best, {"target_score": known[best]}

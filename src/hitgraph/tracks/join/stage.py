@@ -93,7 +93,7 @@ class JoinStageSettings(StageSettings):
             for cut in sorted({self.network.score_cut, *JOIN_CUTS})
         }
         cut, facts = best_of(choices, self.network.score_cut, material, workshop)
-        workshop.record({**merit, **facts})
+        workshop.record({**merit, "score_cut": cut, **facts})
         return choices[cut]
 
     def pairs(

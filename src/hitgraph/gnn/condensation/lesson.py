@@ -1,0 +1,75 @@
+"""Teaching a network on hits by object condensation, whole events or phi sectors."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from hitgraph.gnn.condensation.loss import condensation_loss
+from hitgraph.gnn.lesson import drawn_sectors, sector_of
+from hitgraph.lessons.lesson import Batch, Lesson, rows_batch
+from hitgraph.lessons.material import Example, Read
+from hitgraph.lessons.objects import objects_of
+from hitgraph.lessons.seeds import generator
+
+
+class Condensing(Protocol):
+    """What a stage that is taught so says of its lesson."""
+
+    @property
+    def hit_inputs(self) -> tuple[str, ...]: ...
+    @property
+    def repulsion(self) -> float: ...
+    @property
+    def noise(self) -> float: ...
+    @property
+    def sectors(self) -> int: ...
+
+
+@dataclass(frozen=True, eq=False)
+class CondensationLesson(Lesson):
+    """A step is a phi sector of an event; y (n_hits,) the object of each hit, NOISE or NEUTRAL."""
+
+    stage: Condensing
+    seed: int
+    train: Sequence[Read]
+    validation: Sequence[Read]
+
+    @property
+    def n_batches(self) -> int:  # type: ignore[override]
+        return len(self.train) * self.stage.sectors
+
+    @property
+    def n_validation(self) -> int:  # type: ignore[override]
+        return len(self.validation)
+
+    def batches(self, network: nn.Module, epoch: int) -> Iterator[Batch]:  # noqa: ARG002
+        random = generator(self.seed, "condensation", epoch)
+        for number, sector, start in drawn_sectors(random, len(self.train), self.stage.sectors):
+            yield self._batch(self.train[number](), sector, float(start))
+
+    def validation_batch(self, number: int) -> Batch:
+        return self._batch(self.validation[number](), 0, 0.0)
+
+    def _batch(self, example: Example, sector: int, start: float) -> Batch:
+        hits = example.sample.hits
+        inside = sector_of(hits.column("phi") - start, self.stage.sectors) == sector
+        y = without_gaps(objects_of(example.sample)[inside])
+        return rows_batch(hits.take(self.stage.hit_inputs)[inside], y, torch.ones(len(y)))
+
+    def loss(self, network: nn.Module, batch: Batch) -> Tensor:
+        beta, place = network(batch.x)
+        return condensation_loss(beta, place, batch.y, self.stage.repulsion, self.stage.noise)
+
+    def measure(self, network: nn.Module, batch: Batch) -> dict[str, float]:
+        return {"val_loss": float(self.loss(network, batch))}
+
+
+def without_gaps(owner: Tensor) -> Tensor:
+    """(n_hits,) int64 the objects that are there, numbered from 0; NOISE and NEUTRAL stay."""
+    is_object = owner >= 0
+    found = owner.clone()
+    found[is_object] = torch.unique(owner[is_object], return_inverse=True)[1]
+    return found
