@@ -22,13 +22,14 @@ from hitgraph.gnn.hierarchical.network import (
 )
 from hitgraph.gnn.hierarchical.pooling import (
     Mixture,
+    candidates,
     components,
     cut_of,
     fit_mixture,
     nearest,
     without_small,
 )
-from hitgraph.gnn.hierarchical.stage import assignment, likeliest
+from hitgraph.gnn.hierarchical.stage import assigned, likeliest
 from hitgraph.lessons.objects import NEUTRAL, NOISE
 from hitgraph.pipeline import Pipeline
 
@@ -91,6 +92,17 @@ def test_the_nearest_are_those_of_largest_cosine(n_points: int, k: int) -> None:
         assert found[row == query].tolist() == order[:k]
 
 
+def test_a_hit_may_belong_to_the_nearest_supernodes_and_to_its_own() -> None:
+    """On a circle: the second hit was pooled into the supernode on the far side."""
+    angle = torch.tensor([0.0, 0.1, 3.0])
+    turn = torch.tensor([0.0, 0.5, 1.0, 3.1])
+    hits, centre = (torch.stack([one.cos(), one.sin()], dim=1) for one in (angle, turn))
+    found = candidates(hits, centre, torch.tensor([0, 3, -1]), 2)
+    assert found[0].tolist() == [0, 0, 1, 1, 2, 2]
+    assert found[1].view(3, 2).tolist() == [[0, 1], [0, 3], [3, 2]]
+    assert candidates(hits, centre[:0], torch.full((3,), -1), 2).shape == (2, 0)
+
+
 def test_the_matching_shares_as_many_hits_as_can_be() -> None:
     """The largest overlap, of 3, is passed over for two of 2: the greedy one would share 3 hits."""
     owner = torch.tensor([0, 0, 0, 0, 0, 1, 1, NOISE, NEUTRAL, 2])
@@ -115,7 +127,7 @@ def test_a_hit_may_have_several_supernodes_but_one_track() -> None:
     logit = torch.tensor([1.0, 2.0, -1.0, -2.0, 3.0, -3.0])
     none = torch.zeros(3, 2)
     found = Hierarchy(none, none, torch.zeros(3).long(), pairs, logit)
-    assert assignment(found, 0.5).tolist() == [[0, 0, 2], [0, 1, 0]]
+    assert assigned(found, 3, 0.5).tolist() == [[0, 1], [-1, -1], [0, -1]]
     assert likeliest(found, 3, 0.5).tolist() == [1, -1, 0]
 
 

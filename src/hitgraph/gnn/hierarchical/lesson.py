@@ -23,7 +23,6 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from hitgraph.gnn.hierarchical.network import HierarchicalNetwork, Hierarchy
 from hitgraph.gnn.hierarchical.pooling import with_pairs_across
-from hitgraph.gnn.inputs import edge_inputs
 from hitgraph.lessons.lesson import Batch, Lesson
 from hitgraph.lessons.material import Material, Read
 from hitgraph.lessons.objects import NOISE, objects_of
@@ -54,12 +53,12 @@ def teach(stage: "HierarchicalStage", material: Material, workshop: Workshop) ->
 def event_graph(stage: "HierarchicalStage", read: Read) -> dict[str, Tensor]:
     """What the lesson reads of one event."""
     sample, state = read()
-    settings, context = stage.settings, stage.context
+    x, edge_attr = stage.inputs(state)
     return {
-        "x": state.hit_columns(settings.hit_inputs),
+        "x": x,
         "phi": sample.hits.column("phi"),
         "edge_index": state.graph().int(),
-        "edge_attr": edge_inputs(state, context.detector, settings.edge_inputs, context.backend),
+        "edge_attr": edge_attr,
         "owner": objects_of(sample),
     }
 
@@ -115,7 +114,7 @@ class HierarchicalLesson(Lesson):
 
 
 def hinge_loss(embedding: Tensor, batch: Batch) -> Tensor:
-    """Over the edges, and as many pairs of hits of different edges, so that there are others.
+    """Over the edges, and some pairs of hits of different edges, so that there are others.
 
     Pairs of one particle and of two weigh alike in all; hits that do not count are left out.
     """

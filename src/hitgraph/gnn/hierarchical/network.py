@@ -10,7 +10,8 @@ other (weights v, sigmoid of t), every round above does
     x    <- x + MLP[x, sum of w s over supernodes]
 
 and the logit of a hit for a supernode is t, less its mean over the hit's supernodes, and an MLP of
-[x, s, t]. The paper has the exponential of the cosine for w, and the MLP alone.
+[x, s, t, p], where p says whether the hit was pooled into it: that supernode is always one of the
+k. The paper has the exponential of the cosine for w, and an MLP of [x, s] alone.
 """
 
 from dataclasses import dataclass
@@ -20,7 +21,13 @@ import torch
 from torch import Tensor, nn
 
 from hitgraph.errors import SettingsError
-from hitgraph.gnn.hierarchical.pooling import GaussianPool, centres, nearest, similarity
+from hitgraph.gnn.hierarchical.pooling import (
+    GaussianPool,
+    candidates,
+    centres,
+    nearest,
+    similarity,
+)
 from hitgraph.gnn.interaction import InteractionSettings, Round
 from hitgraph.lessons.settings import check_at_least
 from hitgraph.nn.blocks import logits_of, mlp, sum_at
@@ -32,7 +39,7 @@ class HierarchicalNetworkSettings:
     """Sizes of the network."""
 
     hidden: int = 32  # width of every state and layer
-    steps: int = 4  # rounds on the graph, before hits are pooled
+    steps: int = 6  # rounds on the graph, before hits are pooled
     steps_above: int = 3  # rounds with supernodes
     embedding: int = 8  # dimensions of the space in which hits are pooled
     gamma: float = 5.0  # how much likelier an edge above the cut is to join hits of one particle
@@ -76,7 +83,7 @@ class HierarchicalNetwork(EdgeNetwork):
         self.rounds = nn.ModuleList(Round(sizes) for _ in range(settings.steps_above))
         self.above = nn.ModuleList(_Above(width) for _ in range(settings.steps_above))
         self.embed_again = mlp([width, width, settings.embedding])
-        self.classify = mlp([2 * width + 1, width, 1])
+        self.classify = mlp([2 * width + 2, width, 1])
 
     def forward(self, x: Tensor, edge_index: Tensor, edge_attr: Tensor) -> Tensor:
         """Logits (n_pairs,) of hits for supernodes; `hierarchy` tells which."""
@@ -92,7 +99,7 @@ class HierarchicalNetwork(EdgeNetwork):
         embedding = nn.functional.normalize(self.embed(hits).float(), dim=1)
         supernode = self.pool(embedding, edge_index, settings.min_hits)
         centre = centres(embedding, supernode)
-        pairs = nearest(embedding, centre, settings.supernodes)
+        pairs = candidates(embedding, centre, supernode, settings.supernodes)
         alike = similarity(embedding[pairs[0]], centre[pairs[1]])[:, None]
         share = torch.softmax(alike.view(len(hits), -1), dim=1).view(-1, 1)
         beside = nearest(centre, centre, settings.neighbours + 1)
@@ -103,7 +110,8 @@ class HierarchicalNetwork(EdgeNetwork):
         for one_round, above in zip(self.rounds, self.above, strict=True):
             hits, edges = self.recomputed(one_round, hits, edges, edge_index, self.backend)
             hits, supers = self.recomputed(above, hits, supers, pairs, share, beside, near)
-        inputs = torch.cat([hits[pairs[0]], supers[pairs[1]], alike], dim=1)
+        own = (supernode[pairs[0]] == pairs[1])[:, None].float()
+        inputs = torch.cat([hits[pairs[0]], supers[pairs[1]], alike, own], dim=1)
         logit = logits_of(self.classify, inputs) + _above_mean(alike.view(len(hits), -1)).flatten()
         final = nn.functional.normalize(self.embed_again(hits).float(), dim=1)
         return Hierarchy(embedding, final, supernode, pairs, logit)

@@ -1,9 +1,11 @@
 """GMPool (arXiv 2303.01640, section 3.2): hits that are alike become supernodes.
 
-The similarity of two hits is t = atanh of the cosine of their embeddings. Over all edges, and as
-many pairs across edges (the paper has edges only, and fails where nearly all of them are good), it
-is taken for a mixture of two Gaussians, hits of one particle above, others below; the cut is where
-log p_high - log p_low = gamma. Connected components of the edges above it are supernodes.
+The similarity of two hits is t = atanh of the cosine of their embeddings. Over all edges it is
+taken for a mixture of two Gaussians, hits of one particle above, others below; the cut is where
+log p_high - log p_low = gamma. Connected components of the edges above it are supernodes. The paper
+has edges only, which fails where nearly all of them are good; a quarter as many pairs across edges
+are taken along. With as many as edges, the lower Gaussian would be theirs, and the cut so low that
+false edges join particles.
 """
 
 from typing import NamedTuple
@@ -17,6 +19,7 @@ from torch import Tensor, nn
 from hitgraph.nn.blocks import sum_at
 
 ROUNDS, LARGEST_SAMPLE = 30, 50_000  # of the fit
+ACROSS = 4  # edges for each pair across edges
 KEPT = 0.95  # of the running average, a training step
 _LARGEST_COSINE = 0.9999
 
@@ -57,9 +60,10 @@ class GaussianPool(nn.Module):
 
 
 def with_pairs_across(edge_index: Tensor) -> Tensor:
-    """(2, 2 n_edges) the edges, and the inner hit of each with the outer one of another."""
+    """(2, n) the edges, and the inner hit of one in ACROSS with the outer hit of another."""
     inner, outer = edge_index
-    return torch.stack([inner.repeat(2), torch.cat([outer, outer.roll(len(outer) // 2)])])
+    across = torch.stack([inner, outer.roll(len(outer) // 2)])
+    return torch.cat([edge_index, across[:, ::ACROSS]], dim=1)
 
 
 def similarity(one: Tensor, other: Tensor) -> Tensor:
@@ -134,6 +138,20 @@ def centres(embedding: Tensor, supernode: Tensor) -> Tensor:
     inside = supernode >= 0
     n = int(supernode.max()) + 1 if bool(inside.any()) else 0
     return nn.functional.normalize(sum_at(embedding[inside], supernode[inside], n), dim=1)
+
+
+def candidates(embedding: Tensor, centre: Tensor, supernode: Tensor, k: int) -> Tensor:
+    """(2, n) int64 hits and the k supernodes that each may belong to: the nearest and its own.
+
+    embedding (n_hits, d), centre (n_supernodes, d), supernode (n_hits,) that a hit was pooled into.
+    """
+    hit, near = nearest(embedding, centre, k)
+    if len(near) == 0:
+        return torch.stack([hit, near])
+    found = near.view(len(embedding), -1)
+    missing = (supernode >= 0) & ~(found == supernode[:, None]).any(dim=1)
+    found[missing, -1] = supernode[missing]
+    return torch.stack([hit, found.flatten()])
 
 
 def nearest(queries: Tensor, points: Tensor, k: int, part: int = 4096) -> Tensor:

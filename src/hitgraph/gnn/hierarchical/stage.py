@@ -24,6 +24,7 @@ from hitgraph.lessons.settings import (
     refuse_trackml_weights,
 )
 from hitgraph.lessons.workshop import Workshop
+from hitgraph.nn.azimuths import Azimuths
 from hitgraph.stage import Context, StageSettings
 from hitgraph.state import LABELS, State
 from hitgraph.tensors import build_network, learnt_tensors, load_learnt
@@ -41,13 +42,12 @@ class HierarchicalSettings(StageSettings):
     )
     training: TrainingSettings = field(default_factory=TrainingSettings)  # of the network
     readout: Literal["bipartite", "embedding"] = "bipartite"  # supernodes, or hits that are alike
-    hit_inputs: tuple[str, ...] = ("r", "z")  # columns of hits
+    hit_inputs: tuple[str, ...] = ("r", "phi", "z")  # columns of hits
     edge_inputs: tuple[str, ...] = ("logit",)  # pair features and columns of edges
     min_hits: int = 3  # smaller groups are no track
     sectors: int = 1  # train on this many phi sectors of an event, one a step
 
     paper: ClassVar[str] = "2303.01640"
-    gives: ClassVar[frozenset[str]] = frozenset({LABELS, "hit.embedding"})
 
     def __post_init__(self) -> None:
         refuse_trackml_weights(self.training)
@@ -61,9 +61,15 @@ class HierarchicalSettings(StageSettings):
     def needs(self) -> frozenset[str]:  # type: ignore[override]
         return needed_inputs(self.hit_inputs, self.edge_inputs)
 
+    @property
+    def gives(self) -> frozenset[str]:  # type: ignore[override]
+        soft = {"hit.supernodes"} if self.readout == "bipartite" else set()
+        return frozenset({LABELS, "hit.embedding", *soft})
+
     def build(self) -> HierarchicalNetwork:
         """The untrained network."""
-        return HierarchicalNetwork(self.network, len(self.hit_inputs), len(self.edge_inputs))
+        n_hit_inputs = Azimuths(self.hit_inputs).n_outputs
+        return HierarchicalNetwork(self.network, n_hit_inputs, len(self.edge_inputs))
 
     def load(self, context: Context, tensors: Mapping[str, Tensor]) -> "HierarchicalStage":
         network, (cut,) = load_learnt(
@@ -107,17 +113,23 @@ class HierarchicalStage:
 
     def __call__(self, state: State) -> State:
         hierarchy = self.hierarchy(state)
-        labels = self.labels(state, hierarchy, self.cut)
-        return state.with_hit(embedding=hierarchy.final).with_labels(labels)
+        columns = {"embedding": hierarchy.final}
+        if self.settings.readout == "bipartite":
+            columns["supernodes"] = assigned(hierarchy, len(state.hits), self.cut)
+        return state.with_hit(**columns).with_labels(self.labels(state, hierarchy, self.cut))
 
     def hierarchy(self, state: State) -> Hierarchy:
         """What the network makes of the hits and edges."""
+        x, edge_attr = self.inputs(state)
+        with torch.no_grad(), self.context.mixed_precision():
+            return self.network.hierarchy(x, state.graph(), edge_attr)
+
+    def inputs(self, state: State) -> tuple[Tensor, Tensor]:
+        """What the network sees of hits (n_hits, n) and of edges (n_edges, m)."""
         settings, context = self.settings, self.context
         edge_attr = edge_inputs(state, context.detector, settings.edge_inputs, context.backend)
-        with torch.no_grad(), context.mixed_precision():
-            return self.network.hierarchy(
-                state.hit_columns(settings.hit_inputs), state.graph(), edge_attr
-            )
+        hits = state.hit_columns(settings.hit_inputs)
+        return Azimuths(settings.hit_inputs)(hits), edge_attr
 
     def labels(self, state: State, hierarchy: Hierarchy, cut: float) -> Tensor:
         """(n_hits,) int64 track of each hit, from 0 without gaps, -1 = none."""
@@ -131,9 +143,10 @@ class HierarchicalStage:
         return learnt_tensors(self.network, cut=self.cut)
 
 
-def assignment(hierarchy: Hierarchy, cut: float) -> Tensor:
-    """(2, n) int64 hits and supernodes with a score of at least `cut`: a hit may have several."""
-    return hierarchy.pairs[:, torch.sigmoid(hierarchy.logit) >= cut]
+def assigned(hierarchy: Hierarchy, n_hits: int, cut: float) -> Tensor:
+    """(n_hits, k) int64 supernodes of each hit with a score of at least `cut`, -1 = none."""
+    chosen = torch.where(torch.sigmoid(hierarchy.logit) >= cut, hierarchy.pairs[1], -1)
+    return chosen.view(n_hits, -1) if n_hits else chosen.view(0, 1)
 
 
 def likeliest(hierarchy: Hierarchy, n_hits: int, cut: float) -> Tensor:
