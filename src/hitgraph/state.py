@@ -112,7 +112,7 @@ class State:
         if all(name in self.hits.columns for name in names):
             return self.hits.take(names)
         columns = [self.hit[name] if name in self.hit else self.hits.column(name) for name in names]
-        return torch.cat([column.reshape(len(self.hits), -1) for column in columns], dim=1)
+        return torch.cat([one if one.ndim == 2 else one[:, None] for one in columns], dim=1)
 
     def with_edges(self, edges: Tensor, **columns: Tensor) -> "State":
         """Another graph, (2, n_edges) int64 inner to outer, with these columns and no others."""
