@@ -10,11 +10,13 @@ from torch import Tensor
 
 from hitgraph.errors import SettingsError
 from hitgraph.gnn.condensation.lesson import without_gaps
-from hitgraph.gnn.condensation.loss import Q_MIN, condensation_loss
+from hitgraph.gnn.condensation.loss import condensation_loss
 from hitgraph.gnn.condensation.network import GravNet, GravNetLayer, GravNetSettings
 from hitgraph.gnn.condensation.stage import GravNetStageSettings
 from hitgraph.lessons.objects import NEUTRAL, NOISE
 from hitgraph.tracks.condensation import CondensationSettings, condense
+
+Q_MIN = 0.01  # of arXiv 2309.16754
 
 
 def slow_condense(
@@ -78,7 +80,7 @@ def test_the_loss_is_that_of_the_formulas() -> None:
     repulsion = (q[2] * q[0] * 0.5 + q[0] * q[2] * 0.5 + q[1] * q[2] * (1 - apart)) / 3
     wanted = attraction + 2.0 * repulsion + ((1 - 0.6) + (1 - 0.4)) / 2 + 0.5 * 0.3
     logits = torch.logit(torch.tensor(beta))
-    found = condensation_loss(logits, place, owner, repulsion=2.0, noise=0.5)
+    found = condensation_loss(logits, place, owner, Q_MIN, repulsion=2.0, noise=0.5)
     assert float(found) == pytest.approx(wanted, rel=1e-4)
 
 
@@ -86,7 +88,7 @@ def test_the_loss_is_that_of_the_formulas() -> None:
 def test_events_with_next_to_nothing_have_a_finite_loss(owner: list[int]) -> None:
     logits = torch.zeros(len(owner), requires_grad=True)
     place = torch.zeros(len(owner), 2, requires_grad=True)
-    loss = condensation_loss(logits, place, torch.tensor(owner, dtype=torch.int64), 1.0, 1.0)
+    loss = condensation_loss(logits, place, torch.tensor(owner, dtype=torch.int64), 0.5, 1.0, 1.0)
     loss.backward()
     assert math.isfinite(float(loss.detach()))
 
@@ -99,7 +101,7 @@ def test_steps_gather_what_belongs_together() -> None:
     optimiser = torch.optim.Adam([logits, place], lr=0.05)
     for _ in range(400):
         optimiser.zero_grad()
-        condensation_loss(logits, place, owner, 1.0, 0.0).backward()
+        condensation_loss(logits, place, owner, 0.01, 1.0, 0.0).backward()
         optimiser.step()
     labels = condense(
         torch.sigmoid(logits).detach(), place.detach(), CondensationSettings(0.5, 0.5, 2)
@@ -130,6 +132,7 @@ def test_the_order_of_hits_does_not_matter(n_hits: int) -> None:
         ({"hit_inputs": ()}, "hit_inputs: is empty"),
         ({"hit_inputs": ("px",)}, "hit_inputs: 'px' is not allowed; any of r, phi"),
         ({"repulsion": -1.0}, "repulsion: -1.0 is not allowed, at least 0"),
+        ({"q_min": 0.0}, r"q_min: 0\.0 is not allowed, above 0"),
         ({"sectors": 0}, "sectors: 0 is not allowed, at least 1"),
     ],
 )

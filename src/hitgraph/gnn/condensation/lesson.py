@@ -21,6 +21,8 @@ class Condensing(Protocol):
     @property
     def hit_inputs(self) -> tuple[str, ...]: ...
     @property
+    def q_min(self) -> float: ...
+    @property
     def repulsion(self) -> float: ...
     @property
     def noise(self) -> float: ...
@@ -61,7 +63,8 @@ class CondensationLesson(Lesson):
 
     def loss(self, network: nn.Module, batch: Batch) -> Tensor:
         beta, place = network(batch.x)
-        return condensation_loss(beta, place, batch.y, self.stage.repulsion, self.stage.noise)
+        stage = self.stage
+        return condensation_loss(beta, place, batch.y, stage.q_min, stage.repulsion, stage.noise)
 
     def measure(self, network: nn.Module, batch: Batch) -> dict[str, float]:
         return {"val_loss": float(self.loss(network, batch))}

@@ -14,12 +14,16 @@ from torch import Tensor
 from hitgraph.graph.neighbours import radius_neighbours
 from hitgraph.lessons.objects import NOISE
 
-Q_MIN = 0.01  # of arXiv 2309.16754
 _TINY = 1e-12
 
 
 def condensation_loss(
-    beta_logit: Tensor, place: Tensor, owner: Tensor, repulsion: float, noise: float
+    beta_logit: Tensor,
+    place: Tensor,
+    owner: Tensor,
+    q_min: float,
+    repulsion: float,
+    noise: float,
 ) -> Tensor:
     """The loss above, of hits with logits of beta (n_hits,) and places (n_hits, d).
 
@@ -33,7 +37,7 @@ def condensation_loss(
     if len(rows) == 0:
         return loss
     own = owner[rows]
-    charge = torch.atanh(beta) ** 2 + Q_MIN
+    charge = torch.atanh(beta) ** 2 + q_min
     n_objects = int(own.max()) + 1
     with torch.no_grad():  # the hit of largest charge of each object, of equal ones the first
         largest = charge.new_zeros(n_objects).scatter_reduce(0, own, charge[rows], "amax")

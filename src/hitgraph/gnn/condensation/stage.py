@@ -12,6 +12,7 @@ from hitgraph.hits.columns import check_hit_columns, expand_groups
 from hitgraph.lessons.material import Material
 from hitgraph.lessons.settings import (
     TrainingSettings,
+    check_above,
     check_at_least,
     check_not_empty,
     refuse_graph_settings,
@@ -30,6 +31,7 @@ class GravNetStageSettings(StageSettings):
     network: GravNetSettings = field(default_factory=GravNetSettings)  # sizes
     training: TrainingSettings = field(default_factory=TrainingSettings)  # of the network
     hit_inputs: tuple[str, ...] = ("position",)  # columns of hits, or their groups
+    q_min: float = 0.5  # least charge of a hit, which pulls and pushes where beta is small
     repulsion: float = 1.0  # weight in the loss, beside the attraction's 1
     noise: float = 0.1  # weight of the mean beta of noise
     sectors: int = 1  # train on this many phi sectors of an event, one a step
@@ -41,6 +43,7 @@ class GravNetStageSettings(StageSettings):
         refuse_graph_settings(self.training)
         refuse_trackml_weights(self.training)
         check_at_least(self, repulsion=0, noise=0, sectors=1)
+        check_above(self, q_min=0)
         object.__setattr__(self, "hit_inputs", expand_groups(self.hit_inputs))
         check_hit_columns("hit_inputs", self.hit_inputs)
         check_not_empty(self, "hit_inputs")
