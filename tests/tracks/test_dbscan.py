@@ -6,11 +6,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.tracks.graphs import Edge, graphs, make_edges, make_hits, partition, sets, wild_graphs
+from tests.trained import tiny_mapping
 from torch import Tensor
 
 from hitgraph.errors import InputError, SettingsError
 from hitgraph.hits import Hits
 from hitgraph.kernels.choice import Backend
+from hitgraph.recipe import Recipe
+from hitgraph.settings import parse
 from hitgraph.tracks import checks
 from hitgraph.tracks.checks import TooManyPairs, check_pairs
 from hitgraph.tracks.components import ComponentsSettings
@@ -159,3 +162,13 @@ def test_impossible_settings_are_refused() -> None:
     with pytest.raises(SettingsError, match="column: is empty"):
         DbscanPointsSettings(column="")
     assert DbscanPointsSettings(column="embedding").needs == {"hits", "hit.embedding"}
+
+
+def test_the_embedding_of_another_labeller_can_be_clustered() -> None:
+    """A recipe may have DBSCAN behind the hierarchical network, whose tracks it replaces."""
+    tracks = {"use": "hierarchical", "readout": "embedding", "edge_inputs": ["z0"]}
+    mapping = tiny_mapping(tracks=tracks)
+    again = {"name": "again", "use": "dbscan_points", "column": "embedding"}
+    parse(Recipe, {**mapping, "stages": [*mapping["stages"], again]})
+    with pytest.raises(SettingsError, match=r"stages\.again: needs hit\.place"):
+        parse(Recipe, {**mapping, "stages": [*mapping["stages"], {**again, "column": "place"}]})
