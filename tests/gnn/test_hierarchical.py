@@ -157,6 +157,15 @@ def test_the_order_of_hits_and_edges_does_not_matter(n_edges: int) -> None:
     assert torch.equal(*same)
 
 
+@pytest.mark.parametrize("n_hits", [0, 4])
+def test_without_edges_there_are_no_tracks(n_hits: int) -> None:
+    nothing = torch.zeros(2, 0, dtype=torch.int64), torch.zeros(0, 2)
+    found = network().hierarchy(torch.zeros(n_hits, 3), *nothing)
+    assert likeliest(found, n_hits, 0.0).tolist() == [-1] * n_hits
+    assert assigned(found, n_hits, 0.0).shape[0] == n_hits
+    assert bool((assigned(found, n_hits, 0.0) == -1).all())
+
+
 def test_the_cut_is_an_average_over_training_steps_and_stays_afterwards() -> None:
     net = network().train()
     random = torch.Generator().manual_seed(5)

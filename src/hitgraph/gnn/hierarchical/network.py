@@ -101,7 +101,8 @@ class HierarchicalNetwork(EdgeNetwork):
         centre = centres(embedding, supernode)
         pairs = candidates(embedding, centre, supernode, settings.supernodes)
         alike = similarity(embedding[pairs[0]], centre[pairs[1]])[:, None]
-        share = torch.softmax(alike.view(len(hits), -1), dim=1).view(-1, 1)
+        by_hit = alike.view(len(hits), min(settings.supernodes, len(centre)))
+        share = torch.softmax(by_hit, dim=1).view(-1, 1)
         beside = nearest(centre, centre, settings.neighbours + 1)
         beside = beside[:, beside[0] != beside[1]]
         near = torch.sigmoid(similarity(centre[beside[0]], centre[beside[1]]))[:, None]
@@ -112,7 +113,7 @@ class HierarchicalNetwork(EdgeNetwork):
             hits, supers = self.recomputed(above, hits, supers, pairs, share, beside, near)
         own = (supernode[pairs[0]] == pairs[1])[:, None].float()
         inputs = torch.cat([hits[pairs[0]], supers[pairs[1]], alike, own], dim=1)
-        logit = logits_of(self.classify, inputs) + _above_mean(alike.view(len(hits), -1)).flatten()
+        logit = logits_of(self.classify, inputs) + _above_mean(by_hit).flatten()
         final = nn.functional.normalize(self.embed_again(hits).float(), dim=1)
         return Hierarchy(embedding, final, supernode, pairs, logit)
 

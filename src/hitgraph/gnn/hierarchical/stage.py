@@ -146,7 +146,7 @@ class HierarchicalStage:
 def assigned(hierarchy: Hierarchy, n_hits: int, cut: float) -> Tensor:
     """(n_hits, k) int64 supernodes of each hit with a score of at least `cut`, -1 = none."""
     chosen = torch.where(torch.sigmoid(hierarchy.logit) >= cut, hierarchy.pairs[1], -1)
-    return chosen.view(n_hits, -1) if n_hits else chosen.view(0, 1)
+    return chosen.view(n_hits, -1) if n_hits else chosen[:, None]
 
 
 def likeliest(hierarchy: Hierarchy, n_hits: int, cut: float) -> Tensor:
