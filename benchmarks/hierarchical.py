@@ -87,7 +87,7 @@ def tracks_of(pipeline: Pipeline, state: State, shared: Sequence[str]) -> tuple[
 
 
 def true_components(event: Event, state: State) -> tuple[Labels, Labels]:
-    particle = torch.from_numpy(require_truth(event).particle_id)
+    particle = torch.tensor(require_truth(event).particle_id)
     inner, outer = state.graph()
     same = (particle[inner] == particle[outer]) & (particle[inner] != 0)
     labels = ComponentsSettings(0.5).build(state.hits, state.graph(), same.float())
