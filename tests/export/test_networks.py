@@ -118,6 +118,8 @@ def test_the_stages_with_networks_are_found(tiny_event: Event) -> None:
 
 
 def test_a_pipeline_without_a_network_is_refused(tiny_event: Event) -> None:
-    recipe = tiny_recipe(filter=None, gnn=None, tracks={"use": "condensation"})
+    changes = {"points": {"use": "gravnet", "network": {"hidden": 8}}}
+    changes["tracks"] = {"use": "condensation"}
+    recipe = tiny_recipe(filter=None, gnn=None, **changes)
     with pytest.raises(SettingsError, match="no stage has a network that another program can run"):
         network_models(untrained(recipe, tiny_event))
