@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from hitgraph.gnn.condensation.loss import condensation_loss
-from hitgraph.gnn.lesson import drawn_sectors, sector_of
 from hitgraph.lessons.lesson import Batch, Lesson, rows_batch
 from hitgraph.lessons.material import Example, Read
 from hitgraph.lessons.objects import objects_of
+from hitgraph.lessons.sectors import drawn_sectors, sector_of
 from hitgraph.lessons.seeds import generator
 
 
