@@ -196,7 +196,7 @@ def test_the_ckf_follows_the_seeds_of_a_pipeline(event: Event) -> None:
 
 def test_seeds_come_from_edges_with_scores() -> None:
     known = Pipeline.load("quickstart")
-    mapping = to_dict(known.recipe) | {"stages": [{"name": "all", "use": "condensation"}]}
+    mapping = to_dict(known.recipe) | {"stages": [{"name": "all", "use": "transformer"}]}
     without = replace(known, recipe=parse(Recipe, mapping), stages={})
     with pytest.raises(SettingsError, match="--seeds: no stage of the pipeline quickstart scores"):
         Seeder(without)

@@ -36,8 +36,10 @@ def files(folder: Path, pattern: str) -> dict[str, bytes]:
 
 @pytest.mark.slow
 def test_tracks_and_fits_are_the_same(events: Path, tmp_path: Path) -> None:
-    alone, shared = tmp_path / "alone", tmp_path / "shared"
-    for out, more in ((alone, ()), (shared, TWO)):
+    """A kernel that was compiled in a process may round otherwise than one from the cache: so the
+    first run is not compared."""
+    first, alone, shared = (tmp_path / name for name in ("first", "alone", "shared"))
+    for out, more in ((first, TWO), (alone, ()), (shared, TWO)):
         assert main(["baseline", "ckf", str(events), "--out", str(out), "--quiet", *more]) == OK
         assert main(["fit", str(events), "--tracks", str(out), "--quiet", *more]) == OK
     for pattern in ("*-tracks.csv", "*-fits.parquet"):

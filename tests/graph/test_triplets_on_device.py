@@ -126,7 +126,8 @@ def test_what_is_out_of_reach_supports_nothing(reach: str, value: float) -> None
         reaches = {"reach_phi": 0.41, "reach_z": 0.91} | change
         network = some_network(0, TripletSettings(hidden=4, **reaches))
         with torch.no_grad():
-            support = triplets_on_device.edge_support(network, position, edges, rows)
+            search = triplets_on_device.triplets_in_parts
+            support = triplets_on_device.edge_support(network, position, edges, rows, search)
         assert int((support[:, [0, 2]] > -12).sum()) == n_supported
 
 
@@ -134,12 +135,13 @@ def test_parts_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     hits = some_hits(40, 1)
     edges = some_edges(hits, 300, 2)
     network, logits = some_network(3), torch.zeros(edges.shape[1])
+    search = triplets_on_device.triplets_in_parts
     with torch.no_grad():
-        whole, support = triplets_on_device.judge_edges(network, hits, edges, logits)
+        whole, support = triplets_on_device.judge_edges(network, hits, edges, logits, search)
         for n in (1, 7, 1000):
             monkeypatch.setattr(triplets_on_device, "TRIPLETS", n)
             monkeypatch.setattr(triplets_on_device, "EDGES", n)
-            again = triplets_on_device.judge_edges(network, hits, edges, logits)
+            again = triplets_on_device.judge_edges(network, hits, edges, logits, search)
             assert torch.allclose(again[0], whole, atol=1e-5)
             assert torch.allclose(again[1], support, atol=1e-5)
 
