@@ -78,10 +78,10 @@ def test_an_export_that_differs_is_not_written(
     monkeypatch.setattr(hitgraph.export.run, "find_target", lambda _: target)
     events = [source.read() for source in list_events([tiny_store])[:1]]
     (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "old").touch()
+    (tmp_path / "out" / "models.json").touch()
     with pytest.raises(HitgraphError, match=r"gnn.pt is not what the pipeline does.*row 1 is"):
         export_pipeline(pipeline, "torchscript", tmp_path / "out", events, force=True)
-    assert [path.name for path in tmp_path.rglob("*")] == ["out", "old"]
+    assert [path.name for path in tmp_path.rglob("*")] == ["out", "models.json"]
 
 
 def test_a_shape_that_differs_is_a_fault() -> None:
@@ -108,6 +108,16 @@ def test_an_existing_folder_is_kept(pipeline: Pipeline, tmp_path: Path, tiny_eve
     (tmp_path / "file").touch()
     with pytest.raises(SettingsError, match="file: is there and no folder"):
         export_pipeline(pipeline, "torchscript", tmp_path / "file", [tiny_event], force=True)
+
+
+def test_a_folder_that_is_no_export_is_never_replaced(
+    pipeline: Pipeline, tmp_path: Path, tiny_event: Event
+) -> None:
+    """As where --out names the home folder, or that of the pipeline."""
+    (tmp_path / "thesis.tex").touch()
+    with pytest.raises(SettingsError, match=r"is there and no export, it has no models.json"):
+        export_pipeline(pipeline, "torchscript", tmp_path, [tiny_event], force=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
 
 def test_smaller_graphs_have_the_edges_between_their_hits(

@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="; ".join(f"{name}: {what}" for name, what in TARGETS.items()),
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write")
-    parser.add_argument("--force", action="store_true", help="replace what is in DIR")
+    parser.add_argument("--force", action="store_true", help="replace the export that is in DIR")
     add_events(parser, "--data", optional=True)
     add_verbosity(parser)
 

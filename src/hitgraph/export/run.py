@@ -30,12 +30,10 @@ def export_pipeline(
 
     The files are compared with the pipeline on the events before `out` is there: it appears whole,
     or not at all. Raises SettingsError for a pipeline which that program cannot run, or where `out`
-    is there (`force` replaces it), HitgraphError where a file gives something else.
+    is there (`force` replaces an earlier export, nothing else), HitgraphError where a file gives
+    something else.
     """
-    if out.exists() and not out.is_dir():
-        raise SettingsError(f"{out}: is there and no folder: give another name")
-    if out.exists() and not force:
-        raise SettingsError(f"{out}: is there already: --force replaces it, or give another folder")
+    _require_replaceable(out, force)
     target = find_target(to)
     models = target.models(pipeline)
     with torch.no_grad():
@@ -56,6 +54,20 @@ def export_pipeline(
         }
         _write_json(folder / MODELS_FILE, content)
     return checks
+
+
+def _require_replaceable(out: Path, force: bool) -> None:
+    """Nothing but an earlier export, or an empty folder, is ever removed."""
+    if not out.exists():
+        return
+    if not out.is_dir():
+        raise SettingsError(f"{out}: is there and no folder: give another name")
+    if any(out.iterdir()) and not (out / MODELS_FILE).is_file():
+        raise SettingsError(
+            f"{out}: is there and no export, it has no {MODELS_FILE}: give another folder"
+        )
+    if not force:
+        raise SettingsError(f"{out}: is there already: --force replaces it, or give another folder")
 
 
 def _write(model: Model, target: Target, graphs: Mapping[str, States], folder: Path) -> list[Check]:
