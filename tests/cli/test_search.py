@@ -110,10 +110,14 @@ def test_it_goes_on_and_is_not_written_over(
     before = content_of(line)["trials"]
     assert main(line) == CANNOT_START
     assert "has a search tiny with 6 trials: go on with it, or join" in capsys.readouterr().err
+    front = Path(line[line.index("--out") + 1]) / "front"
+    (front / "trial-99.yaml").write_text("# behind the front by now\n")
     assert main([*changed(line, "--trials", 8), "--resume"]) == OK
     after = content_of(line)["trials"]
     assert after[:7] == before
     assert len(after) == 9
+    names = {name.replace(" ", "-") for name in content_of(line)["front"]}
+    assert {path.stem for path in front.iterdir()} == names
 
 
 def test_a_store_of_another_search_is_refused(

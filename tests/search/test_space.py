@@ -68,6 +68,9 @@ def test_the_recipe_is_found_in_its_space(tmp_path: Path) -> None:
     assert space.make(Given(found)) == space.recipe
     outside = space_of(tmp_path / "s", {"stages.gnn.network": NETWORK}, gnn__network__steps=3)
     assert outside.values_of_recipe() is None
+    network = {**NETWORK["one_of"][0], "hidden": {"low": 4, "high": 10, "step": 3}}
+    between = space_of(tmp_path / "s", {"stages.gnn.network": {"one_of": [network]}})
+    assert between.values_of_recipe() is None  # 8, between the steps 7 and 10
 
 
 def test_lists_and_whole_stages_are_alternatives_and_a_stage_can_be_left_out(
@@ -115,6 +118,8 @@ def test_alternatives_that_do_not_fit_the_stages_around_them_are_refused(tmp_pat
         (2, 1, {}, "low: 2 is not below high, 1"),
         (0.0, 1.0, {"log": True}, "log: true is for a range above 0"),
         (1, 4, {"step": 5}, "step: 5 is not between 0 and high - low"),
+        (1, 4, {"step": 0.5}, "step: 0.5 is no whole number"),
+        (16, 50, {"step": 16}, "step: 16 does not lead from 16 to 50"),
     ],
 )
 def test_a_range_that_is_none_is_refused(

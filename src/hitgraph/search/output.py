@@ -94,14 +94,18 @@ def recipe_of(search: Search, trial: FrozenTrial) -> Recipe:
 
 
 def write_recipes(search: Search, outcome: Outcome) -> list[Path]:
-    """Write best.yaml, and the recipes of the front into a folder; the paths of both."""
-    out = search.plan.out
-    paths = [out / "best.yaml"]
-    _write_recipe(search, outcome, outcome.best, paths[0])
-    for trial in outcome.front:
-        paths.append(out / "front" / f"{outcome.name(trial).replace(' ', '-')}.yaml")
-        _write_recipe(search, outcome, trial, paths[-1])
-    return paths
+    """Write best.yaml, and the recipes of the front into a folder; the paths of both.
+
+    Recipes that were on an earlier front are removed.
+    """
+    best, front = search.plan.out / "best.yaml", search.plan.out / "front"
+    _write_recipe(search, outcome, outcome.best, best)
+    paths = [front / f"{outcome.name(one).replace(' ', '-')}.yaml" for one in outcome.front]
+    for trial, path in zip(outcome.front, paths, strict=True):
+        _write_recipe(search, outcome, trial, path)
+    for old in set(front.glob("*.yaml")) - set(paths):
+        old.unlink(missing_ok=True)  # another process may be at it
+    return [best, *paths]
 
 
 def _write_recipe(search: Search, outcome: Outcome, trial: FrozenTrial, path: Path) -> None:

@@ -22,6 +22,7 @@ from hitgraph.recipe import Recipe
 from hitgraph.settings import USE, parse, read_yaml, to_dict
 
 ONE_OF = "one_of"
+ROUNDING = 1e-8  # of a step, as Optuna has it
 Label = bool | int | float | str | None  # of an alternative
 Values = Mapping[str, Any]  # a number or a label by key
 
@@ -40,12 +41,25 @@ class Range:
             raise SettingsError(f"low: {self.low} is not below high, {self.high}")
         if self.log and (self.low <= 0 or self.step is not None):
             raise SettingsError("log: true is for a range above 0 without a step")
-        if self.step is not None and not 0 < self.step <= self.high - self.low:
+        if self.step is None:
+            return
+        if not 0 < self.step <= self.high - self.low:
             raise SettingsError(f"step: {self.step} is not between 0 and high - low")
+        if self.whole and not isinstance(self.step, int):
+            raise SettingsError(f"step: {self.step} is no whole number, as low and high are")
+        if not self.has(self.high):
+            raise SettingsError(f"step: {self.step} does not lead from {self.low} to {self.high}")
 
     @property
     def whole(self) -> bool:
         return isinstance(self.low, int) and isinstance(self.high, int)
+
+    def has(self, value: Any) -> bool:
+        """Whether a value is one of them; on a step where there are such."""
+        if not isinstance(value, int if self.whole else int | float):
+            return False
+        steps = 0.0 if self.step is None else (value - self.low) / self.step
+        return self.low <= value <= self.high and abs(steps - round(steps)) < ROUNDING
 
 
 @dataclass(frozen=True)
@@ -198,8 +212,7 @@ def _match(template: Any, value: Any, key: str, found: dict[str, Any]) -> bool:
     """Whether a template can become a value, and with what, which goes into `found`."""
     if isinstance(template, Range):
         found[key] = value
-        kinds = int if template.whole else int | float
-        return isinstance(value, kinds) and template.low <= value <= template.high
+        return template.has(value)
     if isinstance(template, OneOf):
         for label, option in template.options.items():
             inside: dict[str, Any] = {}
