@@ -202,6 +202,19 @@ def test_convert_keeps_volumes(store, tmp_path, events, capsys):
     assert "volume 13; there are hits in 8" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("again", ["--resume", "--force"])
+def test_convert_mixes_no_volumes(store, tmp_path, capsys, again):
+    words = ["convert", str(store), "--to", "parquet", "--out", str(tmp_path / "out"), "--events"]
+    assert main([*words, "1000", "--volumes", "8", "9"]) == 0
+    assert main([*words, "1001", "--volumes", "8", again]) == 2
+    said = capsys.readouterr().err
+    assert "have the hits of the volumes 8 9, these would have those of 8: give another" in said
+    assert main([*words, "1001", again]) == 2
+    assert "those of all" in capsys.readouterr().err
+    assert read_dataset_info(tmp_path / "out") == INFO | {"volumes": [8, 9]}
+    assert main([*words, "1000:1002", "--volumes", "9", "8", "8", again]) == 0
+
+
 def test_convert_shares_the_work(store, tmp_path, events, assert_same_event):
     out = tmp_path / "out"
     words = ["convert", str(store), "--to", "trackml", "--out", str(out), "--workers", "2"]

@@ -13,7 +13,7 @@ continues, --force converts them anew.
 import argparse
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hitgraph.cli import OK, SOME_FAILED
 from hitgraph.cli.arguments import (
@@ -110,15 +110,18 @@ def _write_common(sources: "list[EventSource]", args: argparse.Namespace) -> Non
                 "table: convert them into two folders, or give the table with --detectors"
             )
     _require_detector_of(out, tables[0] if tables else None)
+    infos = [read_dataset_info(folder) for folder in {source.path.parent for source in sources}]
+    info = infos[0] if all(one == infos[0] for one in infos) else {}
+    if args.volumes is not None:
+        info = info | {"volumes": sorted(set(args.volumes))}
+    _require_volumes_of(out, info)
     if tables and args.to == "parquet":
         write_detectors(tables[0], out / DETECTORS_NAME)
     elif tables:
         name = "detectors.csv.gz" if args.gzip else "detectors.csv"
         write_detectors_csv(tables[0], out / name)
-    infos = [read_dataset_info(folder) for folder in {source.path.parent for source in sources}]
-    if infos[0] and all(info == infos[0] for info in infos):
-        kept = {} if args.volumes is None else {"volumes": sorted(set(args.volumes))}
-        write_dataset_info(out, infos[0] | kept)
+    if info:
+        write_dataset_info(out, info)
 
 
 def _require_detector_of(out: Path, table: "Detector | None") -> None:
@@ -133,6 +136,25 @@ def _require_detector_of(out: Path, table: "Detector | None") -> None:
                 f"{path}: is the table of another detector, and the events of a folder share "
                 "one: give another folder, or remove what is in this one"
             )
+
+
+def _require_volumes_of(out: Path, info: dict[str, Any]) -> None:
+    """Refuse a folder whose events have the hits of other volumes."""
+    from hitgraph.errors import SettingsError
+    from hitgraph.event.store import INFO_NAME, read_dataset_info
+
+    path = out / INFO_NAME
+    if not path.is_file():
+        return
+    there, new = (
+        " ".join(map(str, one["volumes"])) if "volumes" in one else "all"
+        for one in (read_dataset_info(out), info)
+    )
+    if there != new:
+        raise SettingsError(
+            f"{path}: the events there have the hits of the volumes {there}, these would have "
+            f"those of {new}: give another folder, or remove what is in this one"
+        )
 
 
 def _is_there(name: str, args: argparse.Namespace) -> bool:

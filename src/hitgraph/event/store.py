@@ -34,6 +34,7 @@ INFO_TYPES: dict[str, tuple[type, str]] = {
     "settings": (dict, "an object {...}"),
     "versions": (dict, "an object {...}"),
     "events": (list, "a list of numbers"),
+    "volumes": (list, "a list of numbers"),
 }
 
 
