@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from hitgraph.cli import OK, main
+from hitgraph.errors import SettingsError
+from hitgraph.studies.scaling import Scaling
 from hitgraph.studies.scaling_output import efficiency, estimated_efficiency
 
 
@@ -22,6 +24,13 @@ def test_an_estimate_counts_the_slowest_batch_and_the_sums() -> None:
     # The slower of two draws from {1, 3} is 1, 3, 3, 3: 2.5 on average, where the mean is 2.
     assert estimated_efficiency([1.0, 3.0], 0.0, 2) == pytest.approx(0.8, abs=0.02)
     assert estimated_efficiency([1.0, 3.0], 0.0, 64) == pytest.approx(2 / 3, abs=0.01)
+
+
+def test_ranks_on_several_nodes_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are started elsewhere, from where no times come back."""
+    monkeypatch.setenv("SLURM_JOB_NUM_NODES", "2")
+    with pytest.raises(SettingsError, match="on one machine, and this Slurm job has 2 nodes"):
+        Scaling((1, 2), 4, "cpu", 1)
 
 
 @pytest.mark.slow

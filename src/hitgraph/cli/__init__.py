@@ -34,7 +34,7 @@ COMMANDS = {
     "evaluate": "compare tracks with the truth: efficiency, purity, score",
     "report": "write the plots and event displays as one HTML file",
     "baseline": "find tracks with the Kalman filter of ACTS",
-    "fit": "fit tracks with ACTS: resolutions and pulls",
+    "fit": "fit tracks: parameters with errors, resolutions and pulls",
     "study": "tables and plots of a pipeline on changed events",
     "benchmark": "measure the time and memory of each stage of a pipeline",
     "export": "write the networks of a pipeline for other programs",

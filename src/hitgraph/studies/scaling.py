@@ -12,7 +12,7 @@ from functools import partial
 from itertools import chain, islice, repeat
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -30,10 +30,8 @@ from hitgraph.studies.training_graphs import TrainingGraphs
 from hitgraph.tensors import build_network
 from hitgraph.training.clock import TrainingClock
 from hitgraph.training.fit import fit
+from hitgraph.training.nodes import nodes_of
 from hitgraph.training.ranks import devices_of
-
-if TYPE_CHECKING:
-    pass
 
 RANKS = (1, 2)
 BATCHES = 16  # of an epoch in strong scaling, and of each rank in weak scaling
@@ -54,6 +52,11 @@ class Scaling:
         if self.ranks[0] != 1 or list(self.ranks) != sorted(set(self.ranks)):
             raise SettingsError(
                 f"--ranks: {' '.join(map(str, self.ranks))} is not allowed: name 1 first, then more"
+            )
+        if (nodes := nodes_of(self.ranks[-1])) > 1:
+            raise SettingsError(
+                f"--ranks: scaling is measured on one machine, and this Slurm job has {nodes} "
+                "nodes: start it in a job of one node"
             )
         for ranks in self.ranks:
             devices_of(ranks, self.device)
