@@ -12,7 +12,6 @@ and of those above 0.5 GeV), purity without and with TrackML weights, CPU second
 
 import argparse
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -20,6 +19,7 @@ from pathlib import Path
 
 import torch
 from rich.console import Console
+from timing import cpu_time
 
 from hitgraph.evaluation.edges import edge_metrics, edge_truth
 from hitgraph.event.event import Event
@@ -89,9 +89,8 @@ def rows(name: str, recipe: Recipe, taught: Taught, folder: Path) -> Iterator[st
 def judged(stage: Stage, recipe: Recipe, event: Event) -> str:
     (read,) = reads([event], recipe, jitter=False)
     state = read().state
-    start = time.process_time()
-    edges = stage(state).graph().numpy()
-    seconds = time.process_time() - start
+    built, seconds = cpu_time(stage, state)
+    edges = built.graph().numpy()
     everything, fast = (
         edge_metrics(edge_truth(event, particles), edges) for particles in (ALL, FAST)
     )

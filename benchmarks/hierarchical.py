@@ -13,7 +13,6 @@ interrupted training goes on when the same words are given again.
 """
 
 import argparse
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from functools import reduce
 from operator import add
@@ -23,6 +22,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from rich.console import Console
+from timing import cpu_time
 
 from hitgraph.compare.plan import Budget, Plan, make_plan
 from hitgraph.compare.run import teach
@@ -101,12 +101,11 @@ def measured(
     for name in (*pipelines, TRUTH):
         found, scores, seconds = [], [], 0.0
         for event, state in graphs:
-            start = time.process_time()
             if name == TRUTH:
-                labels, several = true_components(event, state)
+                (labels, several), spent = cpu_time(true_components, event, state)
             else:
-                labels, several = tracks_of(pipelines[name], state, shared)
-            seconds += time.process_time() - start
+                (labels, several), spent = cpu_time(tracks_of, pipelines[name], state, shared)
+            seconds += spent
             found.append(judge_memberships(event, *members_of(several)))
             scores.append(evaluate(event, labels).score)
         yield name, reduce(add, found), float(np.mean(scores)), seconds / len(graphs)

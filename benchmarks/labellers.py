@@ -10,7 +10,6 @@ are left out.
 """
 
 import argparse
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import reduce
@@ -20,6 +19,7 @@ from typing import Any
 
 import torch
 from rich.console import Console
+from timing import cpu_time
 
 from hitgraph.errors import SettingsError
 from hitgraph.evaluation.metrics import Metrics, evaluate
@@ -60,9 +60,8 @@ def judged(builder: TrackSettings, events: Sequence[Scored]) -> tuple[list[Metri
     """Of each event, and the mean CPU seconds."""
     found, seconds = [], 0.0
     for event, state in events:
-        start = time.process_time()
-        labels = builder.build(state.hits, state.graph(), state.scores())
-        seconds += time.process_time() - start
+        labels, spent = cpu_time(builder.build, state.hits, state.graph(), state.scores())
+        seconds += spent
         found.append(evaluate(event, labels.numpy()))
     return found, seconds / len(events)
 

@@ -11,7 +11,6 @@ what is put into ACTS and taken out of it.
 """
 
 import argparse
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -20,6 +19,7 @@ import torch
 from acts import examples
 from numpy.typing import NDArray
 from rich.console import Console
+from timing import cpu_time
 
 from hitgraph.acts.algorithms import (
     QUIET,
@@ -34,6 +34,7 @@ from hitgraph.acts.measurements import measurements_of
 from hitgraph.baseline.ckf import Ckf, add_grid_seeds
 from hitgraph.baseline.seeded import SeededCkf, Seeder
 from hitgraph.baseline.settings import GAPS, LEFT, SOFT, STIFF, SearchPass
+from hitgraph.cli.arguments import parse_range
 from hitgraph.evaluation.metrics import combine, evaluate
 from hitgraph.evaluation.seeds import SeedQuality, seed_quality
 from hitgraph.event.event import Event
@@ -75,9 +76,8 @@ def measure(name: str, find: Find, events: Sequence[Event]) -> str:
     qualities: list[list[SeedQuality]] = [[] for _ in ABOVE]
     seconds = n_seeds = 0.0
     for event in events:
-        start = time.process_time()
-        seeds = find(event)
-        seconds += time.process_time() - start
+        seeds, spent = cpu_time(find, event)
+        seconds += spent
         n_seeds += len(seeds)
         for pt, found in zip(ABOVE, qualities, strict=True):
             found.append(seed_quality(event, seeds, SELECTED.above(pt)))
@@ -91,10 +91,9 @@ def follow(name: str, finder: Ckf | SeededCkf, events: Sequence[Event]) -> str:
     """A row of the table of tracks."""
     seconds, found = 0.0, []
     for event in events:
-        start = time.process_time()
-        labels = finder.run(event).labels
-        seconds += time.process_time() - start
-        found.append(evaluate(event, labels))
+        result, spent = cpu_time(finder.run, event)
+        seconds += spent
+        found.append(evaluate(event, result.labels))
     metrics = combine(found)
     matching = metrics.matchings["double majority"]
     cells = [f"{metrics.score:.4f}"]
@@ -106,12 +105,11 @@ def follow(name: str, finder: Ckf | SeededCkf, events: Sequence[Event]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("paths", nargs="+", type=Path)
-    parser.add_argument("--events", metavar="A:B")
+    parser.add_argument("--events", type=parse_range, metavar="A:B")
     parser.add_argument("--pipeline", default="compact")
     args = parser.parse_args()
     torch.set_num_threads(1)
-    numbers = None if args.events is None else tuple(map(int, args.events.split(":")))
-    events = [source.read() for source in list_events(args.paths, None, numbers)]
+    events = [source.read() for source in list_events(args.paths, None, args.events)]
     console = Console(soft_wrap=True)
     console.print("| seeds | an event | purity | efficiency > 0.1 GeV | > 0.5 GeV | CPU s |")
     console.print("|---|---|---|---|---|---|")

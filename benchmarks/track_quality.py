@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from scipy.stats import rankdata
 
+from hitgraph.cli.arguments import parse_range
 from hitgraph.evaluation.comparison import find_tracks, read_labels
 from hitgraph.evaluation.matching import match_tracks
 from hitgraph.event.event import Event
@@ -58,11 +59,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("paths", nargs="+", type=Path)
     parser.add_argument("--tracks", type=Path, required=True)
-    parser.add_argument("--events", metavar="A:B")
+    parser.add_argument("--events", type=parse_range, metavar="A:B")
     args = parser.parse_args()
-    numbers = None if args.events is None else tuple(map(int, args.events.split(":")))
     files, parts, flags = find_tracks(args.tracks), [], []
-    for source in list_events(args.paths, None, numbers):
+    for source in list_events(args.paths, None, args.events):
         event = source.read(cells=False)
         fits = read_fits(fits_path(args.tracks, event.name))
         parts.append(columns_of(fits))
