@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from tests.host import SMALL, nothing_on_the_host
 from tests.trained import RADIUS, tiny_recipe, untrained
 
-from hitgraph.benchmark.sizes import wedge
 from hitgraph.devices import find_precision
 from hitgraph.errors import SettingsError
 from hitgraph.event.event import Event
+from hitgraph.event.regions import wedge
 from hitgraph.event.source import list_events, read_event
 from hitgraph.observe import Observer
 from hitgraph.pipeline import Pipeline

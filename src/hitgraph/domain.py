@@ -50,6 +50,7 @@ THINNER = math.exp(-MAX_SHIFT)  # times; scores know the density down to there (
 FEW_OUTSIDE = 0.10  # of an event's tracks: the hard collision of an event at low pile-up
 FEW_SILENT = 0.02  # of the modules; at 10 % dead ones a point of efficiency is lost
 FEW_LOOSE = 0.10  # of the hits
+WHOLE_EVENTS = ("modules", "tracks")  # kinds that a region of an event says nothing about
 FEW_CELLS = 0.15  # of the mean cluster size; pixels twice as coarse have a third less
 
 
@@ -249,17 +250,22 @@ class Runs(Protocol):
 
 
 class Watched:
-    """Runs a pipeline, and warns once of each kind where events lie outside its domain."""
+    """Runs a pipeline, and warns once of each kind where events lie outside its domain.
 
-    def __init__(self, finder: Runs, domain: Domain, detector: Detector) -> None:
-        self.finder, self.domain, self.detector = finder, domain, detector
+    `whole`: whether what it is given are events, and not regions of them.
+    """
+
+    def __init__(
+        self, finder: Runs, domain: Domain, detector: Detector, whole: bool = True
+    ) -> None:
+        self.finder, self.domain, self.detector, self.whole = finder, domain, detector, whole
         self._said: set[str] = set()
 
     def run(self, event: Event) -> "Result":
         """As the finder's; the first event of each kind is named."""
         result = self.finder.run(event)
         for kind, text in self.domain.beyond(observe(result.state, self.detector)).items():
-            if kind not in self._said:
+            if kind not in self._said and (self.whole or kind not in WHOLE_EVENTS):
                 self._said.add(kind)
                 _log.warning("%s: %s", event.name, text, extra={"once": f"domain {kind}"})
         return result

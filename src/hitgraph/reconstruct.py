@@ -78,12 +78,15 @@ class Signature:
 
     name: str  # for people
     fingerprint: str  # different for other weights or settings
+    regions: str | None = None  # of events that it looks at, where these are not all
 
     def __str__(self) -> str:
-        return f"{self.name} (fingerprint {self.fingerprint})"
+        where = f" in {self.regions}" if self.regions else ""
+        return f"{self.name}{where} (fingerprint {self.fingerprint})"
 
     def to_dict(self) -> dict[str, Any]:
-        return {"pipeline": self.name, "fingerprint": self.fingerprint}
+        known = {"pipeline": self.name, "fingerprint": self.fingerprint}
+        return known | ({"regions": self.regions} if self.regions else {})
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,7 @@ class EventRun:
     stages: tuple[StageRecord, ...]
     shared_fraction: float | None = None  # hits that several tracks claimed / hits on tracks
     peak_memory_bytes: int = 0  # of its process so far
+    n_region_hits: tuple[int, ...] | None = None  # that each region took; None: a full event
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -135,13 +139,14 @@ def claim(
     asked = set(events)
     again = written & asked
     content = read_summary(out, tolerant=True)
-    theirs = Signature(str(content.get("pipeline", "?")), str(content.get("fingerprint", "?")))
+    maker, fingerprint = (str(content.get(key, "?")) for key in ("pipeline", "fingerprint"))
+    theirs = Signature(maker, fingerprint, content.get("regions"))
     same = theirs.fingerprint == signature.fingerprint
     stay = sorted(written if resume else written - asked)
     if stay and not same:
-        maker = f"that {theirs} made" if content else f"and no {SUMMARY} that says what made them"
+        made = f"that {theirs} made" if content else f"and no {SUMMARY} that says what made them"
         raise SettingsError(
-            f"{out}: holds tracks of {_some(stay)} {maker}, now it is {signature}: "
+            f"{out}: holds tracks of {_some(stay)} {made}, now it is {signature}: "
             "give another folder, or the same pipeline, or remove them"
         )
     if again and not resume and not force:
@@ -247,6 +252,7 @@ def _one_event(
         result.stages,
         getattr(result, "shared_fraction", None),  # a pipeline never shares hits
         peak_memory(),
+        getattr(result, "n_region_hits", None),
     )
     write_record(out, signature.to_dict() | run.to_dict())
     return run

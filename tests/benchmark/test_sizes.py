@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.trained import write_store
 
-from hitgraph.benchmark.sizes import event_of_size, half_turn, overlay, thin, wedge
+from hitgraph.benchmark.sizes import event_of_size, half_turn, overlay, thin
 from hitgraph.errors import InputError
 from hitgraph.event.event import Event
 from hitgraph.event.source import read_event
@@ -109,25 +109,6 @@ def test_a_detector_without_that_symmetry_is_not_turned(make_event: MakeEvent) -
     assert detector is not None
     short = detector.take(slice(0, -1))
     assert half_turn(replace(event, detector=short), short) is None
-
-
-def test_slices_of_azimuth_part_an_event(make_event: MakeEvent) -> None:
-    event = make_event(n_particles=30, n_noise=30)
-    parts = [wedge(event, 0.25, phi) for phi in np.arange(4) * np.pi / 2]
-    assert sum(part.n_hits for part in parts) == event.n_hits
-    for part in parts:
-        assert part.cells is not None
-        assert part.particles is not None
-        assert part.truth is not None
-        assert set(part.cells.hit_id) <= set(part.hits.hit_id)
-        assert set(part.truth.particle_id) - {0} == set(part.particles.particle_id)
-
-
-def test_without_truth_only_hits_and_cells_are_selected(make_event: MakeEvent) -> None:
-    event = replace(make_event(n_particles=30, n_noise=30), truth=None, particles=None)
-    half = wedge(event, 0.5)
-    assert 0 < half.n_hits < event.n_hits
-    assert half.truth is None
 
 
 @pytest.mark.parametrize("wanted", [10, 60, 200, 240])

@@ -13,9 +13,9 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from hitgraph.benchmark.sizes import wedge
 from hitgraph.evaluation.metrics import evaluate
 from hitgraph.event.event import Event
+from hitgraph.event.regions import wedge
 from hitgraph.event.source import read_event
 from hitgraph.event.turned import turned_detector, turned_event
 from hitgraph.pipeline import Pipeline, Result

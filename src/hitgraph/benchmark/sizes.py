@@ -16,10 +16,9 @@ from numpy.typing import NDArray
 from hitgraph.errors import InputError
 from hitgraph.event.detector import Detector
 from hitgraph.event.event import Event
-from hitgraph.event.rows import joined, select_hits, take_rows
+from hitgraph.event.rows import joined, take_rows, visible, weighted
 from hitgraph.event.truth import (
     NOISE,
-    hit_weights,
     particle_rows,
     require_particles,
     require_truth,
@@ -90,30 +89,7 @@ def thin(event: Event, share: float, rng: np.random.Generator) -> Event:
     keep[~lonely] = keep_particle[rows[~lonely]]
     noise = np.flatnonzero(lonely)
     keep[rng.permutation(noise)[: round(share * len(noise))]] = True
-    return _selected(event, keep, keep_particle)
-
-
-def wedge(event: Event, share: float, phi: float = 0.0) -> Event:
-    """A region of interest at the event's own density: the hits in a slice of azimuth.
-
-    `phi` is where the slice begins, in rad; particles that leave no hit in it go.
-    """
-    azimuth = np.mod(np.arctan2(event.hits.y, event.hits.x) - phi, 2 * np.pi)
-    keep = azimuth < 2 * np.pi * share
-    if event.truth is None or event.particles is None:
-        return _selected(event, keep, None)
-    inside = np.isin(event.particles.particle_id, event.truth.particle_id[keep])
-    return _selected(event, keep, inside)
-
-
-def _selected(
-    event: Event, keep: NDArray[np.bool_], keep_particle: NDArray[np.bool_] | None
-) -> Event:
-    """The kept hits with their cells, and the kept particles; hit weights are made anew."""
-    selected = select_hits(event, keep)
-    if event.truth is None or event.particles is None or keep_particle is None:
-        return replace(selected, truth=None, particles=None)
-    return _weighted(replace(selected, particles=take_rows(event.particles, keep_particle)))
+    return visible(event, keep, keep_particle)
 
 
 def overlay(events: Sequence[Event]) -> Event:
@@ -145,7 +121,7 @@ def overlay(events: Sequence[Event]) -> Event:
         joined(truth),
         events[0].detector,
     )
-    return _weighted(_sorted_by_module(together))
+    return weighted(_sorted_by_module(together))
 
 
 def half_turn(event: Event, detector: Detector) -> Event | None:
@@ -201,10 +177,6 @@ def _sorted_by_module(event: Event) -> Event:
         truth=replace(take_rows(require_truth(event), order), hit_id=number),
         cells=cells,
     )
-
-
-def _weighted(event: Event) -> Event:
-    return replace(event, truth=replace(require_truth(event), weight=hit_weights(event)))
 
 
 def _numbers(rows: NDArray[np.int64], first: int) -> NDArray[np.int64]:

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 from hitgraph.benchmark.apart import Child, Tell, threads_environment
 from hitgraph.benchmark.clock import StageClock, resident
 from hitgraph.benchmark.machine import cores
-from hitgraph.benchmark.sizes import wedge
 from hitgraph.benchmark.stages import StageJob, load_apart, without_truth
 from hitgraph.event.event import Event
+from hitgraph.event.regions import wedge
 from hitgraph.event.source import EventSource
 
 if TYPE_CHECKING:

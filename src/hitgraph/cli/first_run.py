@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from hitgraph.cli.console import progress, say
 from hitgraph.errors import HitgraphError
 
@@ -46,16 +44,13 @@ def compile_kernels(pipeline: "Pipeline", sources: "Sequence[EventSource]", quie
 
 
 def slice_of(event: "Event", n_hits: int = SLICE) -> "Event":
-    """The first hits in azimuth, with their cells; read-only, as columns of files are.
+    """About so many hits, in a slice of azimuth; read-only, as columns of files are.
 
     Kernels are compiled apart for what can be written to.
     """
-    from hitgraph.event.rows import select_hits
+    from hitgraph.event.regions import wedge
 
-    order = np.argsort(np.arctan2(event.hits.y, event.hits.x), kind="stable")
-    keep = np.zeros(event.n_hits, np.bool_)
-    keep[order[:n_hits]] = True
-    part = select_hits(event, keep)
+    part = wedge(event, n_hits / max(event.n_hits, 1))
     for table in (part.hits, part.cells, part.truth):
         for column in vars(table).values() if table is not None else ():
             column.setflags(write=False)

@@ -8,6 +8,12 @@ is reported and left out; the others go on. Tracks that are there are not writte
 goes on behind them, --force makes them anew. Where events are outside of what the pipeline was
 taught on, a warning says so once of each kind: hit density, vertices, dead modules, hits on no
 track, cluster sizes.
+
+    hitgraph reconstruct data/pu200 --region 0.5,1.2 --out roi
+    hitgraph reconstruct data/pu200 --regions 8 --out tracks
+
+--region finds the tracks of one region of interest, --regions those of the event in overlapping
+regions, one after the other; hits outside and tracks of other regions have track_id 0.
 """
 
 import argparse
@@ -26,11 +32,13 @@ from hitgraph.cli.arguments import (
     set_verbosity,
     threads_of_worker,
 )
+from hitgraph.cli.region_arguments import add_regions, regions_argument
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from hitgraph.cli.console import Table
+    from hitgraph.event.regions import Regions
     from hitgraph.event.source import EventSource
     from hitgraph.pipeline import Pipeline
     from hitgraph.reconstruct import Finder, Run, Signature
@@ -60,6 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--format", choices=("csv", "parquet"), default="csv")
     add_device(parser)
     add_precision(parser)
+    add_regions(parser)
     add_workers(parser)
     add_json(parser)
     add_verbosity(parser)
@@ -70,20 +79,25 @@ def run(args: argparse.Namespace) -> int:
 
     from hitgraph.cli.first_run import compile_kernels
     from hitgraph.event.source import list_events, require_different_names
-    from hitgraph.fingerprint import fingerprint_of_folder
+    from hitgraph.fingerprint import fingerprint_of_folder, fingerprint_of_settings
     from hitgraph.pipeline import Pipeline
     from hitgraph.pipeline_files import find_pipeline
     from hitgraph.reconstruct import OpenedHere, Signature
     from hitgraph.threads import set_threads
 
     set_verbosity(args)
+    regions = regions_argument(args)
     sources = list_events(args.paths, args.detectors, args.events)
     require_different_names(sources)
     set_threads(args.threads)
     pipeline = Pipeline.load(args.pipeline, args.device, args.precision)
     signature = Signature(args.pipeline, fingerprint_of_folder(find_pipeline(args.pipeline)))
-    opening = partial(open_finder, signature, args.device, args.precision, threads_of_worker(args))
-    finder = OpenedHere(opening, _judged(pipeline))
+    threads = threads_of_worker(args)
+    opening = partial(open_finder, signature, args.device, args.precision, threads, regions)
+    finder = OpenedHere(opening, _judged(pipeline, regions))
+    if regions is not None:
+        own = fingerprint_of_settings(signature.fingerprint, regions)
+        signature = Signature(signature.name, own, str(regions))
     return find_all(
         finder,
         signature,
@@ -95,7 +109,11 @@ def run(args: argparse.Namespace) -> int:
 
 
 def open_finder(
-    signature: "Signature", device: str, precision: str, threads: int | None
+    signature: "Signature",
+    device: str,
+    precision: str,
+    threads: int | None,
+    regions: "Regions | None" = None,
 ) -> "Finder":
     """The pipeline, opened in another process; HitgraphError where it is another one there."""
     from hitgraph.errors import HitgraphError
@@ -111,18 +129,20 @@ def open_finder(
             f"({signature.fingerprint}): give a folder that all workers see"
         )
     set_threads(threads)
-    return _judged(Pipeline.load(signature.name, device, precision))
+    return _judged(Pipeline.load(signature.name, device, precision), regions)
 
 
-def _judged(pipeline: "Pipeline") -> "Finder":
+def _judged(pipeline: "Pipeline", regions: "Regions | None") -> "Finder":
     """The pipeline, whose runs are judged and compared with the events that it was taught on."""
     from hitgraph.domain import Watched
     from hitgraph.evaluation.judging import Judged
+    from hitgraph.regional import Regional
 
-    judged = Judged(pipeline)
-    if pipeline.domain is None:
-        return judged
-    return Watched(judged, pipeline.domain, pipeline.detector)
+    finder: Judged | Watched = Judged(pipeline)
+    if pipeline.domain is not None:
+        whole = regions is None
+        finder = Watched(finder, pipeline.domain, pipeline.detector, whole)
+    return finder if regions is None else Regional(finder, regions)
 
 
 def find_all(

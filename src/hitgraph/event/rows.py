@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hitgraph.event.event import CellTable, Event, HitTable, ParticleTable, TruthTable
+from hitgraph.event.truth import hit_weights, require_truth
 
 Table = TypeVar("Table", HitTable, CellTable, ParticleTable, TruthTable)
 
@@ -40,3 +41,21 @@ def select_hits(event: Event, keep: NDArray[np.bool_]) -> Event:
         cells=cells,
         truth=None if event.truth is None else take_rows(event.truth, keep),
     )
+
+
+def visible(
+    event: Event, keep: NDArray[np.bool_], keep_particle: NDArray[np.bool_] | None
+) -> Event:
+    """The kept hits with their cells, and the kept particles; hit weights are made anew.
+
+    `keep` (n_hits,), `keep_particle` (n_particles,); None: an event without truth.
+    """
+    selected = select_hits(event, keep)
+    if event.truth is None or event.particles is None or keep_particle is None:
+        return replace(selected, truth=None, particles=None)
+    return weighted(replace(selected, particles=take_rows(event.particles, keep_particle)))
+
+
+def weighted(event: Event) -> Event:
+    """The event with hit weights of its own."""
+    return replace(event, truth=replace(require_truth(event), weight=hit_weights(event)))
