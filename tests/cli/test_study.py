@@ -24,6 +24,7 @@ QUICK = {
     "noise": ("--fractions", "0", "0.2"),
     "misalignment": ("--shifts", "0", "1", "--layers", "1"),
     "rotation": ("--angles", "0", "90"),
+    "regions": ("--regions", "1", "3x2", "--min-pt", "0.3"),
     "robustness": ("--changes", "digital", "dead-modules"),
     "scaling": ("--ranks", "1", "--batches", "2"),
 }
@@ -55,6 +56,12 @@ def test_every_study_leaves_numbers_and_figures(study: Study, name: str) -> None
     if name == "noise":
         (values,) = series.values()
         assert [one["noise"] for one in values] == pytest.approx([0, 0.2], abs=0.01)
+    if name == "regions":  # of one there is no border
+        whole, parts = next(iter(series.values()))
+        for cut in whole["places"]["inside"].values():
+            assert cut["full"] == cut["regions"]
+            assert cut["different"] == 0
+        assert whole["hits_taken"] == 1 < parts["hits_taken"] < 6
     if name == "rotation":  # with a table turned along, nothing has changed
         known = next(values for key, values in series.items() if key.endswith(", table turned"))
         assert known[0]["technical"] == known[1]["technical"]
@@ -128,6 +135,8 @@ def test_events_and_pipelines_are_what_they_hold(
     [
         ("noise", ("--fractions", "1.5"), "noise"),
         ("misalignment", ("--layers", "40"), "layers"),
+        ("regions", ("--regions", "0x3"), "--regions: '0x3': N parts of azimuth"),
+        ("regions", ("--min-pt", "-1"), "min_pt: -1 GeV is not allowed"),
         ("robustness", ("--changes", "rain"), "'rain' is not known; any of dead-modules"),
         ("robustness", ("--simulate", "rain"), "'rain' is not known; any of nominal"),
         ("robustness", ("--pileup", "20"), "--pileup is about what --simulate makes"),

@@ -47,6 +47,7 @@ STUDIES = {
     "rotation": "the hits are turned about the beam line, without and with the module table",
     "field": "efficiency and purity against the magnetic field, by samples",
     "particles": "efficiency against pT, eta, production radius, and in dense surroundings",
+    "regions": "tracks found region by region beside those of full events, and the time",
     "size": "graph size, time and memory against the number of hits",
     "scaling": "time of data-parallel training against the number of ranks",
     "robustness": "detector, beam and events other than those a pipeline was taught on",
@@ -116,6 +117,14 @@ def _add_own(study: argparse.ArgumentParser, name: str) -> None:
         _add_values(study, "--fractions", "of all hits (default 0 0.04 0.08 0.12 0.16 0.2)")
     if name in ("noise", *SIMULATE):
         study.add_argument("--seed", type=int, default=1, metavar="N", help="default 1")
+    if name == "regions":
+        study.add_argument(
+            "--regions",
+            nargs="+",
+            metavar="NxM",
+            help="parts of an event, of azimuth and eta (default 8 8x4 16x8)",
+        )
+        _add_values(study, "--min-pt", "GeV, whose hits are taken (default 1 0.5 0.3 0.1)")
     if name == "misalignment":
         _add_values(study, "--shifts", "in mm (default 0 0.1 0.2 0.5 1)")
         study.add_argument(
@@ -248,7 +257,8 @@ def _simulation_base(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _plan(args: argparse.Namespace, sources: "list[EventSource]", selection: "Selection") -> "Plan":
-    from hitgraph.studies import losses, misalignment, noise, particles, samples, size
+    from hitgraph.cli.region_arguments import part_numbers
+    from hitgraph.studies import losses, misalignment, noise, particles, regions, samples, size
     from hitgraph.studies.plan import common_settings, load_pipelines, name_pipelines
 
     named = name_pipelines(args.pipeline, args.out if args.resume else None)
@@ -267,6 +277,9 @@ def _plan(args: argparse.Namespace, sources: "list[EventSource]", selection: "Se
             return losses.plan(*common)
         case "particles":
             return particles.plan(*common)
+        case "regions":
+            parts = [part_numbers(text) for text in args.regions or ()] or regions.PARTS
+            return regions.plan(*common, parts, args.min_pt or regions.MIN_PTS)
         case "size":
             return size.plan(*common[:3])
         case "scaling":
