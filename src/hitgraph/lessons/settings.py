@@ -1,13 +1,16 @@
 """How a network is trained: settings only, so that a recipe can be read without lightning."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from hitgraph.errors import SettingsError
 from hitgraph.event.selection import TARGETS, Selection
+from hitgraph.nn.quantise import FLOAT
 
 __all__ = [
     "DataSettings",
+    "PruneSettings",
+    "QuantiseSettings",
     "TrainingSettings",
     "TruthSettings",
     "check_above",
@@ -18,6 +21,34 @@ __all__ = [
     "refuse_split",
     "refuse_trackml_weights",
 ]
+
+
+@dataclass(frozen=True)
+class QuantiseSettings:
+    """Bits of the numbers that linear layers multiply: one for all layers, or one each."""
+
+    weights: tuple[int, ...] = (FLOAT,)  # 2 to 16; 32 = no grid
+    activations: tuple[int, ...] = (FLOAT,)  # that a layer is given; embedding and filter only
+
+    def __post_init__(self) -> None:
+        for key in ("weights", "activations"):
+            check_not_empty(self, key)
+            for bits in getattr(self, key):
+                if not 2 <= bits <= 16 and bits != FLOAT:
+                    raise SettingsError(f"{key}: {bits} bits are not allowed, 2 to 16 or {FLOAT}")
+
+
+@dataclass(frozen=True)
+class PruneSettings:
+    """Iterative pruning: after each training the smallest weights go, and it begins anew."""
+
+    steps: int = 0  # of pruning, each with another training
+    share: float = 0.2  # of the weights left that go at each step
+
+    def __post_init__(self) -> None:
+        check_at_least(self, steps=0)
+        if not 0 < self.share < 1:
+            raise SettingsError(f"share: {self.share} is not between 0 and 1")
 
 
 @dataclass(frozen=True)
@@ -37,6 +68,8 @@ class TrainingSettings:
     split: Literal["none", "phi"] = "none"  # phi: ranks share each graph, by azimuth, and no steps
     trackml_weights: bool = False  # weigh true edges by arXiv 2103.06995, equation 4
     trackers: tuple[Literal["wandb", "mlflow"], ...] = ()  # beside CSV and TensorBoard
+    quantise: QuantiseSettings = field(default_factory=QuantiseSettings)  # few bits
+    prune: PruneSettings = field(default_factory=PruneSettings)  # few weights
 
     def __post_init__(self) -> None:
         for key, low in (
@@ -52,6 +85,16 @@ class TrainingSettings:
             raise SettingsError(f"learning_rate: {self.learning_rate} is not between 0 and 1")
         if not 0 <= self.warmup < 1:
             raise SettingsError(f"warmup: {self.warmup} is not in [0, 1)")
+
+    @property
+    def constrains_weights(self) -> bool:
+        """Whether weights are on a grid or pruned."""
+        return self.prune.steps > 0 or any(bits != FLOAT for bits in self.quantise.weights)
+
+    @property
+    def constrains_inputs(self) -> bool:
+        """Whether what layers are given is on a grid."""
+        return any(bits != FLOAT for bits in self.quantise.activations)
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,12 @@ from hitgraph.lessons.settings import TrainingSettings
 
 
 def ranks_of(ranks: int, settings: TrainingSettings) -> int:
-    """How many of the ranks can share the steps of a training evenly."""
+    """How many of the ranks can share the steps of a training evenly.
+
+    One where weights are on a grid or pruned: torch sends no parametrised weights elsewhere.
+    """
+    if settings.constrains_weights:
+        return 1
     return ranks if shares_graphs(ranks, settings) else math.gcd(ranks, settings.batches_a_step)
 
 

@@ -39,6 +39,7 @@ from hitgraph.lessons.samples import (
 )
 from hitgraph.lessons.seeds import generator
 from hitgraph.lessons.settings import TrainingSettings
+from hitgraph.nn.quantise import FLOAT, has_input_grids
 from hitgraph.pipeline import Pipeline, check_detector, promised
 from hitgraph.pipeline_files import PIPELINE_FILE
 from hitgraph.recipe import Recipe, Step
@@ -312,14 +313,27 @@ def _seed(seed: int, name: str) -> int:
 
 
 def _check_networks(recipe: Recipe) -> None:
-    """Refuse a network that is too large before any stage is taught."""
+    """Refuse a network that is too large, or cannot be quantised so, before any is taught."""
     for step in recipe.stages:
         settings: Any = step.settings
         if hasattr(settings, "network"):
             try:
                 check_network(settings.build, settings.network)
+                _check_input_grids(settings)
             except SettingsError as error:
                 raise SettingsError(f"stages.{step.name}.{error}") from None
+
+
+def _check_input_grids(settings: Any) -> None:
+    training = getattr(settings, "training", None)
+    if isinstance(training, TrainingSettings) and training.constrains_inputs:
+        with torch.device("meta"):
+            quantised = has_input_grids(settings.build())
+        if not quantised:
+            raise SettingsError(
+                "training.quantise.activations: is for the stages radius and filter only; the "
+                f"others take {FLOAT}"
+            )
 
 
 def _check_ranks(recipe: Recipe, ranks: int) -> None:

@@ -22,8 +22,8 @@ from hitgraph.lessons.samples import Sample, read_kept
 from hitgraph.lessons.settings import TrainingSettings, TruthSettings
 from hitgraph.tensor_files import write_tensors
 from hitgraph.training.epochs import Epoch
-from hitgraph.training.fit import fit
 from hitgraph.training.ranks import check_ranks, ranks_of, shares_graphs
+from hitgraph.training.rounds import fit_in_rounds
 
 Report = Callable[[str], None]
 Watch = Callable[[str, Epoch], None]  # the name of a stage, an epoch of its training
@@ -69,7 +69,7 @@ class StageWorkshop:
             shared = f", shared by {ranks} ranks" if ranks > 1 else ""
             shared += ", which split each graph" if shares_graphs(ranks, settings) else ""
             self.report(f"training {title}: {self._length(settings)} of {n_steps} steps{shared}")
-            merit = fit(
+            *_, merit = fit_in_rounds(
                 network,
                 lesson,
                 settings,

@@ -20,6 +20,7 @@ from hitgraph.hits import Hits
 from hitgraph.kernels.choice import Backend, for_host
 from hitgraph.kernels.tiles import MAX_WIDTH
 from hitgraph.nn.blocks import Standardise, logits_of, mlp
+from hitgraph.nn.quantise import has_input_grids
 from hitgraph.pairs import pair_columns
 
 
@@ -108,10 +109,14 @@ def score_candidates(
 
 
 def runs_fused(network: FilterNetwork, hits: Hits, backend: Backend = "auto") -> bool:
-    """Whether the CPU kernel takes the network: float32 weights that stay in the cache."""
+    """Whether the CPU kernel takes the network: float32 weights that stay in the cache.
+
+    The kernel knows no grids of inputs.
+    """
     return (
         for_host(hits.features, backend)
         and not torch.is_autocast_enabled("cpu")
         and network.settings.hidden <= MAX_WIDTH
+        and not has_input_grids(network)
         and all(p.dtype == torch.float32 and p.device.type == "cpu" for p in network.parameters())
     )

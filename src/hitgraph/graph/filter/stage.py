@@ -18,6 +18,7 @@ from hitgraph.lessons.settings import (
     refuse_graph_settings,
 )
 from hitgraph.lessons.workshop import Workshop
+from hitgraph.nn.quantise import quantise_inputs
 from hitgraph.pairs import PAIR_FEATURES, PAIR_GROUPS, SHAPE_FEATURES, pair_columns
 from hitgraph.stage import Context, StageSettings
 from hitgraph.state import CLUSTERS, EDGES, HITS, LOGIT, State
@@ -69,7 +70,8 @@ class FilterStageSettings(StageSettings):
 
     def build(self) -> FilterNetwork:
         """The untrained network."""
-        return FilterNetwork(self.network, self.hit_inputs, self.pair_inputs)
+        network = FilterNetwork(self.network, self.hit_inputs, self.pair_inputs)
+        return quantise_inputs(network, self.training.quantise.activations)
 
     def load(self, context: Context, tensors: Mapping[str, Tensor]) -> "FilterStage":
         network, (cut,) = load_learnt(self.build, tensors, context.device, self.network, cut=SHARE)

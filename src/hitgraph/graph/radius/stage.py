@@ -18,6 +18,7 @@ from hitgraph.lessons.settings import (
     refuse_graph_settings,
 )
 from hitgraph.lessons.workshop import Workshop
+from hitgraph.nn.quantise import quantise_inputs
 from hitgraph.stage import Context, StageSettings
 from hitgraph.state import EDGES, HITS, State
 from hitgraph.tensors import NOT_NEGATIVE, build_network, learnt_tensors, load_learnt
@@ -57,7 +58,8 @@ class RadiusSettings(StageSettings):
 
     def build(self) -> EmbeddingNetwork:
         """The untrained network."""
-        return EmbeddingNetwork(self.network, self.hit_inputs)
+        network = EmbeddingNetwork(self.network, self.hit_inputs)
+        return quantise_inputs(network, self.training.quantise.activations)
 
     def load(self, context: Context, tensors: Mapping[str, Tensor]) -> "RadiusStage":
         network, (radius,) = load_learnt(
