@@ -22,6 +22,7 @@ TARGETS = {
     "aoti": "networks compiled by torch's AOTInductor (needs g++)",
     "acts": "a chain for the GNN plugin of ACTS, with its script",
     "athena": "a chain for the GNN track finder of Athena, with its flags",
+    "qonnx": "the MLPs of networks for hls4ml and FINN, with their bits",
     "triton": "a model repository for a Triton server: the pipeline, and its networks in ONNX",
 }
 
