@@ -118,7 +118,7 @@ class Run:
 
 
 def tracks_path(folder: Path, event: str, suffix: str) -> Path:
-    """Where the tracks of an event stand: `<event>-tracks.csv` or `.parquet`."""
+    """Where the tracks of an event stand: `<event>-tracks.csv`, `.parquet` or `.root`."""
     return folder / f"{event}-tracks.{suffix}"
 
 

@@ -279,7 +279,7 @@ def test_convert_cannot_start(store, tmp_path, events, capsys):
     assert main(["convert", str(store), "--to", "parquet", "--gzip", *out]) == 2
     assert "--gzip goes with --to trackml" in capsys.readouterr().err
     with pytest.raises(SystemExit, match="2"):
-        main(["convert", str(store), "--to", "root", *out])
+        main(["convert", str(store), "--to", "hdf5", *out])
     assert not (tmp_path / "out").exists()
 
 

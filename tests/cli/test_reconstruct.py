@@ -160,13 +160,18 @@ def test_tracks_are_judged_by_the_truth_of_their_own_events_only(
     assert not page.exists()
 
 
-def test_parquet_holds_the_same_tracks(events: Path, tiny_pipeline: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("other", ["parquet", "root"])
+def test_other_formats_hold_the_same_tracks(
+    events: Path, tiny_pipeline: Path, tmp_path: Path, other: str
+) -> None:
+    if other == "root":
+        pytest.importorskip("uproot", reason="the extra root is not installed")
     tracks = []
-    for form in ("csv", "parquet"):
+    for form in ("csv", other):
         out = tmp_path / form
         main(arguments(events, tiny_pipeline, out, "--format", form, "--events", "1000", "--quiet"))
         tracks.append(read_tracks(out / f"{GOOD}-tracks.{form}"))
-    assert all((one == other).all() for one, other in zip(*tracks, strict=True))
+    assert all((one == same).all() for one, same in zip(*tracks, strict=True))
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from hitgraph.errors import HitgraphError, InputError
 from hitgraph.event.checks import RANGES, TABLES
 from hitgraph.event.event import CellTable, Event, HitTable, ParticleTable, TruthTable, column_types
 from hitgraph.event.field import constant, from_json, solenoid
+from hitgraph.event.root import write_root
 from hitgraph.event.source import read_event
 from hitgraph.event.store import (
     read_dataset_info,
@@ -95,12 +96,15 @@ def test_types_of_columns_are_found_however_numpy_writes_them(hint: Any) -> None
     assert column_types(table) == {"x": np.dtype("float32")}
 
 
-@given(events(), st.sampled_from(["parquet", "csv", "csv.gz"]))
+@given(events(), st.sampled_from(["parquet", "csv", "csv.gz", "root"]))
 @settings(deadline=None, max_examples=30)
 def test_every_event_is_read_back_bit_for_bit(assert_same_event, event, form):
     with tempfile.TemporaryDirectory() as folder:
         if form == "parquet":
             write_event(event, folder)
+        elif form == "root":
+            pytest.importorskip("uproot", reason="the extra root is not installed")
+            write_root(event, folder)
         else:
             write_trackml(event, folder, compress=form == "csv.gz")
         assert_same_event(read_event(folder), event)

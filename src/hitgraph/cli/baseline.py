@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("method", choices=("ckf",), help="ckf: the combinatorial Kalman filter")
     add_events(parser)
     add_output(parser, "folder for the track files")
-    parser.add_argument("--format", choices=("csv", "parquet"), default="csv")
+    parser.add_argument("--format", choices=("csv", "parquet", "root"), default="csv")
     parser.add_argument(
         "--seeds",
         metavar="P",

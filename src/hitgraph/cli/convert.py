@@ -1,8 +1,9 @@
-"""Convert events to TrackML CSV or to the parquet store, from either or from ACTS CSV.
+"""Convert events to TrackML CSV, the parquet store or ROOT, from these or from ACTS CSV.
 
     hitgraph convert train_sample.zip --to parquet --out data/train
     hitgraph convert data/train --events 1000:1005 --to trackml --gzip --out csv
     hitgraph convert data/train --volumes 7 8 9 --to parquet --out data/pixels
+    hitgraph convert data/train --to root --out rootfiles
 
 The detectors table and dataset.json come along. A parquet store is a quarter of the size of
 plain CSV and reads several times faster. A bad event is reported and left out, the others go on
@@ -32,7 +33,9 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_events(parser)
-    parser.add_argument("--to", choices=("parquet", "trackml"), required=True, help="the format")
+    parser.add_argument(
+        "--to", choices=("parquet", "trackml", "root"), required=True, help="the format"
+    )
     parser.add_argument("--gzip", action="store_true", help="with --to trackml: .csv.gz")
     parser.add_argument(
         "--volumes",
@@ -55,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
 
     set_verbosity(args)
     if args.gzip and args.to != "trackml":
-        raise SettingsError("--gzip goes with --to trackml; parquet is compressed anyway")
+        raise SettingsError("--gzip goes with --to trackml; parquet and ROOT are compressed anyway")
     sources = list_events(args.paths, args.detectors, args.events)
     require_different_names(sources)
     there = [source for source in sources if _is_there(source.name, args)]
@@ -115,7 +118,7 @@ def _write_common(sources: "list[EventSource]", args: argparse.Namespace) -> Non
     if args.volumes is not None:
         info = info | {"volumes": sorted(set(args.volumes))}
     _require_volumes_of(out, info)
-    if tables and args.to == "parquet":
+    if tables and args.to != "trackml":
         write_detectors(tables[0], out / DETECTORS_NAME)
     elif tables:
         name = "detectors.csv.gz" if args.gzip else "detectors.csv"
@@ -159,10 +162,12 @@ def _require_volumes_of(out: Path, info: dict[str, Any]) -> None:
 
 def _is_there(name: str, args: argparse.Namespace) -> bool:
     """Whether an event was converted before: its hits are written last."""
-    from hitgraph.event import store, trackml
+    from hitgraph.event import root, store, trackml
 
     if args.to == "parquet":
         hits = store.file_name(name, "hits")
+    elif args.to == "root":
+        hits = root.file_name(name)
     else:
         hits = trackml.file_name(name, "hits") + ".gz" * args.gzip
     return Path(args.out, hits).is_file()
@@ -171,6 +176,7 @@ def _is_there(name: str, args: argparse.Namespace) -> bool:
 def _convert(
     source: "EventSource", out: Path, to: str, compress: bool, volumes: list[int] | None
 ) -> None:
+    from hitgraph.event.root import write_root
     from hitgraph.event.store import write_event
     from hitgraph.event.trackml import write_trackml
     from hitgraph.event.volumes import in_volumes
@@ -180,5 +186,7 @@ def _convert(
         event = in_volumes(event, volumes)
     if to == "parquet":
         write_event(event, out)
+    elif to == "root":
+        write_root(event, out)
     else:
         write_trackml(event, out, compress)

@@ -1,7 +1,7 @@
 """Compare folders of tracks with the truth: efficiency, purity, fakes, duplicates, scores.
 
-Tracks are files EVENT-tracks.csv or EVENT-tracks.parquet as `hitgraph reconstruct` writes them;
-several folders stand side by side, one column each, over the same events.
+Tracks are files EVENT-tracks.csv, .parquet or .root as `hitgraph reconstruct` writes them; several
+folders stand side by side, one column each, over the same events.
 
 example:
   hitgraph evaluate tracks/compact tracks/ckf --truth events/ --json metrics.json
@@ -40,7 +40,7 @@ def add_comparison(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         type=Path,
         metavar="TRACKS_DIR",
-        help="a folder with EVENT-tracks.csv or .parquet files",
+        help="a folder with EVENT-tracks.csv, .parquet or .root files",
     )
     add_events(parser, option="--truth")
     add_selection(parser)

@@ -4,8 +4,9 @@
     hitgraph fit data/pu200 --tracks tracks/ckf --method kalman
     hitgraph report tracks/compact tracks/ckf --truth data/pu200 --out report.html
 
-Takes the files EVENT-tracks.csv or .parquet of any track finder and writes EVENT-fits.parquet
-beside them: d0, z0, phi, theta and q/p of each track, with their covariance. The methods:
+Takes the files EVENT-tracks.csv, .parquet or .root of any track finder and writes
+EVENT-fits.parquet beside them: d0, z0, phi, theta and q/p of each track, with their
+covariance. The methods:
 
     helix    our helix fit, with the field, scattering and energy loss; any detector with a table
     kalman   the Kalman filter of ACTS; events in the TrackML detector only, needs the extra `sim`
@@ -48,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         required=True,
         metavar="TRACKS_DIR",
-        help="a folder with EVENT-tracks.csv or .parquet files; the fits go there too",
+        help="a folder with EVENT-tracks.csv, .parquet or .root files; the fits go there too",
     )
     parser.add_argument(
         "--method",

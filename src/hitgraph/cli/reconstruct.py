@@ -65,7 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"a shipped name or a pipeline folder (default {DEFAULT_PIPELINE})",
     )
     add_output(parser, "folder for the track files")
-    parser.add_argument("--format", choices=("csv", "parquet"), default="csv")
+    parser.add_argument("--format", choices=("csv", "parquet", "root"), default="csv")
     add_device(parser)
     add_precision(parser)
     add_regions(parser)

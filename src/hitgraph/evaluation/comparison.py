@@ -26,7 +26,7 @@ from hitgraph.settings import to_dict
 from hitgraph.text import printable
 from hitgraph.workers import HERE, Workers
 
-SUFFIXES = ("-tracks.csv", "-tracks.csv.gz", "-tracks.parquet")
+SUFFIXES = ("-tracks.csv", "-tracks.csv.gz", "-tracks.parquet", "-tracks.root")
 
 TracksFiles = dict[str, Path]  # file of tracks by event name
 
@@ -152,7 +152,7 @@ def name_columns(folders: Sequence[Path]) -> dict[str, Path]:
 
 
 def find_tracks(folder: Path) -> TracksFiles:
-    """The files `<event>-tracks.csv[.gz]` or `.parquet` of a folder, by event name.
+    """The files `<event>-tracks.csv[.gz]`, `.parquet` or `.root` of a folder, by event name.
 
     Raises InputError if there is none, or two of one event.
     """
@@ -171,8 +171,8 @@ def find_tracks(folder: Path) -> TracksFiles:
         found[event] = path
     if not found:
         raise InputError(
-            f"{folder}: no tracks in there (looked for EVENT-tracks.csv or EVENT-tracks.parquet "
-            "as `hitgraph reconstruct` writes them)"
+            f"{folder}: no tracks in there (looked for EVENT-tracks.csv, .parquet or .root as "
+            "`hitgraph reconstruct` writes them)"
         )
     return found
 

@@ -17,6 +17,7 @@ from hitgraph.event.archive import Place, files_in, is_archive
 from hitgraph.event.detector import MAX_ID, UNKNOWN_PITCH, Detector
 from hitgraph.event.field import MagneticField, from_json
 from hitgraph.event.tables import Columns, header_names, read_columns, refuse, row_name
+from hitgraph.event.trees import Tree, note_in
 
 # names that a detectors table has when it stands beside the events
 NAMES = ("detectors.parquet", "detectors.csv", "detectors.csv.gz", "detectors.zip")
@@ -78,7 +79,9 @@ def read_detectors(path: str | Path | Place) -> Detector:
 
 
 def made_of(place: Place) -> dict[str, Any]:
-    """What a parquet file keeps about how it was made; empty where it keeps nothing."""
+    """What a parquet or ROOT file keeps about how it was made; empty where it keeps nothing."""
+    if isinstance(place, Tree):
+        return note_in(place.file)
     if not place.name.endswith(".parquet"):
         return {}
     with contextlib.suppress(pa.ArrowException, OSError, ValueError, InputError, RecursionError):

@@ -1,4 +1,4 @@
-"""Finding events: by prefix, in a folder, in a zip or tar, in a store."""
+"""Finding events: by prefix, in a folder, in a zip or tar, in a store, in ROOT files."""
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence, Set
@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hitgraph.errors import InputError, printable
-from hitgraph.event import acts_csv, modules, store, trackml
+from hitgraph.event import acts_csv, modules, root, store, trackml
 from hitgraph.event.archive import (
     ARCHIVE_SUFFIXES,
     Place,
@@ -20,8 +20,8 @@ from hitgraph.event.event import Event, number_of
 from hitgraph.fingerprint import LENGTH
 
 LOOKED_FOR = (
-    "EVENT.hits.parquet, EVENT-hits.csv, EVENT-hits.csv.gz or, of ACTS, EVENT-measurements.csv, "
-    "with EVENT like event000001000"
+    "EVENT.hits.parquet, EVENT-hits.csv, EVENT-hits.csv.gz, EVENT.event.root or, of ACTS, "
+    "EVENT-measurements.csv, with EVENT like event000001000"
 )
 MAX_NAME = 200  # bytes; file names have at most 255, and results get names from the event
 MAX_NUMBER = 2**63 - 1  # tables of tracks have the number in a column of 64-bit integers
@@ -63,7 +63,10 @@ class EventSource:
             raise InputError(
                 f"{self.path}: {self.problem}: give the files of this event another name"
             )
-        files = {table: place for table, place in self.files if cells or table != "cells"}
+        files = dict(self.files)
+        if root.WHOLE in files:
+            files = root.tables_in(files[root.WHOLE])
+        files = {table: place for table, place in files.items() if cells or table != "cells"}
         detector = None if self.detectors is None else modules.cached_detectors(self.detectors)
         known = None if detector is None else detector.field
         if acts_csv.MEASUREMENTS in files:
@@ -194,16 +197,16 @@ def _events_at(path: Path, detectors: Place | None) -> list[EventSource]:
 def _group(files: Mapping[Place, int], top: Path, detectors: Place | None) -> list[EventSource]:
     """The events whose tables are among `files`, by number and name.
 
-    An event that is there as parquet and as CSV is given twice, parquet first. Of a table that
-    is there as .csv and .csv.gz the first is taken.
+    An event that is there in several forms is given as often: as parquet, as CSV, as ROOT. Of a
+    table that is there as .csv and .csv.gz the first is taken.
     """
     of_acts = acts_csv.prefixes(files)
-    events: dict[tuple[Path, bool], dict[str, Place]] = {}
+    events: dict[tuple[Path, int], dict[str, Place]] = {}
     for place in files:
         found = _table_of(Path(str(place)), of_acts)
         if found is not None:
             name, table = found
-            tables = events.setdefault((place.folder / name, _is_csv(place)), {})
+            tables = events.setdefault((place.folder / name, _form(place)), {})
             if table not in tables or not place.name.endswith(".gz"):
                 tables[table] = place
     by_path = {Path(str(place)): place for place in files}
@@ -223,7 +226,7 @@ def _group(files: Mapping[Place, int], top: Path, detectors: Place | None) -> li
 
 
 def _one_form(events: list[EventSource]) -> list[EventSource]:
-    """Each event once: where it is there as parquet and as CSV, the parquet."""
+    """Each event once: the first of its forms."""
     forms: dict[Path, EventSource] = {}
     for event in events:
         forms.setdefault(event.path, event)
@@ -234,12 +237,15 @@ def _table_of(path: Path, of_acts: Set[Path]) -> tuple[str, str] | None:
     """Event and table that a file stands for; `of_acts` are the prefixes of events of ACTS."""
     match = acts_csv.FILE_NAME.fullmatch(path.name)
     if match is None or path.parent / match["event"] not in of_acts:
-        match = store.FILE_NAME.fullmatch(path.name) or trackml.FILE_NAME.fullmatch(path.name)
+        names = (store.FILE_NAME, trackml.FILE_NAME, root.FILE_NAME)
+        match = next((m for known in names if (m := known.fullmatch(path.name))), None)
     return None if match is None else (match["event"], match["table"])
 
 
-def _is_csv(place: Place) -> bool:
-    return not place.name.endswith(".parquet")
+def _form(place: Place) -> int:
+    """Parquet before CSV before ROOT."""
+    forms = (".parquet", "", ".root")
+    return next(k for k in (0, 2, 1) if place.name.endswith(forms[k]))
 
 
 def _detectors_beside(folder: Path, top: Path, files: Mapping[Path, Place]) -> Place | None:

@@ -49,10 +49,7 @@ def write_event(event: Event, folder: str | Path, made: dict[str, Any] | None = 
     have are removed. `made`, how the event was made, goes into the files as well, and the name of
     the event's field and the number of its hard process. Raises HitgraphError if the folder cannot
     be written."""
-    if event.field is not None:
-        made = (made or {}) | {"field": event.field.name}
-    if event.hard_collision is not None:
-        made = (made or {}) | {HARD_KEY: event.hard_collision}
+    note = ((made or {}) | note_of(event)) or None
     for name in reversed(TABLES):
         path = Path(folder) / file_name(event.name, name)
         table = getattr(event, name)
@@ -60,7 +57,17 @@ def write_event(event: Event, folder: str | Path, made: dict[str, Any] | None = 
             path.unlink(missing_ok=True)
         else:
             columns = {field.name: getattr(table, field.name) for field in fields(table)}
-            write_parquet(columns, path, made)
+            write_parquet(columns, path, note)
+
+
+def note_of(event: Event) -> dict[str, Any]:
+    """What the event itself tells about how it was made: its field and its hard process."""
+    note: dict[str, Any] = {}
+    if event.field is not None:
+        note["field"] = event.field.name
+    if event.hard_collision is not None:
+        note[HARD_KEY] = event.hard_collision
+    return note
 
 
 def write_detectors(detector: Detector, path: str | Path) -> None:

@@ -1,4 +1,4 @@
-"""Columns out of CSV text and parquet files, each with the type asked for, or a clear error."""
+"""Columns out of CSV, parquet and ROOT, each with the type asked for, or a clear error."""
 
 import difflib
 import logging
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from hitgraph.errors import InputError, printable
 from hitgraph.event.archive import Place, gunzip, require_size
+from hitgraph.event.trees import Tree, branches_of, read_branches
 
 Columns = dict[str, NDArray[Any]]
 Types = Mapping[str, np.dtype[Any]]
@@ -36,19 +37,20 @@ def read_columns(
 ) -> Columns:
     """The columns named in `types`, as numpy arrays of those dtypes, rows in file order.
 
-    Parquet or CSV (gzipped or not) by the file's name. Other columns are ignored, and so is
-    the order of columns. A column named in `optional` may be missing: it is that number in every
-    row. A column named in `fill` may have empty cells and NaN: they become that number, which may
-    be NaN. `meanings` says what is expected of a column where a number does not fit into its type.
-    Raises InputError for missing or repeated columns, a value of another kind, an empty cell, NaN
+    Parquet or CSV (gzipped or not) by the file's name, or a tree of a ROOT file. Other columns
+    are ignored, and so is the order of columns. A column named in `optional` may be missing: it is
+    that number in every row. A column named in `fill` may have empty cells and
+    NaN: they become that number, which may be NaN. `meanings` says what is expected of a column where
+    a number does not fit into its type. Raises InputError for missing or repeated columns, a value of another kind, an empty cell, NaN
     and infinity, and for tables too large to be right.
     """
-    data = place.read()
     optional, fill, meanings = optional or {}, fill or {}, meanings or {}
-    if place.name.endswith(".parquet"):
-        found = _from_parquet(data, place, types, optional, fill, meanings)
+    if isinstance(place, Tree):
+        found = _from_tree(place, types, optional, fill, meanings)
+    elif place.name.endswith(".parquet"):
+        found = _from_parquet(place.read(), place, types, optional, fill, meanings)
     else:
-        found = _from_csv(gunzip(data, place), place, types, optional, fill, meanings)
+        found = _from_csv(gunzip(place.read(), place), place, types, optional, fill, meanings)
     length = len(next(iter(found.values())))
     missing = set(types) - set(found)
     added = {name: np.full(length, optional[name], types[name]) for name in missing}
@@ -57,7 +59,7 @@ def read_columns(
 
 def row_name(place: Place, row: int) -> str:
     """How a message names the row with this index: counted from 1, for CSV with its line."""
-    line = "" if place.name.endswith(".parquet") else f" (line {_line_of(place, row)})"
+    line = "" if place.name.endswith((".parquet", ".root")) else f" (line {_line_of(place, row)})"
     return f"{place}: row {row + 1}{line}"
 
 
@@ -164,9 +166,10 @@ def _wanted_columns(names: list[str], place: Place, types: Types, optional: Defa
     missing = [name for name in types if name not in names and name not in optional]
     if missing:
         found = ", ".join(name or "(unnamed)" for name in names) if any(names) else "nothing"
+        where = "the tree has to have" if isinstance(place, Tree) else "the first line has to name"
         raise InputError(
             f"{place}: missing column{'s' * (len(missing) > 1)} {', '.join(missing)} "
-            f"(found: {_short(found, SHOWN_LIST)}): the first line has to name the columns "
+            f"(found: {_short(found, SHOWN_LIST)}): {where} the columns "
             f"{', '.join(name for name in types if name not in optional)}"
         )
     repeated = [name for name in types if names.count(name) > 1]
@@ -318,6 +321,17 @@ def _from_parquet(
         ) from error
     return {
         name: _from_arrow(table[name], place, name, types[name], fill, meanings.get(name))
+        for name in wanted
+    }
+
+
+def _from_tree(
+    tree: Tree, types: Types, optional: Defaults, fill: Defaults, meanings: Mapping[str, str]
+) -> Columns:
+    wanted = _wanted_columns(branches_of(tree), tree, types, optional)
+    branches = read_branches(tree, wanted)
+    return {
+        name: _from_arrow(branches[name], tree, name, types[name], fill, meanings.get(name))
         for name in wanted
     }
 

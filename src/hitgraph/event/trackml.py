@@ -20,11 +20,13 @@ from hitgraph.event.modules import detector_columns
 from hitgraph.event.modules import read_detectors as read_detectors
 from hitgraph.event.store import write_parquet
 from hitgraph.event.tables import read_columns, row_name
+from hitgraph.event.trees import Tree, write_trees
 from hitgraph.files import atomic_write
 
 FILE_NAME = re.compile(r"(?s)(?P<event>.+)-(?P<table>hits|cells|particles|truth)\.csv(\.gz)?")
 
 NO_TRACK = 0  # track_id of a hit on no track
+TRACKS = "tracks"  # the tree of a ROOT file
 
 _INT64 = np.dtype(np.int64)
 
@@ -64,13 +66,17 @@ def write_submission(
     """Write the tracks of one event: event_id, hit_id, track_id, every hit once.
 
     `track_id` (n_hits,) is 1 or more; 0 or less (written as 0) = on no track. Parquet if `path`
-    ends in .parquet, else CSV (gzipped if it ends in .gz).
+    ends in .parquet, a tree `tracks` if it ends in .root (uproot), else CSV (gzipped if it ends in
+    .gz).
     """
     columns = {
         "event_id": np.full(len(hit_id), number_of(event_name), np.int64),
         "hit_id": np.asarray(hit_id, np.int64),
         "track_id": np.maximum(np.asarray(track_id, np.int64), NO_TRACK),
     }
+    if Path(path).suffix == ".root":
+        write_trees(path, {TRACKS: columns})
+        return
     write = write_parquet if Path(path).suffix == ".parquet" else write_csv
     write(columns, path)
 
@@ -78,10 +84,12 @@ def write_submission(
 def read_tracks(path: str | Path) -> tuple[Int64, Int64]:
     """hit_id and track_id, each (n_hits,), of the tracks of one event, sorted by hit_id.
 
-    CSV (also .gz) or parquet. track_id 0 = on no track; the file may also have negative numbers
-    or nothing there. Raises InputError for a hit that is there twice and for several events.
+    CSV (also .gz), parquet, or the tree `tracks` of a ROOT file. track_id 0 = on no track; the
+    file may also have negative numbers or nothing there. Raises InputError for a hit that
+    is there twice and for several events.
     """
-    place = Place(Path(path))
+    path = Path(path)
+    place = Tree(path, tree=TRACKS) if path.suffix == ".root" else Place(path)
     types = dict.fromkeys(("event_id", "hit_id", "track_id"), _INT64)
     columns = read_columns(place, types, optional={"event_id": 0}, fill={"track_id": NO_TRACK})
     event_id, hit_id = columns["event_id"], columns["hit_id"]

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hitgraph.errors import MissingExtraError
 from hitgraph.event.acts_modules import geometry_ids
 from hitgraph.event.detector import Detector
+from hitgraph.event.trees import uproot_for
 from hitgraph.files import atomic_write
 from hitgraph.graph.module_map.tables import Connections, ModuleMap, connect
 from hitgraph.graph.module_map.values import DYDX, DZDR, N_PAIR
@@ -67,10 +67,7 @@ def _ranges(bounds: NDArray[np.float32], legs: str) -> Columns:
 
 
 def _write(path: Path, name: str, parts: Iterable[Columns]) -> None:
-    try:
-        import uproot
-    except ImportError as error:
-        raise MissingExtraError("writing ROOT files", "root") from error
+    uproot = uproot_for("writing ROOT files")
     with atomic_write(path) as temporary, uproot.recreate(temporary) as file:
         tree = None
         for part in parts:
