@@ -30,6 +30,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of `hitgraph evaluate`."""
     add_comparison(parser)
     add_json(parser)
+    parser.add_argument(
+        "--root", type=Path, metavar="FILE", help="histograms as a ROOT file, named as in ACTS"
+    )
+    parser.add_argument(
+        "--histograms", type=Path, metavar="FILE", help="the same as JSON, which hist reads"
+    )
     add_verbosity(parser)
 
 
@@ -61,8 +67,12 @@ def run(args: argparse.Namespace) -> int:
     from hitgraph.cli import OK, SOME_FAILED
     from hitgraph.cli.console import console
     from hitgraph.cli.fit import fit_table
+    from hitgraph.evaluation.histograms import write_json_histograms, write_root_histograms
+    from hitgraph.event.trees import uproot_for
     from hitgraph.files import atomic_write
 
+    if args.root is not None:
+        uproot_for("--root")
     comparison = compare_folders(args)
     out = console(args.quiet)
     out.print(summary_table(comparison))
@@ -72,6 +82,10 @@ def run(args: argparse.Namespace) -> int:
         with atomic_write(args.json) as path:
             text = json.dumps(comparison.to_dict(), indent=1, allow_nan=False)
             path.write_text(text + "\n", encoding="utf-8")
+    if args.root is not None:
+        write_root_histograms(comparison, args.root)
+    if args.histograms is not None:
+        write_json_histograms(comparison, args.histograms)
     return SOME_FAILED if comparison.problems else OK
 
 

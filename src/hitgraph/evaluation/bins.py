@@ -87,6 +87,7 @@ def linear(end: float, widths: Edges, start: float = 0.0, most: int = 16) -> Gri
 
 PT = logarithmic(-2, 3)  # GeV
 ETA = linear(6.0, (0.1, 0.2, 0.5, 1.0), start=-6.0)
+PHI = linear(3.2, (0.1, 0.2, 0.4, 0.8), start=-3.2)  # rad
 RADIUS = logarithmic(0, 3, below=(0.0,))  # mm
 VZ = linear(1000.0, (10.0, 20.0, 50.0, 100.0))  # mm, without the sign
 LENGTH = linear(100.5, (1.0, 2.0, 5.0), start=0.5, most=30)  # hits on a track, or of a particle

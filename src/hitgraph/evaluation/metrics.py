@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hitgraph.errors import InputError
-from hitgraph.evaluation.bins import ETA, LENGTH, PT, RADIUS
+from hitgraph.evaluation.bins import ETA, LENGTH, PHI, PT, RADIUS
 from hitgraph.evaluation.matching import MATCHINGS, TrackMatches, match_tracks
 from hitgraph.evaluation.ratio import BinnedRatio, Ratio, binned_ratio, ratio
 from hitgraph.evaluation.trackml_score import primary_weights, trackml_score
@@ -32,7 +32,7 @@ MIN_TRACK_HITS = 3
 STIFF, STIFFER = 0.5, 1.0  # GeV
 """Efficiencies stand in tables for the selected particles, and for those of them above these."""
 
-GRIDS = {"pt": PT, "eta": ETA, "radius": RADIUS, "length": LENGTH}
+GRIDS = {"pt": PT, "eta": ETA, "phi": PHI, "radius": RADIUS, "length": LENGTH}
 """Bins of the curves, by the last word of their names."""
 
 
@@ -277,6 +277,7 @@ def _with_matching(scene: _Scene, matched: NDArray[np.bool_]) -> MatchedMetrics:
     for variable, values, edges, selection in (
         ("pt", particles.pt, PT.edges, selected),
         ("eta", particles.eta, ETA.edges, stiff),
+        ("phi", particles.phi, PHI.edges, stiff),
         ("radius", particles.vertex_radius, RADIUS.edges, stiff),
     ):
         for kind, among in (

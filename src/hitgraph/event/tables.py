@@ -39,9 +39,10 @@ def read_columns(
 
     Parquet or CSV (gzipped or not) by the file's name, or a tree of a ROOT file. Other columns
     are ignored, and so is the order of columns. A column named in `optional` may be missing: it is
-    that number in every row. A column named in `fill` may have empty cells and
-    NaN: they become that number, which may be NaN. `meanings` says what is expected of a column where
-    a number does not fit into its type. Raises InputError for missing or repeated columns, a value of another kind, an empty cell, NaN
+    that number in every row. A column named in `fill` may have empty cells and NaN: they become
+    that number, which may be NaN. `meanings` says what is expected of a column where a number does
+    not fit into its type.
+    Raises InputError for missing or repeated columns, a value of another kind, an empty cell, NaN
     and infinity, and for tables too large to be right.
     """
     optional, fill, meanings = optional or {}, fill or {}, meanings or {}
