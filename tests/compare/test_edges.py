@@ -58,11 +58,20 @@ def test_the_numbers_are_those_that_stages_are_judged_by(make_event: Callable[..
     assert found["weighted"] == pytest.approx(judged.weighted_purity)
 
 
+def test_rejection_is_how_many_fake_edges_there_were_for_each_that_is_left() -> None:
+    """Five fake edges, of which two score above the last of the three true ones."""
+    edges = np.array([[0, 1, 3, 0, 2, 1, 0, 2], [1, 2, 4, 3, 3, 4, 4, 5]])
+    logits = np.array([3.0, 2.0, -1.0, 2.5, 0.0, -2.0, -3.0, -4.0])
+    found = edge_quality(TRUTH, edges, logits)
+    assert graph_quality([found, found])["rejection 0.98"] == pytest.approx(5 / 2)
+
+
 def test_a_perfect_score_keeps_no_fake_edge() -> None:
     edges = np.array([[0, 1, 3, 4, 2, 0], [1, 2, 4, 5, 3, 5]])
     found = edge_quality(TRUTH, edges, np.array([5.0, 5, 5, 5, -5, -5]))
     assert found["auc"] == pytest.approx(1.0)
     assert set(purities([found]).values()) == {1.0}
+    assert graph_quality([found])["rejection 0.98"] is None
 
 
 def test_a_graph_without_true_edges_has_no_purity() -> None:

@@ -60,7 +60,10 @@ def purities(events: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:
 
 
 def graph_quality(events: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:
-    """The graphs that were judged, events together; None where there is nothing to divide by."""
+    """The graphs that were judged, events together; None where there is nothing to divide by.
+
+    Rejection is how many edges of two particles there were for each that the score keeps.
+    """
     (kept, true), (pure, edges) = (
         np.sum([one[key] for one in events], axis=0).tolist() for key in ("given", "given_pure")
     )
@@ -70,10 +73,12 @@ def graph_quality(events: Sequence[Mapping[str, Any]]) -> dict[str, float | None
         "purity": pure / edges if edges else None,
         "weighted": _weighted(sum(one["given_weight"] for one in events), pure, edges),
     }
+    fakes = edges - pure
     for key in events[0]["purity"]:
         pure, edges = np.sum([one["purity"][key] for one in events], axis=0).tolist()
         weight = sum(one["pure_weight"][key] for one in events)
         found[f"weighted {key}"] = _weighted(weight, pure, edges)
+        found[f"rejection {key}"] = fakes / (edges - pure) if edges > pure else None
     return found
 
 

@@ -11,7 +11,7 @@ from hitgraph.studies.quality import mean_and_error, together
 if TYPE_CHECKING:
     from hitgraph.evaluation.style import Figure
 
-SHOWN = "0.98"  # the efficiency whose purity the figure shows
+SHOWN = "0.98"  # the efficiency of the purity in the figure and of the rejection
 Row = Mapping[str, tuple[float, float]]  # mean and standard error over seeds, NaN where unknown
 
 
@@ -48,6 +48,7 @@ GRAPH_COLUMNS = (
         Column(f"graph weighted {one:g}", f"the same at {100 * one:g} % [%]", 2, 100.0)
         for one in EFFICIENCIES
     ),
+    Column(f"graph rejection {SHOWN}", f"rejection at {100 * float(SHOWN):g} %", 1),
 )
 
 
