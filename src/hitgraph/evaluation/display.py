@@ -2,14 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hitgraph.evaluation.matching import TrackMatches, match_tracks
 from hitgraph.evaluation.metrics import MIN_TRACK_HITS, STIFF, STIFFER
+from hitgraph.evaluation.outcomes import Outcomes, outcomes
+from hitgraph.evaluation.paths import Rows, paths, transverse_momenta
 from hitgraph.evaluation.style import (
     BLUE,
     GREY,
@@ -22,14 +22,8 @@ from hitgraph.evaluation.style import (
     styled,
 )
 from hitgraph.event.event import Event
-from hitgraph.event.field import CURVATURE
 from hitgraph.event.selection import SELECTED, Selection
-from hitgraph.event.truth import (
-    ParticleSummary,
-    particle_rows,
-    require_truth,
-    summarise_particles,
-)
+from hitgraph.event.truth import ParticleSummary, particle_rows
 
 MOST_PARTICLES = 40  # in one view
 ENOUGH_PARTICLES = 8  # in the event, before softer ones are shown too
@@ -49,8 +43,6 @@ LINES: dict[str, dict[str, Any]] = {
         "marker": "s",
     },
 }
-
-Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,44 +164,40 @@ Distance = Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.float
 
 @dataclass(frozen=True, eq=False)
 class _Scene:
-    """Particles and tracks of an event with what is needed to choose among them."""
+    """An event's tracks with what became of them, and which particles are stiff enough to show."""
 
     event: Event
-    summary: ParticleSummary
+    outcomes: Outcomes
     min_pt: float  # GeV
     selected: NDArray[np.bool_]  # (n_particles,)
-    matches: TrackMatches
-    candidate: NDArray[np.bool_]  # (n_tracks,)
-    depth: NDArray[np.float64]  # (n_hits,) mm from the origin
 
     @staticmethod
     def of(
         event: Event, labels: NDArray[np.integer], min_track_hits: int, selection: Selection
     ) -> "_Scene":
-        summary = summarise_particles(event)
+        judged = outcomes(event, labels, min_track_hits, selection)
         for cut in (selection.above(STIFFER), selection.above(STIFF), selection):
-            selected = cut.reconstructable(summary)
+            selected = cut.reconstructable(judged.particles)
             if np.count_nonzero(selected) >= ENOUGH_PARTICLES:
                 break
-        matches = match_tracks(require_truth(event).particle_id, labels)
-        hits = event.hits
-        depth = np.sqrt(hits.x.astype(np.float64) ** 2 + hits.y**2 + hits.z**2)
-        candidate = matches.n_hits >= min_track_hits
-        return _Scene(event, summary, cut.min_pt, selected, matches, candidate, depth)
+        return _Scene(event, judged, cut.min_pt, selected)
+
+    @property
+    def summary(self) -> ParticleSummary:
+        return self.outcomes.particles
 
     def view(self, window: str, inside: Region) -> View:
-        summary, matches = self.summary, self.matches
+        summary, judged = self.summary, self.outcomes
+        matches = judged.matches
         shown = self.selected & inside(summary.eta, summary.phi)
-        good = matches.matched("double majority") & self.candidate
-        found = good & np.isin(matches.particle_id, summary.particle_id[shown])
-        missed = shown & ~np.isin(summary.particle_id, matches.particle_id[good])
-        by_particle = _groups(particle_rows(self.event), self.depth, len(summary))
-        by_track = _groups(matches.track, self.depth, len(matches))
+        found = judged.found & np.isin(matches.particle_id, summary.particle_id[shown])
+        by_particle = paths(self.event, particle_rows(self.event), len(summary))
+        by_track = paths(self.event, matches.track, len(matches))
         hit_eta, hit_phi = self._directions(np.arange(self.event.n_hits))
+        unmatched = [by_track[k] for k in np.flatnonzero(judged.candidate & ~judged.found)]
         fakes = []
-        for track in np.flatnonzero(self.candidate & ~good):
-            rows = by_track[track]
-            if self._transverse_momentum(rows) > self.min_pt:
+        for rows, pt in zip(unmatched, transverse_momenta(self.event, unmatched), strict=True):
+            if pt > self.min_pt:
                 eta, phi = self._directions(rows)
                 if inside(eta.mean(keepdims=True), phi[:1])[0]:
                     fakes.append(rows)
@@ -218,7 +206,7 @@ class _Scene:
             hits=np.flatnonzero(inside(hit_eta, hit_phi)),
             particles=[by_particle[k] for k in np.flatnonzero(shown)],
             found=[by_track[k] for k in np.flatnonzero(found)],
-            missed=[by_particle[k] for k in np.flatnonzero(missed)],
+            missed=[by_particle[k] for k in np.flatnonzero(shown & judged.missed)],
             fakes=fakes,
         )
 
@@ -227,27 +215,6 @@ class _Scene:
         hits = self.event.hits
         x, y, z = (v[rows].astype(np.float64) for v in (hits.x, hits.y, hits.z))
         return np.arcsinh(z / np.maximum(np.hypot(x, y), 1e-6)), np.arctan2(y, x)
-
-    def _transverse_momentum(self, rows: Rows) -> float:
-        """GeV, from the circle through a track's first, middle and last hit."""
-        first, middle, last = rows[0], rows[len(rows) // 2], rows[-1]
-        hits = self.event.hits
-        a, b, c = (np.array([hits.x[k], hits.y[k]], np.float64) for k in (first, middle, last))
-        ab, ac = b - a, c - a
-        twice_area = abs(ab[0] * ac[1] - ab[1] * ac[0])
-        sides = np.hypot(*ab) * np.hypot(*ac) * np.hypot(*(c - b))
-        if twice_area == 0:
-            return float("inf")
-        x, y, z = b[0], b[1], hits.z[middle]
-        tesla = self.event.likely_field.at(np.hypot(x, y), z)[1]
-        return float(CURVATURE * abs(tesla) * sides / (2 * twice_area))
-
-
-def _groups(group: Rows, depth: NDArray[np.float64], n_groups: int) -> list[Rows]:
-    """Rows of each group 0 .. n_groups - 1, by rising depth; rows of group -1 are left out."""
-    order = np.lexsort((depth, group))
-    ends = np.searchsorted(group[order], np.arange(n_groups + 1))
-    return [order[start:end] for start, end in pairwise(ends)]
 
 
 def _widest(scene: _Scene, windows: tuple[float, ...], distance: Distance) -> float:

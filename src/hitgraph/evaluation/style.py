@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from hitgraph.errors import MissingExtraError
+from hitgraph.evaluation.colours import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILION
 
 try:
     import matplotlib as mpl
@@ -18,6 +19,11 @@ except ModuleNotFoundError as error:
     raise MissingExtraError("plotting", "plot") from error
 
 __all__ = [
+    "BLUE",
+    "GREY",
+    "ORANGE",
+    "PURPLE",
+    "VERMILION",
     "Axes",
     "Figure",
     "MultipleLocator",
@@ -33,11 +39,6 @@ __all__ = [
 
 INK = "#1a1f26"
 """Text and axes; becomes the text colour of the page in SVG, so that dark pages work."""
-GREY = "#8b949e"
-
-# Okabe and Ito: told apart by colour-blind readers, and readable on white and on black
-BLUE, ORANGE, GREEN = "#0072B2", "#E69F00", "#009E73"
-VERMILION, PURPLE, SKY = "#D55E00", "#CC79A7", "#56B4E9"
 COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILION)
 MARKERS = ("o", "s", "^", "D", "v", "P")
 
