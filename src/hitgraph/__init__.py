@@ -10,14 +10,16 @@ if TYPE_CHECKING:
     from hitgraph.event.selection import Selection
     from hitgraph.event.source import read_event
     from hitgraph.pipeline import Pipeline
+    from hitgraph.viewer import display
 
-__all__ = ["Pipeline", "Selection", "__version__", "evaluate", "read_event"]
+__all__ = ["Pipeline", "Selection", "__version__", "display", "evaluate", "read_event"]
 
 __getattr__, __dir__ = offer(
     __name__,
     {
         "Pipeline": "hitgraph.pipeline",
         "Selection": "hitgraph.event.selection",
+        "display": "hitgraph.viewer",
         "evaluate": "hitgraph.evaluation.metrics",
         "read_event": "hitgraph.event.source",
     },

@@ -1,0 +1,246 @@
+// The page: its controls, what they change, and the drawing of a frame.
+
+const find = (id) => document.getElementById(id);
+const given = JSON.parse(find("data").textContent);
+const asked = new URLSearchParams(location.hash.slice(1));  // a view to begin with: #pt=1&pane=x-y
+const COLOURS = Object.fromEntries(Object.entries(given.colours).map(([name, text]) =>
+  [name, [1, 3, 5].map((k) => parseInt(text.slice(k, k + 2), 16) / 255)]));
+const {blue, orange, purple, grey, vermilion, sky, white} = COLOURS;
+const BY_KIND = [blue, orange, purple, grey, blue, vermilion, grey, grey];
+const CROWDED = 20000;  // hits, from which a page begins with a cut
+const SLOW = 60;  // ms a frame, from which edges and modules wait until the mouse rests
+const number = (value) => Math.round(value).toLocaleString("en");
+
+class Page {
+  constructor() {
+    this.painter = new Painter(find("canvas"));
+    this.layers = {};
+    this.panes = new Panes(
+      find("canvas"), PANES.map((name) => find(`label-${name}`)), () => this.redraw(),
+      (at) => this.hover(at));
+    this.connect();
+    new ResizeObserver(() => this.redraw()).observe(find("canvas"));
+  }
+
+  connect() {
+    fill(find("event"), given.events.map((event) => event.name), asked.get("event"));
+    find("event").onchange = () => this.open();
+    for (const id of ["tracks", "stage"]) find(id).onchange = () => this.build();
+    for (const id of ["pt", "score"]) find(id).oninput = () => this.update();
+    for (const box of document.querySelectorAll("input[type=checkbox]")) {
+      box.onchange = () => this.update();
+    }
+    for (const button of document.querySelectorAll("button[data-pane]")) {
+      button.onclick = () => this.show(button.dataset.pane);
+    }
+    find("reset").onclick = () => this.panes.reset(...this.size);
+  }
+
+  show(pane) {
+    this.panes.shown = pane;
+    for (const button of document.querySelectorAll("button[data-pane]")) {
+      button.setAttribute("aria-pressed", button.dataset.pane === pane);
+    }
+    this.redraw();
+  }
+
+  async open() {
+    const k = find("event").selectedIndex, event = given.events[k];
+    this.event = await readEvent(event);
+    const {x, y, z} = this.event.hits;
+    this.size = [x.reduce((most, value, row) => Math.max(most, Math.hypot(value, y[row])), 1),
+      z.reduce((most, value) => Math.max(most, Math.abs(value)), 1)];
+    fill(find("tracks"), Object.keys(event.tracks), asked.get("tracks"));
+    fill(find("stage"), Object.keys(event.graphs), asked.get("stage"));
+    const modules = event.detector == null ? null : await readColumns(given.detectors[event.detector]);
+    this.replace("modules", modules ? moduleLayer(modules) : new Float32Array(0));
+    find("modules").parentElement.hidden = !modules;
+    if (!this.panes.cameras) {
+      const cut = asked.get("pt") ?? (x.length > CROWDED ? 1 : 0);
+      find("pt").value = 100 * Math.sqrt(cut / 5);
+      find("score").value = 200 * (asked.get("score") ?? 0.5);
+      this.panes.reset(...this.size);
+      this.show(asked.get("pane") ?? "all");
+    }
+    this.build();
+  }
+
+  build() {
+    const scene = describe(this.event, find("tracks").value, find("stage").value);
+    this.scene = scene;
+    this.edges = edgeTags(scene);
+    this.replace("hits", hitLayer(scene));
+    this.replace("tracks", trackLayer(scene));
+    this.replace("particles", particleLayer(scene));
+    this.replace("edges", edgeLayer(scene));
+    this.replace("chosen", new Float32Array(0));
+    const {tracks, particles, graph} = scene;
+    for (const box of document.querySelectorAll("[data-needs]")) {
+      const there = {
+        tracks, graph, unjudged: tracks && !particles, judged: tracks && particles, particles};
+      box.hidden = !there[box.dataset.needs];
+    }
+    this.update();
+  }
+
+  replace(name, data) {
+    this.layers[name]?.remove();
+    this.layers[name] = name === "hits" ? this.painter.pointLayer(data)
+      : this.painter.segmentLayer(data, name === "edges" || name === "modules");
+  }
+
+  // What the controls say: cuts, and which kinds are shown as bits.
+  read() {
+    const on = (id) => find(id).checked;
+    const names = ["found", "merged", "fake", "short", "track", "missed", "other"];
+    const bits = names.reduce((sum, name, k) => sum | on(name) << k, 0);
+    return {
+      minPt: 5 * (find("pt").value / 100) ** 2, minScore: 0.999 * find("score").value / 200,
+      hits: on("hits") ? bits : 0, tracks: bits & 31,
+      particles: on("missed") << MISSED | on("true") << OTHER,
+      edges: on("edges") ? on("false-edges") << FALSE | on("true-edges") << TRUE | 1 << UNKNOWN : 0,
+      modules: on("modules"), byScore: on("by-score"),
+    };
+  }
+
+  update() {
+    this.told = this.read();
+    const {scene, told} = this, {hits, tracks, particles, graph} = scene;
+    const above = (pt) => pt >= told.minPt;
+    const count = (n, is) => {
+      let sum = 0;
+      for (let k = 0; k < n; k++) sum += is(k);
+      return sum;
+    };
+    const drawn = {
+      hits: count(hits.x.length, (row) => this.isShown(row)),
+      edges: count(graph?.inner.length ?? 0, (k) => above(this.edges.pt[k]) &&
+        Math.min(graph.score[k] / 255, 0.999) >= told.minScore && told.edges >> this.edges.kind[k] & 1)};
+    for (const [name, kind] of Object.entries({found: FOUND, merged: MERGED, fake: FAKE,
+      short: SHORT, track: TRACK})) {
+      drawn[name] = count(tracks?.kind.length ?? 0,
+        (k) => tracks.kind[k] === kind && above(tracks.pt[k]));
+    }
+    drawn.missed = count(particles?.pt.length ?? 0, (k) => tracks?.missed?.[k] && above(particles.pt[k]));
+    drawn.true = count(particles?.pt.length ?? 0,
+      (k) => (!tracks || tracks.selected[k] && !tracks.missed[k]) && above(particles.pt[k]));
+    for (const [name, n] of Object.entries(drawn)) {
+      if (find(`n-${name}`)) find(`n-${name}`).textContent = number(n);
+    }
+    find("pt-value").textContent = told.minPt.toFixed(2);
+    find("score-value").textContent = told.minScore.toFixed(3);
+    const stage = find("stage").value, all = this.event.nEdges[stage];
+    find("note").textContent = graph && all > graph.inner.length
+      ? `${number(graph.inner.length)} of ${number(all)} edges are in this page: those of highest ` +
+        (particles ? "pT." : "score.") : "";
+    document.body.dataset.drawn = JSON.stringify(drawn);
+    this.redraw();
+  }
+
+  isShown(row) {
+    const {scene, told} = this;
+    return scene.hitPt[row] >= told.minPt && (told.hits >> scene.hitKind[row] & 1) === 1;
+  }
+
+  redraw() {
+    this.waiting ??= requestAnimationFrame((now) => {
+      this.waiting = null;
+      if (this.scene) this.draw(now);
+    });
+  }
+
+  draw(now) {
+    const {painter, panes, layers, told} = this, {canvas} = panes;
+    const since = now - (this.last ?? now), still = !panes.moving;
+    this.last = panes.moving ? now : null;
+    this.pace = still ? this.pace : 0.8 * (this.pace ?? 0) + 0.2 * since;
+    const coarse = !still && this.pace > SLOW;
+    if (panes.held.size) panes.fly(Math.min(since, 100) / 1000);
+    const dots = window.devicePixelRatio || 1;
+    const [width, height] = [canvas.clientWidth, canvas.clientHeight].map((n) => Math.round(n * dots));
+    if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, {width, height});
+    painter.begin(width, height, COLOURS.page);
+    for (const pane of panes.layout()) {
+      const left = Math.round(pane.x * dots), wide = Math.round(pane.width * dots);
+      const high = Math.round(pane.height * dots), top = Math.round(pane.y * dots);
+      painter.pane(left, height - top - high, wide, high);
+      const view = {matrix: panes.cameras[pane.k].matrix(pane.width, pane.height), projection: pane.k};
+      const {minPt, minScore} = told, one = dots;
+      if (told.modules && !coarse) {
+        // in x-y the disks would cover all
+        painter.draw(layers.modules, view, {
+          kinds: pane.k === 1 ? 1 : 3, size: one, alpha: pane.k ? 0.25 : 0.12,
+          palette: Array(8).fill(grey)});
+      }
+      if (!coarse) {
+        const palette = told.byScore ? [vermilion, sky] : [vermilion, sky, sky];
+        painter.draw(layers.edges, view, {
+          kinds: told.edges, minPt, minScore, size: one, alpha: 0.45, byScore: told.byScore,
+          palette: [...palette, ...Array(8 - palette.length).fill(grey)]});
+      }
+      painter.draw(layers.particles, view, {
+        kinds: told.particles & 1 << OTHER, minPt, size: 4 * one, alpha: 0.3, palette: BY_KIND});
+      painter.draw(layers.hits, view, {
+        kinds: told.hits, minPt, size: 3.2 * one, palette: BY_KIND});
+      painter.draw(layers.tracks, view, {
+        kinds: told.tracks, minPt, size: 1.4 * one, palette: BY_KIND});
+      painter.draw(layers.particles, view, {
+        kinds: told.particles & 1 << MISSED, minPt, size: 1.4 * one, palette: BY_KIND});
+      painter.draw(layers.chosen, view, {
+        kinds: 3, size: 3 * one, alpha: 0.9, palette: [white, grey, ...Array(6).fill(white)]});
+    }
+    panes.place();
+    if (panes.held.size) this.redraw();
+  }
+
+  hover(at) {
+    const tip = find("tip");
+    const row = at && this.scene ? this.panes.pick(at, this.scene.hits, (k) => this.isShown(k)) : -1;
+    if (row !== this.chosen) {
+      this.chosen = row;
+      this.replace("chosen", row < 0 ? new Float32Array(0) : chosenLayer(this.scene, row));
+      this.redraw();
+    }
+    tip.hidden = row < 0;
+    if (row < 0) return;
+    tip.textContent = describeHit(this.scene, row);
+    const {clientWidth} = this.panes.canvas;
+    tip.style.left = `${Math.min(at.pane.x + at.x + 14, clientWidth - 260)}px`;
+    tip.style.top = `${at.pane.y + at.y + 14}px`;
+  }
+}
+
+function describeHit({hits, particles, tracks}, row) {
+  const x = hits.x[row], y = hits.y[row], z = hits.z[row], GeV = (pt) =>
+    pt < STRAIGHT ? `pT ${pt.toFixed(3)} GeV` : "straight";
+  const lines = [
+    `hit ${hits.id[row]}: volume ${hits.volume[row]}, layer ${hits.layer[row]}, ` +
+    `module ${hits.module[row]}`,
+    `r ${Math.hypot(x, y).toFixed(1)} mm, phi ${Math.atan2(y, x).toFixed(3)}, z ${z.toFixed(1)} mm`];
+  const particle = hits.particle[row], track = tracks ? tracks.track[row] : -1;
+  if (particle >= 0) {
+    lines.push(`particle ${particles.id[particle]} (PDG ${particles.pdg[particle]}): ` +
+      `${GeV(particles.pt[particle])}, eta ${particles.eta[particle].toFixed(2)}, ` +
+      `${particles.n_hits[particle]} hits`);
+  } else if (particles) lines.push("noise");
+  if (track >= 0) {
+    const kind = given.kinds[tracks.kind[track]], shared = tracks.shared?.[track];
+    lines.push(`track ${tracks.label[track]}, ${kind}: ${GeV(tracks.pt[track])}, ` +
+      (shared === undefined ? "" : `${shared} of `) + `${tracks.n_hits[track]} hits` +
+      (shared === undefined ? "" : " of one particle"));
+  } else if (tracks) lines.push("on no track");
+  return lines.join("\n");
+}
+
+function fill(select, names, wanted) {
+  const before = wanted ?? select.value;
+  select.replaceChildren(...names.map((name) => new Option(name, name)));
+  if (names.includes(before)) select.value = before;
+}
+
+try {
+  const page = new Page();
+  page.open().catch((error) => { find("problem").textContent = error.message; throw error; });
+} catch (error) {
+  find("problem").textContent = error.message;
+}
