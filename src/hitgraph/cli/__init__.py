@@ -33,6 +33,7 @@ COMMANDS = {
     "reconstruct": "turn events into tracks with a trained pipeline",
     "evaluate": "compare tracks with the truth: efficiency, purity, score",
     "report": "write the plots and event displays as one HTML file",
+    "display": "fly through events, tracks and graphs in one HTML file",
     "baseline": "find tracks with the Kalman filter of ACTS",
     "fit": "fit tracks: parameters with errors, resolutions and pulls",
     "study": "tables and plots of a pipeline on changed events",

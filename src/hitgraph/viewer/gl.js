@@ -1,43 +1,39 @@
-// Points and lines of any width in WebGL 2. What is not shown is left out on the GPU, so that a
-// slider moves a number and no data. A tag is (pT in GeV, kind, score).
+// Points and lines of any width in WebGL 2. A tag is kind + score / 2.
 
 const ROW = 2048;  // texels
+const POINT = 5, SEGMENT = 8;  // numbers each
 
 const COMMON = `#version 300 es
 precision highp float;
 uniform mat4 matrix;
-uniform int projection, kinds;  // 0: 3D, 1: x-y, 2: r-z; bit k: kind k is shown
-uniform float minPt, minScore;
+uniform int projection;  // 0: 3D, 1: x-y, 2: r-z
 uniform vec2 pixels;
 uniform float size, alpha;
 uniform vec3 palette[8];
 uniform bool byScore;
-in vec3 tag;
 out vec4 colour;
 vec4 place(vec3 p) {
   vec3 q = projection == 1 ? vec3(p.xy, 0) : projection == 2 ? vec3(p.z, length(p.xy), 0) : p;
   return matrix * vec4(q, 1);
 }
-bool hidden() {
-  return tag.x < minPt || tag.z < minScore || ((kinds >> int(tag.y)) & 1) == 0;
-}
-void paint() {
-  colour = vec4(byScore ? mix(palette[0], palette[1], tag.z) : palette[int(tag.y)], alpha);
+void paint(float tag) {
+  colour = vec4(byScore ? mix(palette[0], palette[1], 2.0 * fract(tag)) : palette[int(tag)], alpha);
 }
 const vec4 NOWHERE = vec4(2, 2, 2, 1);`;
 
 const POINTS = `${COMMON}
 in vec3 position;
+in float tag;
 void main() {
-  gl_Position = hidden() ? NOWHERE : place(position);
+  gl_Position = place(position);
   gl_PointSize = size;
-  paint();
+  paint(tag);
 }`;
 
 // Segments come out of a texture, two texels each (instances of so few corners are slow without a
-// GPU): ends as (x, y, z), pT, and kind + score / 2. Thin ones are lines, the others two triangles.
+// GPU): ends as (x, y, z), and pT and tag. Thin ones are lines, the others two triangles.
 // The part behind the eye is cut off.
-const SEGMENTS = `${COMMON.replace("in vec3 tag", "vec3 tag")}
+const SEGMENTS = `${COMMON}
 uniform highp sampler2D segments;
 uniform bool thin;
 vec4 texel(int k) {
@@ -46,10 +42,9 @@ vec4 texel(int k) {
 void main() {
   int corner = gl_VertexID % (thin ? 2 : 6), k = 2 * (gl_VertexID / (thin ? 2 : 6));
   vec4 first = texel(k), second = texel(k + 1);
-  tag = vec3(first.w, floor(second.w), 2.0 * fract(second.w));
-  paint();
+  paint(second.w);
   vec4 a = place(first.xyz), b = place(second.xyz);
-  if (hidden() || max(a.w, b.w) < 1.0) { gl_Position = NOWHERE; return; }
+  if (max(a.w, b.w) < 1.0) { gl_Position = NOWHERE; return; }
   if (a.w < 1.0) a = mix(a, b, (1.0 - a.w) / (b.w - a.w));
   if (b.w < 1.0) b = mix(b, a, (1.0 - b.w) / (a.w - b.w));
   if (thin) { gl_Position = corner == 0 ? a : b; return; }
@@ -72,7 +67,7 @@ void main() {
 
 class Painter {
   constructor(canvas) {
-    this.gl = canvas.getContext("webgl2", {antialias: true, preserveDrawingBuffer: true});
+    this.gl = canvas.getContext("webgl2", {antialias: true});
     if (!this.gl) throw new Error("this browser has no WebGL 2, which the display needs");
     this.points = this.program(POINTS);
     this.segments = this.program(SEGMENTS);
@@ -98,18 +93,18 @@ class Painter {
     return {program, uniforms};
   }
 
-  // Points on their way to the GPU: rows of x, y, z and a tag.
+  // Points on their way to the GPU: rows of x, y, z, pT and a tag.
   pointLayer(data) {
     const {gl} = this, array = gl.createVertexArray(), buffer = gl.createBuffer();
     gl.bindVertexArray(array);
     gl.bindBuffer(gl.ARRAY_BUFFER, buffer);
     gl.bufferData(gl.ARRAY_BUFFER, data, gl.STATIC_DRAW);
-    ["position", "tag"].forEach((name, k) => {
+    for (const [name, n, offset] of [["position", 3, 0], ["tag", 1, 16]]) {
       const place = gl.getAttribLocation(this.points.program, name);
       gl.enableVertexAttribArray(place);
-      gl.vertexAttribPointer(place, 3, gl.FLOAT, false, 24, 12 * k);
-    });
-    return {array, n: data.length / 6, remove() {
+      gl.vertexAttribPointer(place, n, gl.FLOAT, false, 4 * POINT, offset);
+    }
+    return {array, n: data.length / POINT, remove() {
       gl.deleteVertexArray(array);
       gl.deleteBuffer(buffer);
     }};
@@ -124,7 +119,7 @@ class Painter {
     gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA32F, ROW, rows, 0, gl.RGBA, gl.FLOAT, padded);
     gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_MIN_FILTER, gl.NEAREST);
     gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_MAG_FILTER, gl.NEAREST);
-    return {texture, thin, n: data.length / 8, remove: () => gl.deleteTexture(texture)};
+    return {texture, thin, n: data.length / SEGMENT, remove: () => gl.deleteTexture(texture)};
   }
 
   begin(width, height, background) {
@@ -148,13 +143,10 @@ class Painter {
 
   draw(layer, view, how) {
     const {gl} = this, {program, uniforms} = layer.texture ? this.segments : this.points;
-    if (!layer.n || !how.kinds) return;
+    if (!layer.n) return;
     gl.useProgram(program);
     gl.uniformMatrix4fv(uniforms.matrix, false, view.matrix);
     gl.uniform1i(uniforms.projection, view.projection);
-    gl.uniform1i(uniforms.kinds, how.kinds);
-    gl.uniform1f(uniforms.minPt, how.minPt ?? 0);
-    gl.uniform1f(uniforms.minScore, how.minScore ?? 0);
     gl.uniform2f(uniforms.pixels, ...this.pixels);
     gl.uniform1f(uniforms.size, how.size);
     gl.uniform1f(uniforms.alpha, how.alpha ?? 1);

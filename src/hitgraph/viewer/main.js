@@ -7,7 +7,9 @@ const COLOURS = Object.fromEntries(Object.entries(given.colours).map(([name, tex
   [name, [1, 3, 5].map((k) => parseInt(text.slice(k, k + 2), 16) / 255)]));
 const {blue, orange, purple, grey, vermilion, sky, white} = COLOURS;
 const BY_KIND = [blue, orange, purple, grey, blue, vermilion, grey, grey];
-const CROWDED = 20000;  // hits, from which a page begins with a cut
+const BY_TRUTH = [vermilion, sky, sky, grey, grey, grey, grey, grey];
+const MANY = 400;  // tracks or particles, above which a page begins with a cut on pT
+const THIN = ["edges", "barrel", "endcaps"], NOTHING = new Float32Array(0);
 const SLOW = 60;  // ms a frame, from which edges and modules wait until the mouse rests
 const number = (value) => Math.round(value).toLocaleString("en");
 
@@ -53,11 +55,13 @@ class Page {
     fill(find("tracks"), Object.keys(event.tracks), asked.get("tracks"));
     fill(find("stage"), Object.keys(event.graphs), asked.get("stage"));
     const modules = event.detector == null ? null : await readColumns(given.detectors[event.detector]);
-    this.replace("modules", modules ? moduleLayer(modules) : new Float32Array(0));
+    const outlines = modules ? moduleLayer(modules) : NOTHING;
+    this.replace("barrel", shown(outlines, SEGMENT, 0, 1));
+    this.replace("endcaps", shown(outlines, SEGMENT, 0, 2));
     find("modules").parentElement.hidden = !modules;
     if (!this.panes.cameras) {
-      const cut = asked.get("pt") ?? (x.length > CROWDED ? 1 : 0);
-      find("pt").value = 100 * Math.sqrt(cut / 5);
+      const cut = asked.get("pt") ?? this.firstCut();
+      find("pt").value = Math.ceil(200 * Math.sqrt(cut / 5)) / 2;
       find("score").value = 200 * (asked.get("score") ?? 0.5);
       this.panes.reset(...this.size);
       this.show(asked.get("pane") ?? "all");
@@ -65,15 +69,20 @@ class Page {
     this.build();
   }
 
+  // The pT in GeV that leaves MANY of them.
+  firstCut() {
+    const {tracks, particles} = this.event;
+    const pt = (tracks[find("tracks").value] ?? particles)?.pt ?? [];
+    return pt.length > MANY ? Float32Array.from(pt).sort()[pt.length - MANY] : 0;
+  }
+
   build() {
     const scene = describe(this.event, find("tracks").value, find("stage").value);
     this.scene = scene;
-    this.edges = edgeTags(scene);
-    this.replace("hits", hitLayer(scene));
-    this.replace("tracks", trackLayer(scene));
-    this.replace("particles", particleLayer(scene));
-    this.replace("edges", edgeLayer(scene));
-    this.replace("chosen", new Float32Array(0));
+    this.rows = {
+      hits: hitLayer(scene), tracks: trackLayer(scene), particles: particleLayer(scene),
+      edges: edgeLayer(scene)};
+    this.replace("chosen", NOTHING);
     const {tracks, particles, graph} = scene;
     for (const box of document.querySelectorAll("[data-needs]")) {
       const there = {
@@ -86,7 +95,7 @@ class Page {
   replace(name, data) {
     this.layers[name]?.remove();
     this.layers[name] = name === "hits" ? this.painter.pointLayer(data)
-      : this.painter.segmentLayer(data, name === "edges" || name === "modules");
+      : this.painter.segmentLayer(data, THIN.includes(name));
   }
 
   // What the controls say: cuts, and which kinds are shown as bits.
@@ -95,9 +104,8 @@ class Page {
     const names = ["found", "merged", "fake", "short", "track", "missed", "other"];
     const bits = names.reduce((sum, name, k) => sum | on(name) << k, 0);
     return {
-      minPt: 5 * (find("pt").value / 100) ** 2, minScore: 0.999 * find("score").value / 200,
+      minPt: 5 * (find("pt").value / 100) ** 2, minScore: find("score").value / 200,
       hits: on("hits") ? bits : 0, tracks: bits & 31,
-      particles: on("missed") << MISSED | on("true") << OTHER,
       edges: on("edges") ? on("false-edges") << FALSE | on("true-edges") << TRUE | 1 << UNKNOWN : 0,
       modules: on("modules"), byScore: on("by-score"),
     };
@@ -105,17 +113,21 @@ class Page {
 
   update() {
     this.told = this.read();
-    const {scene, told} = this, {hits, tracks, particles, graph} = scene;
+    const {scene, told, rows} = this, {tracks, particles, graph} = scene;
+    const cut = (name, kinds, minScore) => shown(
+      rows[name], name === "hits" ? POINT : SEGMENT, told.minPt, kinds, minScore);
+    this.replace("hits", cut("hits", told.hits));
+    this.replace("tracks", cut("tracks", told.tracks));
+    this.replace("missed", cut("particles", find("missed").checked << MISSED));
+    this.replace("true", cut("particles", find("true").checked << OTHER));
+    this.replace("edges", cut("edges", told.edges, told.minScore));
     const above = (pt) => pt >= told.minPt;
     const count = (n, is) => {
       let sum = 0;
       for (let k = 0; k < n; k++) sum += is(k);
       return sum;
     };
-    const drawn = {
-      hits: count(hits.x.length, (row) => this.isShown(row)),
-      edges: count(graph?.inner.length ?? 0, (k) => above(this.edges.pt[k]) &&
-        Math.min(graph.score[k] / 255, 0.999) >= told.minScore && told.edges >> this.edges.kind[k] & 1)};
+    const drawn = {hits: this.layers.hits.n, edges: this.layers.edges.n};
     for (const [name, kind] of Object.entries({found: FOUND, merged: MERGED, fake: FAKE,
       short: SHORT, track: TRACK})) {
       drawn[name] = count(tracks?.kind.length ?? 0,
@@ -165,29 +177,18 @@ class Page {
       const high = Math.round(pane.height * dots), top = Math.round(pane.y * dots);
       painter.pane(left, height - top - high, wide, high);
       const view = {matrix: panes.cameras[pane.k].matrix(pane.width, pane.height), projection: pane.k};
-      const {minPt, minScore} = told, one = dots;
+      const draw = (name, size, alpha, palette = BY_KIND, byScore = false) => painter.draw(
+        layers[name], view, {size: size * dots, alpha, palette, byScore});
       if (told.modules && !coarse) {
-        // in x-y the disks would cover all
-        painter.draw(layers.modules, view, {
-          kinds: pane.k === 1 ? 1 : 3, size: one, alpha: pane.k ? 0.25 : 0.12,
-          palette: Array(8).fill(grey)});
+        draw("barrel", 1, pane.k ? 0.2 : 0.1);
+        if (pane.k !== 1) draw("endcaps", 1, pane.k ? 0.2 : 0.1);  // in x-y disks would cover all
       }
-      if (!coarse) {
-        const palette = told.byScore ? [vermilion, sky] : [vermilion, sky, sky];
-        painter.draw(layers.edges, view, {
-          kinds: told.edges, minPt, minScore, size: one, alpha: 0.45, byScore: told.byScore,
-          palette: [...palette, ...Array(8 - palette.length).fill(grey)]});
-      }
-      painter.draw(layers.particles, view, {
-        kinds: told.particles & 1 << OTHER, minPt, size: 4 * one, alpha: 0.3, palette: BY_KIND});
-      painter.draw(layers.hits, view, {
-        kinds: told.hits, minPt, size: 3.2 * one, palette: BY_KIND});
-      painter.draw(layers.tracks, view, {
-        kinds: told.tracks, minPt, size: 1.4 * one, palette: BY_KIND});
-      painter.draw(layers.particles, view, {
-        kinds: told.particles & 1 << MISSED, minPt, size: 1.4 * one, palette: BY_KIND});
-      painter.draw(layers.chosen, view, {
-        kinds: 3, size: 3 * one, alpha: 0.9, palette: [white, grey, ...Array(6).fill(white)]});
+      if (!coarse) draw("edges", 1, 0.5, BY_TRUTH, told.byScore);
+      draw("true", 4, 0.35);
+      draw("hits", 3.2, 1);
+      draw("tracks", 1.4, 1);
+      draw("missed", 1.6, 1);
+      draw("chosen", 3, 0.9, [white, ...Array(7).fill(grey)]);
     }
     panes.place();
     if (panes.held.size) this.redraw();
@@ -198,7 +199,7 @@ class Page {
     const row = at && this.scene ? this.panes.pick(at, this.scene.hits, (k) => this.isShown(k)) : -1;
     if (row !== this.chosen) {
       this.chosen = row;
-      this.replace("chosen", row < 0 ? new Float32Array(0) : chosenLayer(this.scene, row));
+      this.replace("chosen", row < 0 ? NOTHING : chosenLayer(this.scene, row));
       this.redraw();
     }
     tip.hidden = row < 0;

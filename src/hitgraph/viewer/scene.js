@@ -3,19 +3,20 @@
 // kinds of tracks as in content.py, and what else hits can be
 const FOUND = 0, MERGED = 1, FAKE = 2, SHORT = 3, TRACK = 4, MISSED = 5, OTHER = 6;
 const STRAIGHT = 1e6;  // GeV; of what no cut hides, and of tracks that do not bend (content.py)
+const SCORES = 256;  // steps of scores, of which the last is 255
 // kinds of edges
 const FALSE = 0, TRUE = 1, UNKNOWN = 2;
 
 class Segments {
   constructor(hits, room) {
     this.hits = hits;
-    this.data = new Float32Array(8 * room);
+    this.data = new Float32Array(SEGMENT * room);
     this.n = 0;
   }
 
-  add(i, j, pt, kind, score = 0.999) {
+  add(i, j, pt, kind, score = 0) {
     const {x, y, z} = this.hits;
-    this.data.set([x[i], y[i], z[i], pt, x[j], y[j], z[j], kind + score / 2], 8 * this.n++);
+    this.data.set([x[i], y[i], z[i], pt, x[j], y[j], z[j], kind + score / 2], SEGMENT * this.n++);
   }
 
   path({rows, starts}, group, pt, kind) {
@@ -25,7 +26,7 @@ class Segments {
   }
 
   get used() {
-    return this.data.subarray(0, 8 * this.n);
+    return this.data.subarray(0, SEGMENT * this.n);
   }
 }
 
@@ -50,9 +51,9 @@ function describe(event, finder, stage) {
 }
 
 function hitLayer(scene) {
-  const {hits, hitPt, hitKind} = scene, data = new Float32Array(6 * hits.x.length);
+  const {hits, hitPt, hitKind} = scene, data = new Float32Array(POINT * hits.x.length);
   for (let k = 0; k < hits.x.length; k++) {
-    data.set([hits.x[k], hits.y[k], hits.z[k], hitPt[k], hitKind[k], 1], 6 * k);
+    data.set([hits.x[k], hits.y[k], hits.z[k], hitPt[k], hitKind[k]], POINT * k);
   }
   return data;
 }
@@ -77,34 +78,41 @@ function particleLayer({hits, particles, tracks, ofParticles}) {
   return segments.used;
 }
 
-function edgeLayer(scene) {
-  const {hits, particles, graph} = scene, segments = new Segments(hits, graph?.inner.length ?? 0);
-  const {pt, kind} = edgeTags(scene);
-  graph?.inner.forEach((i, k) =>
-    segments.add(i, graph.outer[k], pt[k], kind[k], Math.min(graph.score[k] / 255, 0.999)));
+function edgeLayer({hits, particles, graph}) {
+  const segments = new Segments(hits, graph?.inner.length ?? 0);
+  graph?.inner.forEach((i, k) => {
+    const j = graph.outer[k], a = hits.particle[i], b = hits.particle[j];
+    const pt = particles ? Math.max(particles.pt[a] ?? 0, particles.pt[b] ?? 0) : STRAIGHT;
+    const kind = !particles ? UNKNOWN : a >= 0 && a === b ? TRUE : FALSE;
+    segments.add(i, j, pt, kind, graph.score[k] / SCORES);
+  });
   return segments.used;
 }
 
-function edgeTags({hits, particles, graph}) {
-  const n = graph?.inner.length ?? 0, pt = new Float32Array(n), kind = new Uint8Array(n);
-  for (let k = 0; k < n; k++) {
-    const a = hits.particle[graph.inner[k]], b = hits.particle[graph.outer[k]];
-    pt[k] = particles ? Math.max(particles.pt[a] ?? 0, particles.pt[b] ?? 0) : STRAIGHT;
-    kind[k] = !particles ? UNKNOWN : a >= 0 && a === b ? TRUE : FALSE;
+// The rows of a layer above a pT whose kind has its bit in `kinds`, from a score on.
+function shown(data, width, minPt, kinds, minScore = 0) {
+  const kept = new Float32Array(data.length);
+  let n = 0;
+  for (let at = 0; at < data.length; at += width) {
+    const tag = data[at + width - 1], kind = Math.floor(tag);
+    if (data[at + 3] >= minPt && kinds >> kind & 1 && 2 * (tag - kind) >= minScore) {
+      kept.set(data.subarray(at, at + width), n);
+      n += width;
+    }
   }
-  return {pt, kind};
+  return kept.subarray(0, n);
 }
 
 // Outlines; kind 0: its normal across the beam, 1: along it.
 function moduleLayer({corners, endcap}) {
-  const data = new Float32Array(32 * endcap.length);
+  const data = new Float32Array(4 * SEGMENT * endcap.length);
   for (let m = 0, at = 0; m < endcap.length; m++) {
-    for (let k = 0; k < 4; k++, at += 8) {
+    for (let k = 0; k < 4; k++, at += SEGMENT) {
       const next = 12 * m + 3 * ((k + 1) % 4);
       data.set(corners.subarray(12 * m + 3 * k, 12 * m + 3 * k + 3), at);
       data.set(corners.subarray(next, next + 3), at + 4);
       data[at + 3] = STRAIGHT;
-      data[at + 7] = endcap[m] + 0.4995;
+      data[at + 7] = endcap[m];
     }
   }
   return data;
