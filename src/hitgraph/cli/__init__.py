@@ -36,6 +36,7 @@ COMMANDS = {
     "display": "fly through events, tracks and graphs in one HTML file",
     "baseline": "find tracks with the Kalman filter of ACTS",
     "fit": "fit tracks: parameters with errors, resolutions and pulls",
+    "vertices": "find primary vertices from fitted tracks",
     "study": "tables and plots of a pipeline on changed events",
     "benchmark": "measure the time and memory of each stage of a pipeline",
     "export": "write the networks of a pipeline for other programs",

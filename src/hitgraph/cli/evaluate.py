@@ -1,7 +1,8 @@
 """Compare folders of tracks with the truth: efficiency, purity, fakes, duplicates, scores.
 
 Tracks are files EVENT-tracks.csv, .parquet or .root as `hitgraph reconstruct` writes them; several
-folders stand side by side, one column each, over the same events.
+folders stand side by side, one column each, over the same events. With --vertices those that
+`hitgraph vertices` found from the tracks of one folder are judged as well.
 
 example:
   hitgraph evaluate tracks/compact tracks/ckf --truth events/ --json metrics.json
@@ -22,13 +23,24 @@ from hitgraph.cli.arguments import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from hitgraph.cli.console import Table
     from hitgraph.evaluation.comparison import Comparison
+    from hitgraph.evaluation.vertex_quality import VertexQuality
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of `hitgraph evaluate`."""
     add_comparison(parser)
+    parser.add_argument(
+        "--vertices",
+        nargs="+",
+        type=Path,
+        default=[],
+        metavar="DIR",
+        help="folders of `hitgraph vertices`, found from the tracks of the one TRACKS_DIR",
+    )
     add_json(parser)
     parser.add_argument(
         "--root", type=Path, metavar="FILE", help="histograms as a ROOT file, named as in ACTS"
@@ -67,20 +79,32 @@ def run(args: argparse.Namespace) -> int:
     from hitgraph.cli import OK, SOME_FAILED
     from hitgraph.cli.console import console
     from hitgraph.cli.fit import fit_table
+    from hitgraph.errors import SettingsError
     from hitgraph.evaluation.histograms import write_json_histograms, write_root_histograms
     from hitgraph.event.trees import uproot_for
     from hitgraph.files import atomic_write
 
+    if args.vertices and len(args.folders) > 1:
+        raise SettingsError(
+            f"--vertices: are judged with the tracks they were found from, so give one TRACKS_DIR, "
+            f"not {len(args.folders)}"
+        )
     if args.root is not None:
         uproot_for("--root")
     comparison = compare_folders(args)
+    vertices = compare_vertices_of(args)
     out = console(args.quiet)
     out.print(summary_table(comparison))
     if comparison.fits:
         out.print(fit_table(comparison.fits, comparison.preset))
+    if vertices:
+        out.print(vertex_table(vertices, comparison.preset))
     if args.json is not None:
+        content = comparison.to_dict()
+        if vertices:
+            content["vertices"] = {name: one.to_dict() for name, one in vertices.items()}
         with atomic_write(args.json) as path:
-            text = json.dumps(comparison.to_dict(), indent=1, allow_nan=False)
+            text = json.dumps(content, indent=1, allow_nan=False)
             path.write_text(text + "\n", encoding="utf-8")
     if args.root is not None:
         write_root_histograms(comparison, args.root)
@@ -113,6 +137,32 @@ def compare_folders(args: argparse.Namespace) -> "Comparison":
     for problem in comparison.problems:
         complain(f"{problem.where}: {problem.message}")
     return comparison
+
+
+def compare_vertices_of(args: argparse.Namespace) -> "dict[str, VertexQuality]":
+    """Judge the folders of --vertices; nothing where there are none."""
+    from hitgraph.evaluation.vertex_comparison import compare_vertices
+    from hitgraph.event.source import list_events
+    from hitgraph.workers import hire
+
+    if not args.vertices:
+        return {}
+    sources = list_events(args.truth, args.detectors, args.events)
+    with hire(args.workers, args.dask) as workers:
+        return compare_vertices(
+            args.folders[0], args.vertices, sources, selection_argument(args), workers
+        )
+
+
+def vertex_table(columns: "Mapping[str, VertexQuality]", preset: str | None) -> "Table":
+    """The quality of vertices for the terminal, one column a folder."""
+    from hitgraph.cli.console import Table, titled
+    from hitgraph.evaluation.vertex_tables import vertex_rows
+
+    table = Table(("", *columns), titled("Primary vertices", preset))
+    for row in vertex_rows(columns):
+        table.add(row.name, *row.cells)
+    return table
 
 
 def summary_table(comparison: "Comparison") -> "Table":

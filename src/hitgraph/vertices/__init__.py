@@ -1,0 +1,1 @@
+"""Primary vertices from fitted tracks: finders behind one contract, `hitgraph vertices`."""
