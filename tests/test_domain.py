@@ -154,15 +154,34 @@ def test_dead_modules_are_told(domain: Domain, event: Event) -> None:
     assert list(domain.beyond(seen)) == ["modules"]
 
 
+class Perfect:
+    def run(self, event: Event) -> Result:
+        state = perfect_state(event)
+        assert state.labels is not None
+        return Result(state.labels.numpy(), (), state)
+
+
+def test_a_region_is_not_held_against_what_only_events_have(
+    domain: Domain, event: Event, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A quarter of the tracks are kept: most hits are on none."""
+
+    class FewTracks(Perfect):
+        def run(self, event: Event) -> Result:
+            result = super().run(event)
+            labels = torch.from_numpy(result.labels)
+            labels = torch.where(labels < 20, labels, -1)
+            return replace(result, state=result.state.with_labels(labels))
+
+    Watched(FewTracks(), domain, detector_of(event), whole=False).run(event)
+    assert caplog.messages == []
+    Watched(FewTracks(), domain, detector_of(event)).run(event)
+    assert any("of its hits are on no track" in message for message in caplog.messages)
+
+
 def test_a_run_warns_once_of_each_kind(
     domain: Domain, event: Event, caplog: pytest.LogCaptureFixture
 ) -> None:
-    class Perfect:
-        def run(self, event: Event) -> Result:
-            state = perfect_state(event)
-            assert state.labels is not None
-            return Result(state.labels.numpy(), (), state)
-
     watched = Watched(Perfect(), domain, detector_of(event))
     assert watched.run(event).n_tracks == 80
     assert caplog.messages == []

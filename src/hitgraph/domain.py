@@ -50,7 +50,7 @@ THINNER = math.exp(-MAX_SHIFT)  # times; scores know the density down to there (
 FEW_OUTSIDE = 0.10  # of an event's tracks: the hard collision of an event at low pile-up
 FEW_SILENT = 0.02  # of the modules; at 10 % dead ones a point of efficiency is lost
 FEW_LOOSE = 0.10  # of the hits
-WHOLE_EVENTS = ("modules", "tracks")  # kinds that a region of an event says nothing about
+WHOLE_EVENTS = ("modules", "tracks", "clusters")  # kinds that are others in a region of an event
 FEW_CELLS = 0.15  # of the mean cluster size; pixels twice as coarse have a third less
 
 
