@@ -13,6 +13,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any, Protocol
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,6 +23,7 @@ from hitgraph.event.fits import fits_path, write_fits
 from hitgraph.event.source import EventSource
 from hitgraph.event.trackml import write_submission
 from hitgraph.files import atomic_write
+from hitgraph.kernels.jit import compile_time
 from hitgraph.observe import StageRecord
 from hitgraph.records import (
     SUMMARY,
@@ -102,6 +104,8 @@ class EventRun:
     shared_fraction: float | None = None  # hits that several tracks claimed / hits on tracks
     peak_memory_bytes: int = 0  # of its process so far
     n_region_hits: tuple[int, ...] | None = None  # that each region took; None: a full event
+    threads: int = 0  # that numba and torch used; 0 = not known
+    compile_seconds: float = 0.0  # kernels compiled meanwhile, which is in the times of stages
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -239,7 +243,8 @@ def _one_event(
             "largest that a file of tracks can hold: give the event another name"
         )
     read_seconds = perf_counter() - start
-    result = finder.run(event)
+    with compile_time() as compiled:
+        result = finder.run(event)
     path = tracks_path(out, source.name, suffix)
     write_submission(path, event.name, event.hits.hit_id, result.labels + 1)
     _write_fits(result, event, out)
@@ -253,6 +258,8 @@ def _one_event(
         getattr(result, "shared_fraction", None),  # a pipeline never shares hits
         peak_memory(),
         getattr(result, "n_region_hits", None),
+        numba.get_num_threads(),
+        sum(compiled),
     )
     write_record(out, signature.to_dict() | run.to_dict())
     return run

@@ -14,6 +14,7 @@ from hitgraph.event.event import Event
 
 pytest.importorskip("mplhep", reason="the extra 'plot' is not installed")
 
+from matplotlib.colors import to_hex
 from matplotlib.text import Text
 
 from hitgraph.evaluation import plots
@@ -111,6 +112,17 @@ def test_timing_bars_follow_each_other() -> None:
     assert legend_of(figure) == ["graph", "gnn"]
     assert [text.get_text() for text in axes.texts] == ["3.5 s"]
     assert axes.get_xlabel() == "wall time / event [s]"
+
+
+def test_a_colour_stays_with_its_pipeline() -> None:
+    """Also where the pipeline before has no run: a stage is a shade."""
+    stages = tuple(StageSummary(name, 1.0, {}, None) for name in ("graph", "gnn"))
+    (axes,) = plots.timing_figure({"none": None, "one": RunSummary("p", 3, stages)}).axes
+    assert {to_hex(bar.get_facecolor()) for bar in axes.patches} == {plots.COLOURS[1].lower()}
+    assert len({bar.get_alpha() for bar in axes.patches}) == 2
+    histogram = ScoreHistogram((0.0, 0.5, 1.0), (1, 2), (2, 1))
+    _, right = plots.score_figure({"none": None, "one": histogram}).axes
+    assert [line.get_color() for line in right.lines] == [plots.COLOURS[1]]
 
 
 def test_scores_and_roc() -> None:

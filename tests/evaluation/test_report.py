@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from hitgraph.errors import SettingsError
 from hitgraph.evaluation import edge_truth, score_histogram, truth_labels
 from hitgraph.evaluation.comparison import Problem, compare
 from hitgraph.event.event import Event
@@ -19,7 +20,18 @@ from hitgraph.event.truth import true_edges
 pytest.importorskip("mplhep", reason="the extra 'plot' is not installed")
 pytest.importorskip("jinja2", reason="the extra 'plot' is not installed")
 
+import matplotlib as mpl
+from matplotlib.text import Text
+
 from hitgraph.evaluation.report import write_report
+from hitgraph.evaluation.style import (
+    COLOURS,
+    INK,
+    experiment_style,
+    new_figure,
+    put_label,
+    styled,
+)
 
 EventMaker = Callable[..., Event]
 
@@ -60,7 +72,8 @@ def write_run(folder: Path, event: Event) -> None:
         {"name": "graph", "seconds": 0.5, "edges": 26, "efficiency": 1.0, "purity": 0.25},
         {"name": "gnn", "seconds": 1.25, "edges": 20, "scores": scores.to_dict()},
     ]
-    content = {"pipeline": "quickstart", "events": [{"event": event.name, "stages": stages}]}
+    made = {"event": event.name, "stages": stages, "threads": 2, "compile_seconds": 0.5}
+    content = {"pipeline": "pipelines/quickstart", "events": [made]}
     (folder / "run.json").write_text(json.dumps(content))
 
 
@@ -90,7 +103,7 @@ def test_page_holds_everything(written: tuple[str, list[Problem]], event: Event)
         "Summary",
         "Efficiency",
         "Purity",
-        "Stages of one (quickstart)",
+        "Stages of quickstart",
         "Time and edge scores",
         f"Event display: {event.name}",
         "Definitions",
@@ -103,6 +116,56 @@ def test_numbers_of_the_run_are_there(written: tuple[str, list[Problem]]) -> Non
     text, _ = written
     assert "<td>25.00 %</td>" in text  # purity of the graph
     assert "<td>1.750</td>" in text  # seconds of all stages
+    assert "<dd>1.25 s, 2 threads</dd>" in text  # without what kernels took to compile
+    assert "In the times of stages are 0.5 s an event in which kernels were compiled" in text
+
+
+def test_headlines_come_first_and_pipelines_have_their_names(
+    written: tuple[str, list[Problem]],
+) -> None:
+    before, _ = written[0].split("<h2>Summary</h2>")
+    names = re.findall("<h3>(.*)</h3>", before)
+    assert names == ["quickstart", "&lt;two&gt;"]  # a folder's where no run tells
+    assert before.count("<dt>score</dt><dd>1.000</dd>") == 2
+    assert "<dt>fake rate</dt><dd>0.0 +" in before
+    colours = re.findall("--own: (#[0-9A-Fa-f]+)", before)
+    assert colours == list(COLOURS[:2])
+
+
+def test_folders_tell_one_pipeline_from_itself(event: Event, tmp_path: Path) -> None:
+    write_event(event, tmp_path / "truth")
+    for name in ("one", "two"):
+        path = tmp_path / name / f"{event.name}-tracks.csv"
+        write_submission(path, event.name, event.hits.hit_id, truth_labels(event) + 1)
+        write_run(tmp_path / name, event)
+    comparison = compare([tmp_path / "one", tmp_path / "two"], list_events([tmp_path / "truth"]))
+    figures = ("svg", tmp_path / "figures")
+    with experiment_style("ATLAS"):
+        write_report(comparison, event, tmp_path / "out.html", "GENERIC Simulation", figures)
+    text = (tmp_path / "out.html").read_text(encoding="utf-8")
+    assert re.findall("<h3>(.*)</h3>", text) == ["quickstart (one)", "quickstart (two)"]
+    drawn = {path.name for path in (tmp_path / "figures").iterdir()}
+    curves = ("efficiency-pt", "efficiency-eta", "efficiency-radius", "purity-eta")
+    more = ("lengths", "purity-length", "times", "scores-gnn", "display-1", "display-2")
+    assert drawn == {f"{name}.svg" for name in (*curves, *more)}
+
+
+def test_an_experiments_style_leaves_sizes_and_colours() -> None:
+    plain = new_figure(6.4, 4.8)
+    with experiment_style("CMS"), styled():
+        figure = new_figure(6.4, 4.8)
+        axes = figure.subplots()
+        axes.plot([0, 1], [0, 1])
+        put_label(figure, "GENERIC Simulation Internal")
+        letters = mpl.rcParams["font.size"]
+        assert mpl.rcParams["text.color"] == INK
+    words = [text.get_text() for text in figure.findobj(Text)]
+    assert {"GENERIC", "Simulation Internal"} <= {word.strip() for word in words}
+    assert letters > 11
+    wider = figure.get_size_inches() / plain.get_size_inches()
+    assert wider == pytest.approx([letters / 11] * 2)
+    with pytest.raises(SettingsError, match=r"--style NOBODY: is no file and no style of mplhep"):
+        experiment_style("NOBODY").__enter__()
 
 
 def test_a_broken_run_is_reported_and_left_out(written: tuple[str, list[Problem]]) -> None:

@@ -33,7 +33,7 @@ PHI_WINDOWS = (np.pi, *WINDOWS)  # rad
 
 LINES: dict[str, dict[str, Any]] = {
     "true particle": {"color": GREY, "linewidth": 4.0, "alpha": 0.45},
-    "found track": {"color": BLUE, "linewidth": 1.0, "marker": "o", "markersize": 2.0},
+    "found track": {"linewidth": 1.0, "marker": "o", "markersize": 2.0},
     "missed particle": {"color": VERMILION, "linewidth": 1.6, "marker": "o", "markersize": 3.0},
     "fake track": {
         "color": PURPLE,
@@ -111,17 +111,20 @@ def display_figure(
     labels: NDArray[np.integer],
     min_track_hits: int = MIN_TRACK_HITS,
     selection: Selection = SELECTED,
+    colour: str = BLUE,
 ) -> Figure:
-    """Both views of an event side by side, colours safe for colour-blind readers."""
+    """Both views of an event side by side; found tracks have the `colour` of their pipeline."""
     hits = event.hits
     r = np.hypot(hits.x, hits.y)
     with styled():
         figure = new_figure(12.4, 6.2)
         left, right = figure.subplots(1, 2, width_ratios=[1, 1.1])
-        _draw(left, transverse_view(event, labels, min_track_hits, selection), hits.x, hits.y)
+        _draw(
+            left, transverse_view(event, labels, min_track_hits, selection), hits.x, hits.y, colour
+        )
         left.set(xlabel="x [mm]", ylabel="y [mm]")
         left.set_aspect("equal", adjustable="datalim")
-        _draw(right, longitudinal_view(event, labels, min_track_hits, selection), hits.z, r)
+        _draw(right, longitudinal_view(event, labels, min_track_hits, selection), hits.z, r, colour)
         right.set(xlabel="z [mm]", ylabel="r [mm]")
         right.set_ylim(bottom=0)
         handles, names = left.get_legend_handles_labels()
@@ -130,9 +133,13 @@ def display_figure(
 
 
 def _draw(
-    axes: Axes, view: View, horizontal: NDArray[np.floating], vertical: NDArray[np.floating]
+    axes: Axes,
+    view: View,
+    horizontal: NDArray[np.floating],
+    vertical: NDArray[np.floating],
+    colour: str,
 ) -> None:
-    axes.set_title(view.title, fontsize=10)
+    axes.set_title(view.title, fontsize="medium")
     axes.grid(visible=False)
     dots: dict[str, Any] = {"linestyle": "none", "marker": ".", "markeredgewidth": 0, "color": GREY}
     axes.plot(
@@ -155,7 +162,7 @@ def _draw(
         path = np.concatenate(rows) if rows else np.zeros(0, dtype=np.int64)
         x = np.where(path >= 0, horizontal[path], np.nan)
         y = np.where(path >= 0, vertical[path], np.nan)
-        axes.plot(x, y, label=label, **LINES[label])
+        axes.plot(x, y, label=label, **({"color": colour} | LINES[label]))
 
 
 Region = Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.bool_]]

@@ -28,8 +28,11 @@ MIN_ENTRIES = 10  # tracks in a bin for a resolution
 COLUMNS = 3  # panels in a row
 
 
-def pull_figure(columns: Mapping[str, FitQuality]) -> Figure:
-    """Pulls of the five parameters, beside the normal distribution that they should follow."""
+def pull_figure(columns: Mapping[str, FitQuality | None]) -> Figure:
+    """Pulls of the five parameters, beside the normal distribution that they should follow.
+
+    Pipelines without fits are None.
+    """
     with styled():
         figure = new_figure(12.4, 6.6)
         panels = figure.subplots(2, COLUMNS).ravel()
@@ -37,6 +40,8 @@ def pull_figure(columns: Mapping[str, FitQuality]) -> Figure:
         for k, name in enumerate(PARAMETERS):
             axes = panels[k]
             for colour, (column, quality) in enumerate(columns.items()):
+                if quality is None:
+                    continue
                 inside = np.clip(quality.pull[:, k], PULL_EDGES[0], PULL_EDGES[-1])
                 counts, _ = np.histogram(inside, PULL_EDGES)
                 density = counts / max(len(quality), 1) / np.diff(PULL_EDGES)
@@ -57,14 +62,17 @@ def pull_figure(columns: Mapping[str, FitQuality]) -> Figure:
     return figure
 
 
-def resolution_figure(columns: Mapping[str, FitQuality], variable: Literal["pt", "eta"]) -> Figure:
+def resolution_figure(
+    columns: Mapping[str, FitQuality | None], variable: Literal["pt", "eta"]
+) -> Figure:
     """Half of the central 68 % of fitted - true in bins of the particle's pT or eta.
 
-    Bins with fewer than ten tracks are left out.
+    Bins with fewer than ten tracks are left out. Pipelines without fits are None.
     """
     grid = PT if variable == "pt" else ETA
-    values = [getattr(quality, variable) for quality in columns.values()]
-    counts = [np.histogram(one, grid.edges)[0].tolist() for one in values]
+    fitted = [(k, one) for k, one in enumerate(columns.values()) if one is not None]
+    values = {k: getattr(quality, variable) for k, quality in fitted}
+    counts = [np.histogram(one, grid.edges)[0].tolist() for one in values.values()]
     edges = np.asarray(grid.shown_counts(counts)[0])
     with styled():
         figure = new_figure(12.4, 6.6)
@@ -73,7 +81,7 @@ def resolution_figure(columns: Mapping[str, FitQuality], variable: Literal["pt",
         for k, name in enumerate(PARAMETERS):
             axes = panels[k]
             factor, unit, _ = UNITS[name]
-            for colour, quality in enumerate(columns.values()):
+            for colour, quality in fitted:
                 bins = np.digitize(values[colour], edges) - 1
                 width = np.full(len(edges) - 1, np.nan)
                 for one in range(len(width)):
@@ -94,7 +102,8 @@ def resolution_figure(columns: Mapping[str, FitQuality], variable: Literal["pt",
             axes.set(ylabel=f"resolution of {SYMBOLS[name]} [{shown}]", yscale="log")
             set_x(axes, variable, edges.tolist())
         panels[-1].set_axis_off()
-        legend_above(figure, handles, list(columns), columns=4)
+        names = [name for name, quality in columns.items() if quality is not None]
+        legend_above(figure, handles, names, columns=4)
     return figure
 
 

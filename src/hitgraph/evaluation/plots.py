@@ -21,6 +21,7 @@ from hitgraph.evaluation.style import (
     Figure,
     MultipleLocator,
     NullLocator,
+    Patch,
     legend_above,
     mplhep,
     new_figure,
@@ -36,9 +37,10 @@ AXIS_LABELS = {
     "radius": "production radius [mm]",
 }
 TICKS = tuple(round(one * 10.0**power, 6) for power in range(-2, 4) for one in (1, 2, 5))
-SYMLOG = {"value": "symlog", "linthresh": 1.0}
+SYMLOG: dict[str, Any] = {"value": "symlog", "linthresh": 1.0}
 SCORE_TICKS = (1e-4, 1e-2, 0.1, 0.5, 0.9, 0.99, 0.9999)
-HATCHES = ("", "//", "..")  # tell stages beyond the six colours apart
+SHADES = (1.0, 0.75, 0.5, 0.3, 0.15)  # of a pipeline's colour, for its stages
+HATCHES = ("", "//", "..")  # tell stages beyond the shades apart
 EFFICIENCY_LABEL = "efficiency"
 PURITY_LABEL = "purity"
 
@@ -126,28 +128,34 @@ def length_figure(columns: Mapping[str, Metrics]) -> Figure:
     return figure
 
 
-def timing_figure(runs: Mapping[str, RunSummary]) -> Figure:
-    """Mean wall time an event, stage by stage, one bar a pipeline."""
+def timing_figure(columns: Mapping[str, RunSummary | None]) -> Figure:
+    """Mean wall time an event, one bar a pipeline in its colour, stage by stage in shades.
+
+    Pipelines whose run is not known have no bar.
+    """
     with styled():
+        runs = {name: run for name, run in columns.items() if run is not None}
         stages = list(dict.fromkeys(stage.name for run in runs.values() for stage in run.stages))
-        columns = len(stages) if len(stages) <= 6 else 4
-        figure = new_figure(6.4, 1.3 + 0.5 * len(runs) + 0.2 * -(-len(stages) // columns))
+        in_row = len(stages) if len(stages) <= 6 else 4
+        figure = new_figure(6.4, 1.3 + 0.5 * len(runs) + 0.2 * -(-len(stages) // in_row))
         axes = figure.subplots()
-        handles: dict[str, Any] = {}
-        for row, run in enumerate(runs.values()):
-            start = 0.0
+        looks: dict[str, dict[str, Any]] = {
+            stage: {"alpha": SHADES[k % len(SHADES)], "hatch": HATCHES[k // len(SHADES) % 3]}
+            for k, stage in enumerate(stages)
+        }
+        for row, (name, run) in enumerate(runs.items()):
+            colour, start = COLOURS[list(columns).index(name) % 6], 0.0
             for stage in run.stages:
-                bar = axes.barh(
+                axes.barh(
                     row,
                     stage.seconds,
                     left=start,
                     height=0.55,
-                    color=COLOURS[stages.index(stage.name) % 6],
-                    hatch=HATCHES[stages.index(stage.name) // 6 % len(HATCHES)],
+                    color=colour,
                     edgecolor="white",
                     linewidth=0.0,
+                    **looks[stage.name],
                 )
-                handles.setdefault(stage.name, bar)
                 start += stage.seconds
             axes.annotate(
                 f"{start:.3g} s", (start, row), (5, 0), textcoords="offset points", va="center"
@@ -158,20 +166,27 @@ def timing_figure(runs: Mapping[str, RunSummary]) -> Figure:
         axes.set_xlim(left=0)
         axes.tick_params(axis="y", which="both", length=0)
         axes.grid(visible=False, axis="y")
-        legend_above(figure, list(handles.values()), list(handles), columns=columns)
+        handles = [
+            Patch(facecolor=GREY, edgecolor="white", linewidth=0.0, **look)
+            for look in looks.values()
+        ]
+        legend_above(figure, handles, stages, columns=in_row)
     return figure
 
 
-def score_figure(histograms: Mapping[str, ScoreHistogram]) -> Figure:
+def score_figure(histograms: Mapping[str, ScoreHistogram | None]) -> Figure:
     """Scores that one stage gave to edges, and the ROC curve, of each pipeline.
 
-    True are here all pairs of one particle. The outer bins hold what lies beyond them.
+    True are here all pairs of one particle. The outer bins hold what lies beyond them. Pipelines
+    without such a stage are None.
     """
     with styled():
         figure = new_figure(12.4, 4.6)
         left, right = figure.subplots(1, 2)
         handles, labels = [], []
         for k, (name, histogram) in enumerate(histograms.items()):
+            if histogram is None:
+                continue
             colour = COLOURS[k % 6]
             edges = _logit(np.asarray(histogram.edges))
             for counts, style, what in (
@@ -234,7 +249,9 @@ def set_x(axes: Axes, variable: Variable, edges: Sequence[float]) -> None:
     axes.set_xlabel(AXIS_LABELS[variable])
     if variable != "eta":
         axes.set_xscale(**({"value": "log"} if variable == "pt" else SYMLOG))
-        known = [tick for tick in (0.0, *TICKS) if edges[0] <= tick <= edges[-1]]
+        lowest = edges[0] if variable == "pt" else max(edges[0], SYMLOG["linthresh"])
+        known = [tick for tick in TICKS if lowest <= tick <= edges[-1]]
+        known = ([0.0] if edges[0] == 0.0 else []) + known
         ticks = known if len(known) > 2 else edges
         axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
         axes.xaxis.set_minor_formatter("")
@@ -264,7 +281,7 @@ def _draw_particles(
         axes.set_ylim(0, 1.4 * highest or 1.0)  # room for the legend
     else:
         axes.set_yscale("log")
-    axes.legend(loc="upper right", ncols=2, fontsize=9)
+    axes.legend(loc="upper right", ncols=2, fontsize="small")
 
 
 def _steps(

@@ -1,14 +1,17 @@
 """One HTML file that holds everything: tables, plots, event displays. Needs the extra `plot`."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
+from typing import Literal, TypeVar
 
 from hitgraph._version import __version__
 from hitgraph.errors import InputError, MissingExtraError
 from hitgraph.evaluation.comparison import Comparison, Problem, find_tracks, read_labels
 from hitgraph.evaluation.display import display_figure
+from hitgraph.evaluation.edges import ScoreHistogram
 from hitgraph.evaluation.fit_plots import pull_figure, resolution_figure
 from hitgraph.evaluation.fit_tables import fit_rows
 from hitgraph.evaluation.metrics import STIFF
@@ -20,8 +23,8 @@ from hitgraph.evaluation.plots import (
     timing_figure,
 )
 from hitgraph.evaluation.run_summary import RunSummary, StageSummary, read_run
-from hitgraph.evaluation.style import Figure, svg
-from hitgraph.evaluation.tables import NOTHING, Row, heading, summary
+from hitgraph.evaluation.style import COLOURS, Figure, put_label, save, svg
+from hitgraph.evaluation.tables import NOTHING, Row, heading, headline, summary
 from hitgraph.event.event import Event
 from hitgraph.files import atomic_write
 from hitgraph.text import printable
@@ -30,6 +33,10 @@ try:
     import jinja2
 except ModuleNotFoundError as error:
     raise MissingExtraError("the report", "plot") from error
+
+Files = tuple[Literal["pdf", "svg", "png"], Path]  # format and folder of figures
+
+T = TypeVar("T")
 
 STAGE_HEADER = (
     "stage",
@@ -40,6 +47,16 @@ STAGE_HEADER = (
     "edge purity",
     "weighted purity",
 )
+
+
+@dataclass(frozen=True)
+class Card:
+    """The headline numbers of one pipeline."""
+
+    name: str
+    folder: str
+    colour: str
+    rows: tuple[Row, ...]
 
 
 @dataclass(frozen=True)
@@ -64,30 +81,51 @@ class Block:
 
 @dataclass
 class _Pictures:
-    """Turns figures into SVG, each with a name of its own so that ids on the page differ."""
+    """Turns figures into SVG, each with a name of its own so that ids on the page differ.
 
-    count: int = field(default=0)
+    With an experiment's `label`, and each as a file too where `files` says in which format and
+    folder.
+    """
 
-    def picture(self, figure: Figure, caption: str, wide: bool = False) -> Picture:
+    label: str = ""
+    files: Files | None = None
+    count: int = 0
+
+    def picture(self, figure: Figure, name: str, caption: str, wide: bool = False) -> Picture:
         self.count += 1
+        if self.label:
+            put_label(figure, self.label)
+        if self.files is not None:
+            form, folder = self.files
+            with atomic_write(folder / f"{name}.{form}") as temporary:
+                save(figure, temporary, form)
         return Picture(svg(figure, f"f{self.count}", caption), caption, wide)
 
 
-def write_report(comparison: Comparison, event: Event, path: Path) -> tuple[Problem, ...]:
+def write_report(
+    comparison: Comparison,
+    event: Event,
+    path: Path,
+    label: str = "",
+    figures: Files | None = None,
+) -> tuple[Problem, ...]:
     """Write the report of a comparison; `event` is the one of its events that is displayed.
 
-    Stage tables, timing and scores come from the `run.json` in the folders of tracks, where there
-    is one; returned are the folders whose `run.json` cannot be read. Raises HitgraphError if
-    the file cannot be written.
+    Pipelines are named as their `run.json` in the folders of tracks says, where there is one and
+    names differ; stage tables, timing and scores come from there. `label` is an experiment's, for
+    all figures; `figures`, a format and a folder, writes each figure as a file as well. Returned
+    are the folders whose `run.json` cannot be read. Raises HitgraphError if a file cannot be
+    written.
     """
     runs, problems = _read_runs(comparison.folders)
-    columns, pictures = comparison.metrics, _Pictures()
+    comparison, runs = _named(comparison, runs)
+    columns, pictures = comparison.metrics, _Pictures(label, figures)
     first = next(iter(columns.values()))
     blocks = [
         Block("Efficiency", pictures=_efficiency(comparison, pictures)),
         Block("Purity", pictures=_purity(comparison, pictures)),
         *_fits(comparison, pictures),
-        *_stages(runs, pictures),
+        *_stages(runs, list(columns), pictures),
         Block(
             f"Event display: {printable(event.name)}",
             "Stiff particles with at least five hits in a part of the event chosen so that tracks "
@@ -109,6 +147,7 @@ def write_report(comparison: Comparison, event: Event, path: Path) -> tuple[Prob
             for one in (*comparison.problems, *problems)
         ],
         columns=list(columns),
+        cards=_cards(comparison, runs),
         summary=summary(columns),
         blocks=blocks,
         min_track_hits=comparison.min_track_hits,
@@ -132,22 +171,72 @@ def _read_runs(folders: Mapping[str, Path]) -> tuple[dict[str, RunSummary], tupl
     return runs, tuple(problems)
 
 
+def _named(
+    comparison: Comparison, runs: Mapping[str, RunSummary]
+) -> tuple[Comparison, dict[str, RunSummary]]:
+    """Both by names of pipelines in place of folders, where these tell them apart."""
+    made = {
+        column: printable(Path(runs[column].pipeline).name) if column in runs else column
+        for column in comparison.folders
+    }
+    known = list(made.values())
+    names = {
+        column: name if known.count(name) == 1 else f"{name} ({column})"
+        for column, name in made.items()
+    }
+    if len(set(names.values())) < len(names):
+        names = {column: column for column in names}
+
+    def renamed(by_column: Mapping[str, T]) -> dict[str, T]:
+        return {names[column]: value for column, value in by_column.items()}
+
+    return replace(
+        comparison,
+        folders=renamed(comparison.folders),
+        metrics=renamed(comparison.metrics),
+        fits=renamed(comparison.fits),
+    ), renamed(runs)
+
+
+def _cards(comparison: Comparison, runs: Mapping[str, RunSummary]) -> list[Card]:
+    cards = []
+    for k, (name, metrics) in enumerate(comparison.metrics.items()):
+        rows = headline(metrics)
+        if name in runs:
+            rows = (*rows, Row("time / event", (_time_of(runs[name]),)))
+        folder = printable(str(comparison.folders[name]))
+        cards.append(Card(name, folder, COLOURS[k % len(COLOURS)], rows))
+    return cards
+
+
+def _time_of(run: RunSummary) -> str:
+    """Of the stages without what kernels took to compile, and with how many threads."""
+    threads = "" if run.threads is None else f", {run.threads} thread{'s' * (run.threads > 1)}"
+    return f"{run.seconds - run.compile_seconds:.3g} s{threads}"
+
+
 def _efficiency(comparison: Comparison, pictures: _Pictures) -> tuple[Picture, ...]:
     columns, selection = comparison.metrics, comparison.selection
     stiff = selection.above(STIFF)
     return (
         pictures.picture(
             efficiency_figure(columns, "pt"),
+            "efficiency-pt",
             f"Efficiency against pT, selected particles: {selection}.",
         ),
-        pictures.picture(efficiency_figure(columns, "eta"), f"Efficiency against η, {stiff}."),
+        pictures.picture(
+            efficiency_figure(columns, "eta"), "efficiency-eta", f"Efficiency against η, {stiff}."
+        ),
         pictures.picture(
             efficiency_figure(columns, "radius"),
+            "efficiency-radius",
             "Efficiency against the distance from the beam line at which the particle was made, "
             f"{stiff}.",
         ),
         pictures.picture(
-            length_figure(columns), "Hits on tracks (lines) and on selected particles (filled)."
+            length_figure(columns),
+            "lengths",
+            "Hits on tracks (lines) and on selected particles (filled).",
         ),
     )
 
@@ -156,10 +245,13 @@ def _purity(comparison: Comparison, pictures: _Pictures) -> tuple[Picture, ...]:
     return (
         pictures.picture(
             purity_figure(comparison.metrics, "eta"),
+            "purity-eta",
             "Purity against the mean η of the track's hits.",
         ),
         pictures.picture(
-            purity_figure(comparison.metrics, "length"), "Purity against the number of hits."
+            purity_figure(comparison.metrics, "length"),
+            "purity-length",
+            "Purity against the number of hits.",
         ),
     )
 
@@ -168,10 +260,19 @@ def _fits(comparison: Comparison, pictures: _Pictures) -> list[Block]:
     fits = comparison.fits
     if not fits:
         return []
+    all_columns = {name: fits.get(name) for name in comparison.metrics}
     made = (
-        pictures.picture(pull_figure(fits), "(fitted - true) / error; outer bins hold the rest."),
-        pictures.picture(resolution_figure(fits, "pt"), "Resolution against pT."),
-        pictures.picture(resolution_figure(fits, "eta"), "Resolution against η."),
+        pictures.picture(
+            pull_figure(all_columns),
+            "pulls",
+            "(fitted - true) / error; outer bins hold the rest.",
+        ),
+        pictures.picture(
+            resolution_figure(all_columns, "pt"), "resolution-pt", "Resolution against pT."
+        ),
+        pictures.picture(
+            resolution_figure(all_columns, "eta"), "resolution-eta", "Resolution against η."
+        ),
     )
     return [
         Block(
@@ -186,17 +287,18 @@ def _fits(comparison: Comparison, pictures: _Pictures) -> list[Block]:
     ]
 
 
-def _stages(runs: Mapping[str, RunSummary], pictures: _Pictures) -> list[Block]:
+def _stages(
+    runs: Mapping[str, RunSummary], columns: Sequence[str], pictures: _Pictures
+) -> list[Block]:
     if not runs:
         return []
     blocks = [
         Block(
-            f"Stages of {name} ({printable(run.pipeline)})"
-            if run.pipeline != name
-            else f"Stages of {name}",
-            f"Mean over {run.n_events} events. True edges join consecutive hits of a particle; "
-            "targets are the particles that the truth of the recipe selects; an edge is pure when "
-            "both hits belong to one particle; weighted as in arXiv 2103.06995, equation 4.",
+            f"Stages of {name}",
+            f"Mean over {run.n_events} events{_clock(run)} True edges join consecutive hits of "
+            "a particle; targets are the particles that the truth of the recipe selects; an edge "
+            "is pure when both hits belong to one particle; weighted as in arXiv 2103.06995, "
+            "equation 4.",
             header=STAGE_HEADER,
             rows=(
                 *(_stage_row(stage) for stage in run.stages),
@@ -205,24 +307,44 @@ def _stages(runs: Mapping[str, RunSummary], pictures: _Pictures) -> list[Block]:
         )
         for name, run in runs.items()
     ]
-    made = [pictures.picture(timing_figure(runs), "Wall time of each stage, mean over events.")]
+    made = [
+        pictures.picture(
+            timing_figure({name: runs.get(name) for name in columns}),
+            "times",
+            "Wall time of each stage, mean over events: a colour a pipeline, a shade a stage.",
+        )
+    ]
     for stage in dict.fromkeys(stage.name for run in runs.values() for stage in run.stages):
-        histograms = {
-            name: one.scores
-            for name, run in runs.items()
-            for one in run.stages
-            if one.name == stage and one.scores is not None
-        }
-        if histograms:
+        histograms = {name: _scores_of(runs.get(name), stage) for name in columns}
+        if any(histograms.values()):
             made.append(
                 pictures.picture(
                     score_figure(histograms),
+                    f"scores-{re.sub(r'[^A-Za-z0-9_]+', '-', stage)}",
                     f"Scores given to edges by the stage “{stage}”, and what a cut on them keeps. "
                     "True: both hits of one particle.",
                     wide=True,
                 )
             )
     return [*blocks, Block("Time and edge scores", pictures=tuple(made))]
+
+
+def _clock(run: RunSummary) -> str:
+    """What to know about the times of a run."""
+    if run.threads is None:  # of an older version, which noted neither
+        return "."
+    said = f", with {run.threads} thread{'s' * (run.threads > 1)} a process."
+    if run.compile_seconds:
+        return (
+            f"{said} In the times of stages are {run.compile_seconds:.3g} s an event in which "
+            "kernels were compiled, which a second run does without."
+        )
+    return f"{said} Kernels were compiled before, in no stage's time."
+
+
+def _scores_of(run: RunSummary | None, stage: str) -> ScoreHistogram | None:
+    stages = () if run is None else run.stages
+    return next((one.scores for one in stages if one.name == stage), None)
 
 
 def _stage_row(stage: StageSummary) -> Row:
@@ -246,9 +368,11 @@ def _displays(comparison: Comparison, event: Event, pictures: _Pictures) -> tupl
                 read_labels(event, find_tracks(folder)[event.name]),
                 comparison.min_track_hits,
                 comparison.selection,
+                COLOURS[k % len(COLOURS)],
             ),
+            f"display-{k + 1}",
             f"{name}: x-y and z-r view.",
             wide=True,
         )
-        for name, folder in comparison.folders.items()
+        for k, (name, folder) in enumerate(comparison.folders.items())
     )

@@ -33,6 +33,8 @@ class RunSummary:
     pipeline: str
     n_events: int
     stages: tuple[StageSummary, ...]
+    threads: int | None = None  # of each process; None where the run does not tell or they differ
+    compile_seconds: float = 0.0  # an event, of kernels that were compiled inside of stages
 
     @property
     def seconds(self) -> float:
@@ -64,10 +66,15 @@ def _summarise(content: dict[str, Any]) -> RunSummary | None:
             stages.setdefault(stage["name"], []).append(stage)
     if not stages:
         return None
+    events = content["events"]
+    threads = {int(event.get("threads", 0)) for event in events}
+    compiled = math.fsum(float(event.get("compile_seconds", 0.0)) for event in events)
     return RunSummary(
         pipeline=str(content["pipeline"]),
-        n_events=len(content["events"]),
+        n_events=len(events),
         stages=tuple(_stage(name, found) for name, found in stages.items()),
+        threads=threads.pop() or None if len(threads) == 1 else None,
+        compile_seconds=compiled / len(events),
     )
 
 

@@ -76,6 +76,22 @@ def summary(columns: Mapping[str, Metrics]) -> list[Section]:
     return sections
 
 
+def headline(metrics: Metrics) -> tuple[Row, ...]:
+    """The numbers that a reader looks for first, of one pipeline."""
+    matched = metrics.matchings["double majority"]
+    cuts = cuts_of(metrics.selection)
+    stiff = min(1, len(cuts) - 1)
+    return (
+        Row("score", (with_error(metrics.score, metrics.score_error),)),
+        Row(
+            f"technical efficiency, {range_of(cuts[stiff])}",
+            (percent(matched.efficiency[stiff].technical),),
+        ),
+        Row("fake rate", (percent(matched.fakes),)),
+        Row("duplicate rate, LHC", (percent(metrics.matchings["lhc"].duplicates),)),
+    )
+
+
 def heading(metrics: Metrics, preset: str | None) -> str:
     """What the numbers were made on, in one line."""
     n = len(metrics.events)
