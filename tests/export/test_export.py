@@ -84,6 +84,24 @@ def test_an_export_that_differs_is_not_written(
     assert [path.name for path in tmp_path.rglob("*")] == ["out", "models.json"]
 
 
+def test_each_step_is_told_before_it_is_taken(
+    pipeline: Pipeline, tiny_event: Event, tmp_path: Path
+) -> None:
+    told: list[tuple[str, bool]] = []  # and whether something is written by then
+    export_pipeline(
+        pipeline,
+        "torchscript",
+        tmp_path / "out",
+        [tiny_event],
+        report=lambda line: told.append((line, any(tmp_path.rglob("filter.pt")))),
+    )
+    assert told == [
+        (f"running the pipeline on {tiny_event.name}", False),
+        ("writing filter.pt, and comparing it with the pipeline", False),
+        ("writing gnn.pt, and comparing it with the pipeline", True),
+    ]
+
+
 def test_a_shape_that_differs_is_a_fault() -> None:
     x = torch.ones(3, 2)
     found = check("a", "g", lambda inputs: inputs["x"], {"x": x}, torch.ones(3))

@@ -1,7 +1,7 @@
 """Write the networks of a pipeline for other programs. ONNX needs the extra `export`.
 
-    hitgraph export compact --to onnx --out exported
-    hitgraph export runs/exported --to acts --out acts --data data/pu50
+    hitgraph export compact --to onnx --out networks/compact
+    hitgraph export runs/exported --to acts --out networks/acts --data data/test-50
 
 Each file is run in the runtime it is for and compared with the pipeline, edge by edge, on an event,
 on 30 and 10 % of two others (or of the bundled one), on one edge and on none: parity.txt and
@@ -31,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    from functools import partial
     from importlib.resources import files
 
     from hitgraph.cli.console import Table, console, say
@@ -44,7 +45,8 @@ def run(args: argparse.Namespace) -> int:
     paths = args.data or [Path(str(files("hitgraph") / "demo_event"))]
     sources = list_events(paths, args.detectors, args.events)[:3]
     events = [source.read() for source in sources]
-    checks = export_pipeline(pipeline, args.to, args.out, events, args.force)
+    report = partial(say, quiet=args.quiet)
+    checks = export_pipeline(pipeline, args.to, args.out, events, args.force, report)
     table = Table(HEAD, f"{args.out} beside the pipeline {pipeline.recipe.name}")
     for row in rows_of(checks):
         table.add(*row)

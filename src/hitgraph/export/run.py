@@ -1,9 +1,10 @@
 """One export: every model in every format, checked, and written only if it is right."""
 
 import json
+import logging
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,27 +23,36 @@ from hitgraph.pipeline import Pipeline
 
 MODELS_FILE = "models.json"
 
+_log = logging.getLogger(__name__)
+
 
 def export_pipeline(
-    pipeline: Pipeline, to: str, out: Path, events: Sequence[Event], force: bool = False
+    pipeline: Pipeline,
+    to: str,
+    out: Path,
+    events: Sequence[Event],
+    force: bool = False,
+    report: Callable[[str], None] = _log.info,
 ) -> list[Check]:
     """Write a pipeline for another program (a name in TARGETS) into the folder `out`.
 
     The files are compared with the pipeline on the events before `out` is there: it appears whole,
-    or not at all. Raises SettingsError for a pipeline which that program cannot run, or where `out`
-    is there (`force` replaces an earlier export, nothing else), HitgraphError where a file gives
+    or not at all. `report` gets a line before each step, of which large events make long ones.
+    Raises SettingsError for a pipeline which that program cannot run, or where `out` is there
+    (`force` replaces an earlier export, nothing else), HitgraphError where a file gives
     something else.
     """
     _require_replaceable(out, force)
     target = find_target(to)
     models = target.models(pipeline)
+    report("running the pipeline on " + ", ".join(event.name for event in events))
     with torch.no_grad():
         graphs = states_of(pipeline, events)
     with _whole_folder(out) as folder:
         target.beside(pipeline, folder)
         checks = []
         for model in models:
-            checks += _write(model, target, graphs, folder)
+            checks += _write(model, target, graphs, folder, report)
         refuse_different(checks, target.tolerance)
         (folder / "parity.txt").write_text(as_text(checks), encoding="utf-8")
         _write_json(folder / "parity.json", as_json(checks, target.tolerance))
@@ -70,7 +80,13 @@ def _require_replaceable(out: Path, force: bool) -> None:
         raise SettingsError(f"{out}: is there already: --force replaces it, or give another folder")
 
 
-def _write(model: Model, target: Target, graphs: Mapping[str, States], folder: Path) -> list[Check]:
+def _write(
+    model: Model,
+    target: Target,
+    graphs: Mapping[str, States],
+    folder: Path,
+    report: Callable[[str], None],
+) -> list[Check]:
     """Save a model in each format, and compare on all graphs."""
     checks = []
     with torch.no_grad():
@@ -79,6 +95,7 @@ def _write(model: Model, target: Target, graphs: Mapping[str, States], folder: P
     example = min(list(given.values())[:3], key=lambda inputs: len(inputs["x"]))
     for one in target.formats:
         file = folder / f"{model.name}{one.suffix}"
+        report(f"writing {file.name}, and comparing it with the pipeline")
         one.save(model, example, file)
         run = one.load(file)
         checks += [
