@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
 
     set_verbosity(args)
     if any(find_spec(name) is None for name in ("uvicorn", "starlette", "prometheus_client")):
-        raise MissingExtraError("hitgraph serve", "serve")
+        raise MissingExtraError("serving tracks", "serve")
     from hitgraph.serve.app import Limits
     from hitgraph.serve.front import FrontSettings, serve
 
