@@ -14,6 +14,7 @@ one row a track that has one. The finders:
     imaging     maxima of the tracks projected back onto the beam line, filtered
     amvf        the adaptive multi-vertex finder of ACTS (extra `sim`)
     iterative   the iterative vertex finder of ACTS (extra `sim`)
+    learnt      groups of tracks that a network holds for similar (--model, docs/vertices.md)
 """
 
 import argparse
@@ -45,9 +46,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--finder",
-        choices=("stacking", "imaging", "amvf", "iterative"),
+        choices=("stacking", "imaging", "amvf", "iterative", "learnt"),
         default="stacking",
         help="who finds the vertices (default stacking)",
+    )
+    parser.add_argument(
+        "--model", type=Path, metavar="FILE", help="of the finder learnt: its network"
     )
     parser.add_argument(
         "--beam-size",
@@ -73,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
     set_verbosity(args)
     cuts = TrackCuts(beam_size=args.beam_size)
     events = fitted_events(args.tracks, args.events)
-    finder = finder_of(args.finder)
+    finder = finder_of(args.finder, args.model)
     todo = left_to_do(events, args.out, finder.method, args.resume, args.force)
     find = partial(find_event, finder=finder, cuts=cuts, out=args.out)
     found, failed = 0, {}

@@ -106,7 +106,7 @@ def vertex_quality(
     the VertexTruthMatcher of ACTS. A collision is visible with at least two charged primary
     particles of the selection. Raises InputError without truth, and for a track that is not there.
     """
-    collision_of_track = _collision_of_tracks(event, labels)
+    collision_of_track = collision_of_tracks(event, labels)
     strange = [one for one in vertices.track_id if one not in collision_of_track]
     if strange:
         raise InputError(
@@ -163,8 +163,11 @@ def combine_vertices(parts: Sequence[VertexQuality]) -> VertexQuality:
     return VertexQuality(**whole)
 
 
-def _collision_of_tracks(event: Event, labels: Int64) -> dict[int, int]:
-    """The collision that the particle of each track comes from; 0 for a track that matches none."""
+def collision_of_tracks(event: Event, labels: Int64) -> dict[int, int]:
+    """The collision that the particle of each track comes from; 0 for a track that matches none.
+
+    `labels` (n_hits,) is the track of each hit. Raises InputError without truth.
+    """
     truth, particles = require_truth(event), require_particles(event)
     matches = match_tracks(truth.particle_id, labels)
     known = matches.matched("double majority")

@@ -3,11 +3,14 @@ attached by one rule."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hitgraph.acts.geometry import require_acts
+from hitgraph.errors import SettingsError
 from hitgraph.event.fits import FittedTracks
 from hitgraph.event.vertices import Vertices
 from hitgraph.vertices.attach import attached, fitted
@@ -35,8 +38,21 @@ class Finder:
         return (attached if self.final else fitted)(tracks, self.seed(tracks))
 
 
-def finder_of(name: str) -> Finder:
-    """The finder of that name. Raises MissingExtraError where it needs ACTS and there is none."""
+def finder_of(name: str, model: Path | None = None) -> Finder:
+    """The finder of that name; the learnt one has its network in the file `model`.
+
+    Raises MissingExtraError where it needs ACTS and there is none, SettingsError where a model is
+    missing or not needed, InputError where its file is something else.
+    """
+    if (name == "learnt") != (model is not None):
+        raise SettingsError(
+            f"--model: names the network of --finder learnt, and goes with no other; it is {name}"
+        )
+    if model is not None:
+        from hitgraph.vertices.similarity import read_similarity
+
+        seeder = read_similarity(model)
+        return Finder(f"learnt {sha256(model.read_bytes()).hexdigest()[:12]}", seeder)
     if name in ("amvf", "iterative"):
         require_acts(f"the vertex finder {name}")
         from hitgraph.vertices.amvf import adaptive_multi_vertices, iterative_vertices
