@@ -31,7 +31,7 @@ class Browser:
         self.left, self.number, self.problems = b"", 0, []
         self.session: str | None = None
 
-    def open(self, path: Path, width: int = 1400, height: int = 850) -> None:
+    def open(self, path: Path, ready: str = "document.body?.dataset.drawn") -> None:
         """Load a file and wait until the display has drawn."""
         target = self.send("Target.createTarget", url="about:blank")["targetId"]
         self.session = self.send("Target.attachToTarget", targetId=target, flatten=True)[
@@ -39,10 +39,10 @@ class Browser:
         ]
         for domain in ("Page", "Runtime", "Log"):
             self.send(f"{domain}.enable")
-        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+        size = {"width": 1400, "height": 850, "deviceScaleFactor": 1, "mobile": False}
         self.send("Emulation.setDeviceMetricsOverride", **size)
         self.send("Page.navigate", url=path.as_uri())
-        self.wait("document.body?.dataset.drawn")
+        self.wait(ready)
 
     def evaluate(self, script: str) -> Any:
         """The value of an expression in the page."""

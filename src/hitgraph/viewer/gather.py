@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from hitgraph.errors import InputError
+from hitgraph.errors import InputError, SettingsError
 from hitgraph.evaluation.comparison import TracksFiles, find_tracks, name_columns, read_labels
 from hitgraph.event.event import Event
 from hitgraph.event.source import EventSource
@@ -48,7 +48,7 @@ class Gatherer:
         """An event with its tracks by name, and what a page shows of it.
 
         Raises InputError where the event, or its tracks in a folder, are missing or bad, and
-        SettingsError for a stage that the pipeline does not have.
+        SettingsError for a stage that the pipeline does not have or that has no edges.
         """
         missing = [name for name, found in self.files.items() if source.name not in found]
         if missing:
@@ -65,7 +65,9 @@ class Gatherer:
             states = dict(result.kept) if self.stages else last_scored(result.kept)
             without = [name for name, state in states.items() if state.edges is None]
             if without:
-                raise InputError(f"stage {without[0]} of the pipeline has no edges to show")
+                raise SettingsError(
+                    f"--stage: {without[0]} has no edges to show; stages with edges stand behind it"
+                )
         return event, tracks, content_of(event, tracks, states, self.options)
 
 

@@ -7,8 +7,9 @@ const COLOURS = Object.fromEntries(Object.entries(given.colours).map(([name, tex
   [name, [1, 3, 5].map((k) => parseInt(text.slice(k, k + 2), 16) / 255)]));
 const {blue, orange, purple, grey, vermilion, sky, white} = COLOURS;
 const BY_KIND = [blue, orange, purple, grey, blue, vermilion, grey, grey];
+const GREYS = Array(8).fill(grey);
 const BY_TRUTH = [vermilion, sky, sky, grey, grey, grey, grey, grey];
-const MANY = 400;  // tracks or particles, above which a page begins with a cut on pT
+const MANY = 250;  // tracks or particles, above which a page begins with a cut on pT
 const THIN = ["edges", "barrel", "endcaps"], NOTHING = new Float32Array(0);
 const SLOW = 60;  // ms a frame, from which edges and modules wait until the mouse rests
 const number = (value) => Math.round(value).toLocaleString("en");
@@ -180,8 +181,8 @@ class Page {
       const draw = (name, size, alpha, palette = BY_KIND, byScore = false) => painter.draw(
         layers[name], view, {size: size * dots, alpha, palette, byScore});
       if (told.modules && !coarse) {
-        draw("barrel", 1, pane.k ? 0.2 : 0.1);
-        if (pane.k !== 1) draw("endcaps", 1, pane.k ? 0.2 : 0.1);  // in x-y disks would cover all
+        draw("barrel", 1, pane.k ? 0.3 : 0.12, GREYS);
+        if (pane.k !== 1) draw("endcaps", 1, pane.k ? 0.3 : 0.12, GREYS);  // in x-y disks would cover all
       }
       if (!coarse) draw("edges", 1, 0.5, BY_TRUTH, told.byScore);
       draw("true", 4, 0.35);
