@@ -1,7 +1,7 @@
 """The page in Chromium: loads without a complaint, draws what is there, obeys its controls."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +10,7 @@ import torch
 from tests.viewer.browser import CHROMIUM, Browser, browser
 
 import hitgraph
+from hitgraph.evaluation import truth_labels
 from hitgraph.event.event import Event
 from hitgraph.hits import Hits
 from hitgraph.state import State
@@ -24,11 +25,11 @@ MIDDLE = (368.0, 425.0)  # of the 3D pane, in pixels
 
 @pytest.fixture(scope="module")
 def page(
-    make_event: "type[Event]", tmp_path_factory: pytest.TempPathFactory
+    make_event: Callable[..., Event], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Event, Browser]]:
     """An event of which one particle is missed, with a chain of edges of rising score."""
     event = make_event(n_particles=8, seed=1)
-    labels = hitgraph.evaluation.truth_labels(event)
+    labels = truth_labels(event)
     labels[labels == 2] = -1
     n = event.n_hits
     hits = Hits(torch.zeros(n, 0), torch.zeros(n, 3), *torch.zeros(2, n, dtype=torch.int64))
@@ -144,7 +145,7 @@ def test_pointing_at_a_hit_tells_what_it_is(page: tuple[Event, Browser]) -> None
     assert f"particle {event.truth.particle_id[row]} (" in text
 
 
-def test_in_a_notebook(make_event: "type[Event]", tmp_path: Path) -> None:
+def test_in_a_notebook(make_event: Callable[..., Event], tmp_path: Path) -> None:
     """The frame of a cell draws the same page."""
     shown = hitgraph.display(make_event(n_particles=3, seed=2))
     path = tmp_path / "notebook.html"
