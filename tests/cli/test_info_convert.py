@@ -200,6 +200,7 @@ def test_convert_keeps_volumes(store, tmp_path, events, capsys):
     assert read_dataset_info(tmp_path / "out") == INFO | {"volumes": [8, 9]}
     assert main([*words, str(tmp_path / "none"), "--volumes", "13"]) == 1
     assert "volume 13; there are hits in 8" in capsys.readouterr().err
+    assert main([*words, str(tmp_path / "none"), "--volumes", "8"]) == 0
 
 
 @pytest.mark.parametrize("again", ["--resume", "--force"])

@@ -90,11 +90,9 @@ def add_output(parser: argparse.ArgumentParser, what: str) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help=what)
     there = parser.add_mutually_exclusive_group()
     there.add_argument(
-        "--resume", action="store_true", help="skip the events that are complete in DIR"
+        "--resume", action="store_true", help="go on, and keep what is complete in DIR"
     )
-    there.add_argument(
-        "--force", action="store_true", help="make anew what is in DIR of these events"
-    )
+    there.add_argument("--force", action="store_true", help="make anew what is in DIR already")
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:

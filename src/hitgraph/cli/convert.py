@@ -147,7 +147,7 @@ def _require_volumes_of(out: Path, info: dict[str, Any]) -> None:
     from hitgraph.event.store import INFO_NAME, read_dataset_info
 
     path = out / INFO_NAME
-    if not path.is_file():
+    if not path.is_file() or not any(out.glob("*hits.*")):
         return
     there, new = (
         " ".join(map(str, one["volumes"])) if "volumes" in one else "all"
