@@ -55,7 +55,13 @@ def test_the_command_writes_models_and_parity(
     assert list(tmp_path.rglob(".*")) == []
 
     assert command(tiny_pipeline, tiny_store, out) == CANNOT_START
-    assert command(tiny_pipeline, tiny_store, out, "--force") == OK
+    link = tmp_path / "link"
+    link.symlink_to(out)
+    (out / "old").touch()
+    assert command(tiny_pipeline, tiny_store, link, "--force") == OK
+    assert link.is_symlink()
+    assert {path.name for path in link.iterdir()} == names
+    assert list(tmp_path.rglob(".*")) == []
 
 
 def test_an_export_that_differs_is_not_written(

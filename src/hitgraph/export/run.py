@@ -48,7 +48,7 @@ def export_pipeline(
     report("running the pipeline on " + ", ".join(event.name for event in events))
     with torch.no_grad():
         graphs = states_of(pipeline, events)
-    with _whole_folder(out) as folder:
+    with _whole_folder(out.resolve()) as folder:
         target.beside(pipeline, folder)
         checks = []
         for model in models:
