@@ -17,6 +17,7 @@ from hitgraph.lessons.settings import PruneSettings, QuantiseSettings
 from hitgraph.nn.prune import count_weights
 from hitgraph.nn.quantise import fake_quantise, linear_layers, row_scales
 from hitgraph.pipeline import Pipeline
+from hitgraph.training.epochs import Epoch
 from hitgraph.training.rounds import fit_in_rounds
 
 TWICE = PruneSettings(steps=2, share=0.5)
@@ -79,6 +80,18 @@ def test_an_interrupted_round_goes_on_to_the_same_result(tmp_path: Path) -> None
     again = network()
     rounds(again, Larger(), tmp_path / "halved", **few, resume=True)
     assert_same(weights(again), weights(whole))
+
+
+def test_rounds_share_their_time_and_are_one_training_for_who_watches(tmp_path: Path) -> None:
+    seen: list[Epoch] = []
+    how: dict[str, Any] = {"quiet": True, "report": lambda _: None, "watch": seen.append}
+    given = (network(), Larger(), settings(prune=TWICE, epochs=2), tmp_path)
+    *_, merit = fit_in_rounds(*given, cpu_seconds=0.3, **how)
+    assert merit["cpu_seconds"] >= 0.3
+    assert merit["epochs"] >= 3 * 0.25
+    shares = [epoch.share for epoch in seen]
+    assert shares == sorted(shares)
+    assert shares[-1] == 1.0
 
 
 def test_without_either_it_is_one_training(tmp_path: Path) -> None:

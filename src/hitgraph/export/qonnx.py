@@ -120,8 +120,8 @@ def save(model: Model, example: Mapping[str, Tensor], path: Path) -> None:
         raise MissingExtraError("exporting to QONNX", "export") from error
     assert isinstance(model.module, SubNetwork)
     graph = _Graph(helper, onnx.numpy_helper)
-    output = graph.layers(model.module)
-    graph.add("Identity", [output], output=model.output)
+    graph.layers(model.module)
+    graph.nodes[-1].output[0] = model.output
     n_out = linear_layers(model.module)[-1].out_features
     content = helper.make_graph(
         graph.nodes,
@@ -142,8 +142,8 @@ class _Graph:
         self.nodes: list[Any] = []
         self.constants: list[Any] = []
 
-    def add(self, kind: str, given: list[str], output: str = "", **how: Any) -> str:
-        output = output or f"{kind.lower()}_{len(self.nodes)}"
+    def add(self, kind: str, given: list[str], **how: Any) -> str:
+        output = f"{kind.lower()}_{len(self.nodes)}"
         self.nodes.append(self.helper.make_node(kind, given, [output], output, **how))
         return output
 
@@ -158,7 +158,7 @@ class _Graph:
         how: dict[str, Any] = {"signed": 1, "narrow": 1, "rounding_mode": "ROUND"}
         return self.add("Quant", [given, *more], domain=DOMAIN, **how)
 
-    def layers(self, network: SubNetwork) -> str:
+    def layers(self, network: SubNetwork) -> None:
         given, bits = "x", iter(network.bits)
         for layer in network.layers:
             if isinstance(layer, nn.Linear):
@@ -170,7 +170,6 @@ class _Graph:
                 given = self.add("Mul", [given, self.add("Sigmoid", [given])])
             else:
                 given = self.add(_SIMPLE[type(layer)], [given])
-        return given
 
     def linear(self, given: str, layer: nn.Linear, bits: int) -> str:
         grid = getattr(layer, "grid", None)
