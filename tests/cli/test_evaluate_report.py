@@ -160,6 +160,23 @@ def test_report(folders: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "Event display: event000001001" in text
 
 
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--figures", "gif", "figures"], "--figures gif: is no format of figures: pdf, svg, png"),
+        (["--style", "NOBODY"], "--style NOBODY: is no file and no style of mplhep"),
+    ],
+)
+def test_what_figures_cannot_be(
+    folders: Path, capsys: pytest.CaptureFixture[str], words: list[str], message: str
+) -> None:
+    pytest.importorskip("mplhep", reason="the extra 'plot' is not installed")
+    command = ["report", str(folders / "good"), "--truth", str(folders / "truth"), *words]
+    assert main([*command, "--out", str(folders / "report.html")]) == CANNOT_START
+    assert message in capsys.readouterr().err
+    assert not (folders / "report.html").exists()
+
+
 def test_report_without_its_extra(
     folders: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
