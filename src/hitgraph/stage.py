@@ -105,6 +105,7 @@ class StageSettings(ABC):
     needs: ClassVar[frozenset[str]]
     gives: ClassVar[frozenset[str]]
     paper: ClassVar[str] = ""  # arXiv number
+    n_networks: ClassVar[int] = 1  # that its `training` is for, taught one after the other
 
     @abstractmethod
     def load(self, context: Context, tensors: Mapping[str, Tensor]) -> Stage:

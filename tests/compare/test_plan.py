@@ -31,6 +31,13 @@ def test_what_all_begin_with_is_shared_and_the_rest_shares_the_budget(plan_of: A
     assert [run.cpu_seconds for run in apart.runs] == [{"filter": 30.0, "gnn": 30.0}] * 2
 
 
+def test_every_network_has_the_same_share(plan_of: Any) -> None:
+    """A triplet filter has two."""
+    changes = {"graph": {"use": "scored"}, "filter": {"use": "triplets"}}
+    plan = plan_of(Budget(cpu_seconds=60.0), one=changes, two=changes | {"graph__tail": 0.01})
+    assert [run.cpu_seconds for run in plan.runs] == [{"filter": 20.0, "gnn": 20.0}] * 2
+
+
 def test_nothing_is_shared_by_recipes_with_another_truth(plan_of: Any) -> None:
     assert plan_of(Budget(epochs=1), one={}, two=GCN | {"truth__min_hits": 4}).shared == ()
 

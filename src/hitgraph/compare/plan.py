@@ -18,7 +18,7 @@ from hitgraph.recipe import Recipe, Step
 class Budget:
     """What each recipe may take for the networks that are its own: one of the two."""
 
-    cpu_seconds: float | None = None  # shared evenly among the stages that train networks
+    cpu_seconds: float | None = None  # shared evenly among the networks that are trained
     epochs: int | None = None  # of each network
 
     def __post_init__(self) -> None:
@@ -35,7 +35,7 @@ class Run:
     name: str  # of the recipe
     seed: int
     recipe: Recipe  # with that seed, and the epochs of the budget
-    cpu_seconds: Mapping[str, float]  # of its stages that train networks of their own
+    cpu_seconds: Mapping[str, float]  # of each network, by the stages that train their own
 
     @property
     def key(self) -> str:
@@ -128,14 +128,10 @@ def _shared(recipes: Sequence[Recipe]) -> list[Step]:
 def run_of(name: str, recipe: Recipe, budget: Budget, n_shared: int) -> Run:
     """A recipe with its share of the budget for the stages behind the first `n_shared`."""
     own = recipe.stages[n_shared:]
-    taught = [step.name for step in own if _training(step) is not None]
+    taught = [step for step in own if _training(step) is not None]
     if budget.cpu_seconds is not None:
-        return Run(
-            name,
-            recipe.seed,
-            recipe,
-            dict.fromkeys(taught, budget.cpu_seconds / max(len(taught), 1)),
-        )
+        each = budget.cpu_seconds / max(sum(step.settings.n_networks for step in taught), 1)
+        return Run(name, recipe.seed, recipe, {step.name: each for step in taught})
     stages = (*recipe.stages[:n_shared], *(_with_epochs(step, budget) for step in own))
     return Run(name, recipe.seed, replace(recipe, stages=stages), {})
 

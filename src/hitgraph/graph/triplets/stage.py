@@ -39,6 +39,7 @@ class TripletStageSettings(StageSettings):
     gives: ClassVar[frozenset[str]] = frozenset(
         {EDGES, LOGIT, *(f"edge.{name}" for name in SUPPORT)}
     )
+    n_networks: ClassVar[int] = 2  # of triplets, then of edges
 
     def __post_init__(self) -> None:
         check_efficiency(self.target_efficiency)
