@@ -38,7 +38,7 @@ from hitgraph.settings import to_dict
 from hitgraph.stage import NETWORKS
 from hitgraph.tensors import number
 from hitgraph.tracks.parts import PartPairs
-from hitgraph.training import workshop
+from hitgraph.training import rounds
 from hitgraph.training.train import clean, train
 
 SAVED = ("weights.safetensors", "pipeline.yaml", "detectors.parquet")
@@ -310,7 +310,7 @@ def test_interrupted_between_the_stages_nothing_is_done_twice_or_left_out(
 ) -> None:
     """Kill it after each file of the finished training in turn, from the last one back."""
     shutil.copytree(tiny_pipeline, tmp_path, dirs_exist_ok=True)
-    monkeypatch.setattr(workshop, "fit", _no_training)
+    monkeypatch.setattr(rounds, "fit", _no_training)
     stages = reversed(stages_of(tiny_pipeline))
     done = ["pipeline.yaml", *(f"training/{stage}/done.json" for stage in stages)]
     for name in done:
@@ -381,7 +381,7 @@ def test_resuming_a_complete_training_reads_it_back(
 ) -> None:
     shutil.copytree(tiny_pipeline, tmp_path, dirs_exist_ok=True)
     clean(tmp_path)
-    monkeypatch.setattr(workshop, "fit", _no_training)
+    monkeypatch.setattr(rounds, "fit", _no_training)
     training = train_quietly(tiny_recipe(), tiny_store, tmp_path, resume=True)
     assert training.stages == stages_of(tiny_pipeline)
     assert list(training.pipeline.stages) == list(Pipeline.load(tiny_pipeline).stages)
@@ -409,7 +409,7 @@ def test_a_training_begun_by_an_older_version_goes_on(
     identity = json.loads(path.read_text())
     del identity["recipe"]["stages"][2]["reflect"]
     path.write_text(json.dumps(identity))
-    monkeypatch.setattr(workshop, "fit", _no_training)
+    monkeypatch.setattr(rounds, "fit", _no_training)
     train_quietly(tiny_recipe(), tiny_store, tmp_path, resume=True)
 
 
