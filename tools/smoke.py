@@ -13,6 +13,7 @@ import pkgutil
 import shutil
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from time import perf_counter
 from urllib.request import urlopen
@@ -28,8 +29,9 @@ from hitgraph.serve.tensors import inputs_of, tensors_of
 
 
 def import_everything() -> None:
+    no_gpu = find_spec("triton") is None  # it comes with PyTorch for CUDA
     for module in pkgutil.walk_packages(hitgraph.__path__, "hitgraph."):
-        if not module.name.endswith("__main__"):
+        if not module.name.endswith("__main__") and not (no_gpu and module.name.endswith(".gpu")):
             importlib.import_module(module.name)
 
 
