@@ -155,7 +155,7 @@ def find_all(
 ) -> int:
     """Write the tracks and the summary of a run, say how it went; the exit status.
 
-    `prepare` is called before the first event, once it is known that there is work to do.
+    `prepare` is called before the first event, once it is known that the folder may be written.
     """
     import json
 
