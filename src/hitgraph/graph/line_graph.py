@@ -9,11 +9,11 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
-from numba import njit
 from torch import Tensor
 
 from hitgraph.kernels.choice import Backend, for_host
 from hitgraph.kernels.groups import group_by_hit
+from hitgraph.kernels.jit import exact
 from hitgraph.kernels.ranges import expand_in_parts
 
 
@@ -50,7 +50,7 @@ def edge_pairs_in_parts(edge_index: Tensor, n_hits: int, size: int) -> Iterator[
         yield torch.stack([inner, order[place]])
 
 
-@njit(cache=True, nogil=True)
+@exact
 def _pairs(target, start, order):  # type: ignore[no-untyped-def]
     total = 0
     for edge in range(len(target)):

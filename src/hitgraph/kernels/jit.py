@@ -1,4 +1,4 @@
-"""How the kernels of inference are compiled: three decorators."""
+"""How kernels are compiled: four decorators."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -6,6 +6,10 @@ from contextlib import contextmanager
 from numba import njit
 from numba.core.event import Event, install_listener, install_timer
 from numba.core.event import Listener as _Listener
+
+from hitgraph.kernels.stamp import stamp_kernels
+
+stamp_kernels()  # before the first of them asks for its cache
 
 # Without "nnan" and "ninf": a pair at zero distance gives infinities, which every cut refuses.
 FAST = {"contract", "reassoc", "nsz", "arcp", "afn"}
@@ -21,6 +25,10 @@ step = njit(fastmath=FAST, cache=True, error_model="numpy", nogil=True, _nrt=Fal
 
 # What is computed of a few numbers; it becomes part of the loop that uses it.
 formula = njit(fastmath=FAST, error_model="numpy", inline="always")
+
+
+# What gives the same to the last bit whatever it stands in: whole numbers, sums in a given order.
+exact = njit(cache=True, error_model="numpy", nogil=True)
 
 
 @contextmanager

@@ -2,12 +2,12 @@
 
 import numpy as np
 import torch
-from numba import njit
 from torch import Tensor
 
 from hitgraph.event.detector import Detector
 from hitgraph.hits import Hits
 from hitgraph.kernels.blocks import in_blocks
+from hitgraph.kernels.jit import exact
 from hitgraph.pairs.block import (
     BLOCK,
     FEATURES_AT,
@@ -38,7 +38,7 @@ def pair_features(
     return torch.from_numpy(features)
 
 
-@njit(cache=True, nogil=True)
+@exact
 def _fill(table, first, second, clusters, out):  # type: ignore[no-untyped-def]
     scratch = np.empty(FEATURES_AT + N_FEATURES * BLOCK, np.float32)
     for begin in range(0, len(first), BLOCK):

@@ -1,10 +1,11 @@
 """What the track builders share: edges above a cut, disjoint sets of hits, numbering of tracks."""
 
-import numba
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+
+from hitgraph.kernels.jit import exact
 
 Int64 = NDArray[np.int64]
 Float32 = NDArray[np.float32]
@@ -22,7 +23,7 @@ def edges_above(edge_index: Tensor, scores: Tensor, cut: float) -> tuple[Int64, 
     return index[0, keep], index[1, keep], score[keep]
 
 
-@numba.njit(cache=True)
+@exact
 def find_root(parent: Int64, hit: int) -> int:
     """Root of the set that `hit` is in; halves the path on the way."""
     while parent[hit] != hit:
@@ -31,7 +32,7 @@ def find_root(parent: Int64, hit: int) -> int:
     return hit
 
 
-@numba.njit(cache=True)
+@exact
 def connect(n_hits: int, source: Int64, target: Int64) -> Int64:
     """(n_hits,) parent of each hit after joining the two ends of every edge.
 
@@ -48,7 +49,7 @@ def connect(n_hits: int, source: Int64, target: Int64) -> Int64:
     return parent
 
 
-@numba.njit(cache=True)
+@exact
 def number_sets(parent: Int64, min_hits: int) -> Int64:
     """(n_hits,) track of each hit, -1 in sets smaller than `min_hits`.
 
@@ -72,7 +73,7 @@ def number_sets(parent: Int64, min_hits: int) -> Int64:
     return labels
 
 
-@numba.njit(cache=True)
+@exact
 def single_groups(module: Int64) -> Groups:
     """Every hit a group of its own: parent, size, following, last and bits, (n_hits,) each.
 
@@ -89,7 +90,7 @@ def single_groups(module: Int64) -> Groups:
     )
 
 
-@numba.njit(cache=True)
+@exact
 def may_unite(a: int, b: int, groups: Groups, module: Int64, max_hits: int) -> bool:
     """Whether the groups of the roots a and b have no module in common, and are short enough."""
     _, size, following, _, bits = groups
@@ -98,7 +99,7 @@ def may_unite(a: int, b: int, groups: Groups, module: Int64, max_hits: int) -> b
     return not (bits[a] & bits[b] and share_module(a, b, module, following))
 
 
-@numba.njit(cache=True)
+@exact
 def unite(a: int, b: int, groups: Groups) -> tuple[int, int]:
     """Join the groups of the roots a and b; the root of the longer (a if equal) and the other."""
     parent, size, following, last, bits = groups
@@ -112,7 +113,7 @@ def unite(a: int, b: int, groups: Groups) -> tuple[int, int]:
     return a, b
 
 
-@numba.njit(cache=True)
+@exact
 def share_module(a: int, b: int, module: Int64, following: Int64) -> bool:
     """Whether the groups of the roots a and b hold hits of the same module."""
     while a >= 0:

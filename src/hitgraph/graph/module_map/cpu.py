@@ -23,9 +23,9 @@ from hitgraph.graph.module_map.values import (
     Y,
     Z,
 )
+from hitgraph.kernels.jit import exact
 from hitgraph.pairs.geometry import SHORTEST
 
-exact = njit(cache=True, error_model="numpy", nogil=True)
 formula = njit(error_model="numpy", inline="always")
 
 _PI, _TURN = np.float32(np.pi), np.float32(2 * np.pi)

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import numba
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -19,6 +18,7 @@ from hitgraph.graph.neighbours.kdtree import (
     build_tree,
     search_tree,
 )
+from hitgraph.kernels.jit import exact
 
 
 def search(
@@ -79,7 +79,7 @@ def _padded(points: Tensor) -> Float32:
     return padded
 
 
-@numba.njit(cache=True, nogil=True)
+@exact
 def _write_pairs(part: Int32, rank: Int32, pairs: NDArray[np.integer], begin: int) -> None:
     """Copy part (n, 2) to pairs[:, begin:], the lower rank first where there are ranks."""
     for i in range(len(part)):
@@ -90,12 +90,12 @@ def _write_pairs(part: Int32, rank: Int32, pairs: NDArray[np.integer], begin: in
         pairs[1, begin + i] = b
 
 
-@numba.njit(cache=True, nogil=True)
+@exact
 def _sort(keys: Int64, n: int) -> None:
     keys[:n].sort()
 
 
-@numba.njit(cache=True, nogil=True)
+@exact
 def _nearest(
     leaves: Float32,
     rows: Int32,

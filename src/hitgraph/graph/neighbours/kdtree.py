@@ -4,9 +4,10 @@ leaves is computed at once, which suits vector registers better than walking poi
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
+
+from hitgraph.kernels.jit import exact
 
 Float32 = NDArray[np.float32]
 Int32 = NDArray[np.int32]
@@ -62,7 +63,7 @@ def search_tree(queries: Tree, tree: Tree, squared_radius: float, begin: int, en
     return found
 
 
-@numba.njit(cache=True, nogil=True)
+@exact
 def _sort_into_leaves(points: Float32, permutation: Int32, n_leaves: int) -> None:
     """Order `permutation` so that rows [LEAF l, LEAF (l + 1)) are leaf l.
 
@@ -98,7 +99,7 @@ def _sort_into_leaves(points: Float32, permutation: Int32, n_leaves: int) -> Non
         depth += 2
 
 
-@numba.njit(cache=True, nogil=True)
+@exact
 def _partition(key: Float32, permutation: Int32, begin: int, end: int, middle: int) -> None:
     """Reorder [begin, end) so that no key before `middle` is above a later one (quickselect)."""
     left, right = begin, end - 1
@@ -124,7 +125,7 @@ def _partition(key: Float32, permutation: Int32, begin: int, end: int, middle: i
             return
 
 
-@numba.njit(cache=True, nogil=True)
+@exact
 def _boxes(
     points: Float32, permutation: Int32, n_leaves: int
 ) -> tuple[Float32, Int32, Int64, Int64, Float32, Float32]:
@@ -165,7 +166,7 @@ def _boxes(
     return leaves, rows, first, last, low, high
 
 
-@numba.njit(cache=True, nogil=True)
+@exact
 def _search(
     query_leaves: Float32,
     query_rows: Int32,

@@ -1,15 +1,15 @@
 """Contraction with a heap and linked lists of the edges of each group. Kernels."""
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from hitgraph.kernels.jit import exact
 from hitgraph.tracks.unionfind import Int64, find_root, may_unite, single_groups, unite
 
 Float64 = NDArray[np.float64]
 
 
-@numba.njit(cache=True)
+@exact
 def contract(
     source: Int64, target: Int64, evidence: Float64, module: Int64, max_hits: int
 ) -> Int64:
@@ -54,7 +54,7 @@ def contract(
     return parent
 
 
-@numba.njit(cache=True)
+@exact
 def _unite(  # type: ignore[no-untyped-def]
     a, b, parent, head, after, ends, total, alive, edge_to, heap_total, heap_edge, n
 ):
@@ -95,7 +95,7 @@ def _unite(  # type: ignore[no-untyped-def]
     return n, heap_total, heap_edge
 
 
-@numba.njit(cache=True)
+@exact
 def _push(heap_total, heap_edge, n, value, edge):  # type: ignore[no-untyped-def]
     if n == len(heap_total):
         heap_total = np.concatenate((heap_total, np.empty_like(heap_total)))
@@ -111,7 +111,7 @@ def _push(heap_total, heap_edge, n, value, edge):  # type: ignore[no-untyped-def
     return n + 1, heap_total, heap_edge
 
 
-@numba.njit(cache=True)
+@exact
 def _drop_first(heap_total, heap_edge, n):  # type: ignore[no-untyped-def]
     n -= 1
     value, edge, place = heap_total[n], heap_edge[n], 0
@@ -129,6 +129,6 @@ def _drop_first(heap_total, heap_edge, n):  # type: ignore[no-untyped-def]
     return n
 
 
-@numba.njit(cache=True)
+@exact
 def _before(value, edge, other_value, other_edge):  # type: ignore[no-untyped-def]
     return value > other_value or (value == other_value and edge < other_edge)

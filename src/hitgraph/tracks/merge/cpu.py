@@ -1,11 +1,10 @@
 """The module-exclusive merge on a CPU, one edge after the other. Kernels."""
 
-import numba
-
+from hitgraph.kernels.jit import exact
 from hitgraph.tracks.unionfind import Int64, find_root, may_unite, single_groups, unite
 
 
-@numba.njit(cache=True)
+@exact
 def merge_groups(source: Int64, target: Int64, module: Int64, max_hits: int, n_given: int) -> Int64:
     """(n_hits,) parent of each hit after merging along the edges in the order given.
 

@@ -1,13 +1,13 @@
 """The walkthrough on a CPU, one walk after the other. Kernels."""
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from hitgraph.kernels.jit import exact
 from hitgraph.tracks.unionfind import Float32, Int64, connect, find_root
 
 
-@numba.njit(cache=True)
+@exact
 def walk(
     n_hits: int,
     inner: Int64,
@@ -78,7 +78,7 @@ def walk(
     return parent
 
 
-@numba.njit(cache=True)
+@exact
 def _best_edge(
     hit: int, start: Int64, edges: Int64, outer: Int64, score: Float32, used: NDArray[np.bool_]
 ) -> int:
@@ -91,7 +91,7 @@ def _best_edge(
     return best
 
 
-@numba.njit(cache=True)
+@exact
 def _branching(component: Int64, inner: Int64, outer: Int64) -> NDArray[np.bool_]:
     """(n_hits,) at the root of each component, whether a hit in it has two edges to one side."""
     inward = np.zeros(len(component), dtype=np.int64)
@@ -105,7 +105,7 @@ def _branching(component: Int64, inner: Int64, outer: Int64) -> NDArray[np.bool_
     return branches
 
 
-@numba.njit(cache=True)
+@exact
 def _edges_by_inner(n_hits: int, inner: Int64, outer: Int64) -> tuple[Int64, Int64]:
     """Where the edges of each hit start, (n_hits + 1,), and the edges in that order.
 
