@@ -1,6 +1,9 @@
 """The second pass: long tracks set aside, a graph of the rest, tracks of both passes together."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Literal
 
 import pytest
 import torch
@@ -19,11 +22,15 @@ from hitgraph.graph.second_pass import (
 )
 from hitgraph.graph.windows import WindowSettings
 from hitgraph.hits import Hits
-from hitgraph.lessons.samples import Sample, select_sample
+from hitgraph.lessons.material import Example, Material
+from hitgraph.lessons.samples import Sample, make_sample, select_sample
+from hitgraph.lessons.settings import TruthSettings
+from hitgraph.lessons.workshop import Workshop
 from hitgraph.settings import parse, to_dict
-from hitgraph.stage import Context
-from hitgraph.state import State, long_tracks
+from hitgraph.stage import Context, StageSettings
+from hitgraph.state import EDGES, HITS, State, long_tracks
 from hitgraph.tracks.both_passes import BothPasses, BothPassesSettings, together
+from hitgraph.training.workshop import StageWorkshop
 
 LABELS = torch.tensor([0, 0, 1, -1, 2, 2, 2, 1, 0, -1])
 
@@ -74,6 +81,43 @@ def test_the_builder_sees_the_hits_left_and_its_edges_name_the_hits_of_the_event
     assert state.graph().T.tolist() == [[2, 3], [2, 7], [2, 9], [3, 7], [3, 9], [7, 9]]
     assert state.edge["logit"].tolist() == [2, 2, 2, 3, 3, 7]
     assert len(state.hits) == 10
+
+
+@dataclass(frozen=True)
+class CountingSettings(StageSettings):
+    """A graph builder that learns how many hits it was shown."""
+
+    needs: ClassVar[frozenset[str]] = frozenset({HITS})
+    gives: ClassVar[frozenset[str]] = frozenset({EDGES})
+
+    def load(self, context: Context, tensors: Mapping[str, Tensor]) -> EveryPair:
+        raise NotImplementedError
+
+    def learn(
+        self,
+        context: Context,  # noqa: ARG002
+        material: Material,
+        workshop: Workshop,
+    ) -> EveryPair:
+        workshop.report(f"{len(material.train[0]().state.hits)} hits")
+        return EveryPair()
+
+
+@pytest.mark.parametrize(("learn_from", "said"), [("left", "7 hits"), ("all", "10 hits")])
+def test_the_builder_learns_from_the_hits_left_or_from_all(
+    tiny_event: Event, learn_from: Literal["left", "all"], said: str, tmp_path: Path
+) -> None:
+    detector = tiny_event.detector
+    assert detector is not None
+    sample = make_sample(tiny_event, detector, False, TruthSettings())
+    some = select_sample(sample, torch.arange(10))
+    labels = torch.tensor([-1] * 7 + [0] * 3)
+    example = Example(some, State(some.hits).with_labels(labels))
+    lines: list[str] = []
+    shop = StageWorkshop("graph2", tmp_path, 1, TruthSettings(), "cpu", False, True, lines.append)
+    settings = SecondPassSettings(CountingSettings(), min_hits=3, ends=False, learn_from=learn_from)
+    settings.learn(Context(detector), Material([lambda: example], []), shop)
+    assert lines == [said]
 
 
 def test_hits_along_tracks() -> None:

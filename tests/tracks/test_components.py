@@ -19,6 +19,7 @@ from tests.tracks.graphs import (
 )
 
 from hitgraph.hits import Hits
+from hitgraph.kernels.choice import Backend
 from hitgraph.tracks import ComponentsSettings, connected_components
 
 
@@ -54,6 +55,23 @@ def test_agrees_with_scipy(
     chosen = ComponentsSettings(cut, min_hits)
     labels = connected_components(hits, index, scores, chosen, "cpu" if host else "plain")
     assert partition(labels) == expected
+
+
+@settings(max_examples=60, deadline=None)
+@given(graph=graphs() | wild_graphs(), host=st.booleans())
+def test_exclusive_components_are_those_that_cross_each_module_once(
+    graph: tuple[Hits, list[Edge]], host: bool
+) -> None:
+    hits, edges = graph
+    index, scores = make_edges(edges)
+    backend: Backend = "cpu" if host else "plain"
+    every = partition(connected_components(hits, index, scores, ComponentsSettings(), backend))
+    chosen = ComponentsSettings(exclusive=True)
+    labels = connected_components(hits, index, scores, chosen, backend)
+    module = hits.module.tolist()
+    once = {track for track in every if len({module[hit] for hit in track}) == len(track)}
+    assert partition(labels) == once
+    assert set(labels.tolist()) - {-1} == set(range(len(once)))
 
 
 def test_the_labels_of_the_reference_inference(shared_data: Path) -> None:

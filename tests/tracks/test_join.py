@@ -10,7 +10,7 @@ from torch import Tensor
 from hitgraph.errors import SettingsError
 from hitgraph.hits import Hits
 from hitgraph.tracks import parts
-from hitgraph.tracks.helix import fit_helices
+from hitgraph.tracks.helix import fit_helices, wrap
 from hitgraph.tracks.join import JoinNetwork, JoinSettings, join_tracks
 from hitgraph.tracks.parts import JOIN_FEATURES, PartPairs, part_pairs
 
@@ -55,8 +55,8 @@ def test_tracks_in_other_directions_are_no_pair() -> None:
 
 
 def test_a_pair_is_found_across_phi_equal_pi() -> None:
-    hits = straight_hits([(np.pi - 0.01, 0.0), (-np.pi + 0.01, 0.0)], RADII[:3])
-    assert len(part_pairs(hits, torch.tensor([0] * 3 + [1] * 3), 30).inner) == 1
+    hits = straight_hits([(np.pi - 0.01, 0.0), (-np.pi + 0.01, 0.0)], RADII)
+    assert len(part_pairs(hits, torch.tensor([0] * 3 + [-1] * 6 + [1] * 3), 30).inner) == 1
 
 
 def test_pairs_above_the_cut_become_one_track() -> None:
@@ -156,9 +156,23 @@ def test_pairs_are_those_of_a_comparison_of_all_with_all(
     fits = (apart <= 1) & (n_hits[:, None] + n_hits[None] <= max_hits)
     distance = hits.position.double().norm(dim=1)
     own = [distance[labels == track] for track in range(len(n_hits))]
+
+    def miss(track: int, hit: Tensor) -> Tensor:
+        """Along phi and across the direction along z, mm, of one hit."""
+        x, y, z = hits.position[hit].double()
+        phi, at_z = helix.at(torch.tensor(track), torch.hypot(x, y))
+        along = torch.hypot(x, y) * wrap(phi - torch.atan2(y, x))
+        return torch.stack([along, (at_z - z) / torch.sqrt(1 + helix.cot[track] ** 2)]).abs()
+
+    def end(track: int, last: bool) -> Tensor:
+        rows = (labels == track).nonzero().squeeze(1)
+        return rows[distance[rows].argmax() if last else distance[rows].argmin()]
+
     for a, b in fits.triu(1).nonzero().tolist():
-        inner, outer = sorted((own[a], own[b]), key=lambda d: float(d.mean()))
-        fits[a, b] = outer.min() - inner.max() >= -parts.OVERLAP
+        inner, outer = sorted((a, b), key=lambda track: float(own[track].mean()))
+        behind = own[outer].min() - own[inner].max() >= -parts.OVERLAP
+        both = miss(inner, end(outer, last=False)) + miss(outer, end(inner, last=True))
+        fits[a, b] = behind and bool((both <= torch.tensor([parts.MISS_PHI, parts.MISS_Z])).all())
     pairs = part_pairs(hits, labels, max_hits)
     found = torch.stack([pairs.inner, pairs.outer]).sort(dim=0).values
     assert torch.equal(found.T, fits.triu(1).nonzero())

@@ -13,7 +13,9 @@ from hitgraph.event.event import Event
 from hitgraph.lessons.material import Example, Material
 from hitgraph.lessons.samples import make_sample
 from hitgraph.lessons.settings import TruthSettings
+from hitgraph.stage import Context
 from hitgraph.state import State
+from hitgraph.tracks.merge import MergeSettings
 from hitgraph.tracks.stage import best_of
 from hitgraph.training.workshop import StageWorkshop
 
@@ -59,3 +61,22 @@ def test_the_best_cut_is_that_of_the_targets(
     chosen, facts = best_of(stages, 0.5, material, workshop)  # type: ignore[arg-type]
     assert chosen == best
     assert facts["target_score"] == pytest.approx(score)
+
+
+@pytest.mark.parametrize(("tune", "cut"), [(True, 0.02), (False, 0.8)])
+def test_a_score_cut_that_is_not_to_be_tuned_stays(
+    make_event: Callable[..., Event], tmp_path: Path, tune: bool, cut: float
+) -> None:
+    """All edges are true and have the score 0.5: with a cut of 0.8 nothing is found."""
+    event = make_event(n_particles=3, n_noise=0)
+    settings = TruthSettings(min_pt=0.0, min_hits=3)
+    assert event.detector is not None
+    sample = make_sample(event, event.detector, True, settings)
+    n_edges = sample.true_edges.shape[1]
+    state = State(sample.hits).with_edges(sample.true_edges, logit=torch.zeros(n_edges))
+    material = Material((), (lambda: Example(sample, state),))
+    workshop = StageWorkshop("tracks", tmp_path, 1, settings, "cpu", False, True, print)
+    stage = MergeSettings(score_cut=0.8, tune=tune).learn(
+        Context(event.detector), material, workshop
+    )
+    assert float(stage.tensors()["score_cut"]) == pytest.approx(cut)

@@ -8,6 +8,7 @@ hits which they missed can be found there.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -35,6 +36,7 @@ class SecondPassSettings(StageSettings):
     )
     min_hits: int = 5  # tracks of fewer are dropped, and their hits looked at once more
     ends: bool = True  # the others may be continued at both ends
+    learn_from: Literal["left", "all"] = "left"  # the hits that the graph builder learns from
 
     def __post_init__(self) -> None:
         gives = gives_of(self.builder)
@@ -66,12 +68,13 @@ class SecondPassSettings(StageSettings):
             raise SettingsError(f"builder.{error}") from error
 
     def learn(self, context: Context, material: Material, workshop: Workshop) -> "SecondPass":
-        train, validation = (
-            [partial(_left_of, read, self) for read in reads]
-            for reads in (material.train, material.validation)
-        )
-        builder = self.builder.learn(context, Material(train, validation), workshop)
-        return SecondPass(builder, self)
+        if self.learn_from == "left":
+            train, validation = (
+                [partial(_left_of, read, self) for read in reads]
+                for reads in (material.train, material.validation)
+            )
+            material = Material(train, validation)
+        return SecondPass(self.builder.learn(context, material, workshop), self)
 
 
 def _left_of(read: Read, settings: SecondPassSettings) -> Example:

@@ -32,6 +32,7 @@ class TrackSettings(StageSettings):
 
     score_cut: float
     min_hits: int
+    tune: bool = True  # where false, the score cut is the one given
 
     needs: ClassVar[frozenset[str]] = frozenset({HITS, EDGES, LOGIT})
     gives: ClassVar[frozenset[str]] = frozenset({LABELS})
@@ -57,7 +58,12 @@ class TrackSettings(StageSettings):
         return TrackStage(context, with_score_cut(self, cut))
 
     def learn(self, context: Context, material: Material, workshop: Workshop) -> "TrackStage":
-        """The score cut, its own or one of CUTS, with which targets score highest in validation."""
+        """The score cut, its own or one of CUTS, with which targets score highest in validation.
+
+        Where it is not to be tuned, its own.
+        """
+        if not self.tune:
+            return TrackStage(context, self)
         workshop.report("choosing the score cut of the track builder")
         choices = {}
         for cut in sorted({self.score_cut, *CUTS}):

@@ -20,6 +20,8 @@ class ComponentsSettings(TrackSettings):
 
     score_cut: float = 0.5  # edges strictly above it are kept
     min_hits: int = 3  # smaller components are no track
+    exclusive: bool = False  # nor are components with two hits of one module
+    tune: bool = True  # choose score_cut by the TrackML score in validation, or leave it as it is
 
     paper: ClassVar[str] = "2103.06995"
 
@@ -42,11 +44,32 @@ def connected_components(
 ) -> Tensor:
     """Track of each hit, (n_hits,) int64, -1 = none: components of the edges above the cut.
 
-    edge_index (2, n_edges) int64 in any direction and order, scores (n_edges,) from 0 to 1.
+    edge_index (2, n_edges) int64 in any direction and order, scores (n_edges,) from 0 to 1. A
+    particle crosses a module once: a component that is not `exclusive` holds several.
     """
     check_edges(len(hits), edge_index, scores)
-    if not for_host(scores, backend):
+    if for_host(scores, backend):
+        source, target, _ = edges_above(edge_index, scores, settings.score_cut)
+        sets = number_sets(connect(len(hits), source, target), settings.min_hits)
+        labels = torch.from_numpy(sets)
+    else:
         ends = plain.best_first(edge_index, scores, settings.score_cut)
-        return plain.number_sets(plain.connect(len(hits), *ends), settings.min_hits)
-    source, target, _ = edges_above(edge_index, scores, settings.score_cut)
-    return torch.from_numpy(number_sets(connect(len(hits), source, target), settings.min_hits))
+        labels = plain.number_sets(plain.connect(len(hits), *ends), settings.min_hits)
+    return exclusive_tracks(labels, hits.module) if settings.exclusive else labels
+
+
+def exclusive_tracks(labels: Tensor, module: Tensor) -> Tensor:
+    """The labels (n_hits,) without tracks that have two hits of one module (n_hits,), both int64.
+
+    The others are numbered anew, in their order.
+    """
+    on = labels >= 0
+    if not bool(on.any()):
+        return labels
+    n_modules = module.max() + 1
+    crossed = torch.sort(labels[on] * n_modules + module[on]).values
+    twice = crossed[1:][crossed[1:] == crossed[:-1]] // n_modules
+    is_one = torch.ones(int(labels.max()) + 1, dtype=torch.bool, device=labels.device)
+    is_one[twice] = False
+    number = torch.where(is_one, torch.cumsum(is_one, 0) - 1, -1)
+    return torch.where(on, number[labels.clamp_min(0)], -1)

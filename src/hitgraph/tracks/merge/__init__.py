@@ -22,6 +22,7 @@ class MergeSettings(TrackSettings):
     score_cut: float = 0.5  # edges strictly above it may merge
     min_hits: int = 3  # smaller groups are no track
     max_hits: int = 30  # a merge that would make a longer track is refused
+    tune: bool = True  # choose score_cut by the TrackML score in validation, or leave it as it is
 
     def __post_init__(self) -> None:
         check_score("score_cut", self.score_cut)
