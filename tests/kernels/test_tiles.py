@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numba import njit
 
-from hitgraph.kernels.tiles import COLUMNS, ROWS, add_scaled, pad, padded, relu_tile, sum_tile
+from hitgraph.kernels.tiles import COLUMNS, ROWS, pad, padded, relu_tile, sum_tile
 
 
 @njit
@@ -25,11 +25,6 @@ def product(out, one, one_rows, other, other_rows, a, a_row, a_step, b, n, relu)
                     out, at, width, one, one_rows[rows], other, other_rows[rows], j,
                     a, a_at, a_row, a_step, b, j, width, n,
                 )  # fmt: skip
-
-
-@njit
-def add_row(out, out_at, factor, a, a_at, n):  # type: ignore[no-untyped-def]
-    add_scaled(out, out_at, factor, a, a_at, n)
 
 
 @settings(max_examples=40, deadline=None)
@@ -77,14 +72,3 @@ def test_padding_adds_zeros_up_to_whole_tiles() -> None:
     larger = pad(small, 3, 5)
     np.testing.assert_array_equal(larger[:2, :3], small)
     assert larger.sum() == small.sum()
-
-
-@settings(max_examples=20, deadline=None)
-@given(n=st.integers(0, 3).map(lambda n: n * COLUMNS), seed=st.integers(0, 1000))
-def test_a_scaled_row_is_added_in_place(n: int, seed: int) -> None:
-    random = np.random.default_rng(seed)
-    out, a = random.normal(size=(2, n + 5)).astype(np.float32)
-    expected = out.copy()
-    expected[3 : n + 3] += np.float32(0.3) * a[2 : n + 2]
-    add_row(out, 3, np.float32(0.3), a, 2, n)
-    np.testing.assert_allclose(out, expected, rtol=1e-6, atol=1e-6)

@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 Float32 = NDArray[np.float32]
 
 _AVX512 = llvm.get_host_cpu_features().get("avx512f", False)
-_LANES = 16 if _AVX512 else 8  # float32 in a vector register
+LANES = 16 if _AVX512 else 8  # float32 in a vector register
 _VECTORS = 2  # registers that a row of a tile takes
 ROWS = 8 if _AVX512 else 4  # the sums take half of the registers
-COLUMNS = _VECTORS * _LANES
+COLUMNS = _VECTORS * LANES
 MAX_WIDTH = 128  # where the weights no longer stay in the cache, a library's product is faster
 
 
@@ -79,8 +79,8 @@ def _write_tile(relu: bool, context: Any, builder: Any, signature: Any, argument
     _, out_at, out_row, *_, column = arguments[:8]
     _, a_at, a_row, a_step, _, b_at, b_row, n = arguments[8:]
     out, one, one_rows, other, other_rows, a, b = memory.values()
-    vector = ir.VectorType(ir.FloatType(), _LANES)
-    zeros = ir.Constant(vector, [0.0] * _LANES)
+    vector = ir.VectorType(ir.FloatType(), LANES)
+    zeros = ir.Constant(vector, [0.0] * LANES)
 
     def element(first: Any, stride: Any, times: Any) -> Any:
         times = ir.Constant(first.type, times) if isinstance(times, int) else times
@@ -91,7 +91,7 @@ def _write_tile(relu: bool, context: Any, builder: Any, signature: Any, argument
 
     def vectors(array: Any, first: Any) -> list[Any]:
         """Pointers to the vectors of a row that begins at an element."""
-        steps = (ir.Constant(first.type, v * _LANES) for v in range(_VECTORS))
+        steps = (ir.Constant(first.type, v * LANES) for v in range(_VECTORS))
         places = (builder.gep(array, [builder.add(first, step)]) for step in steps)
         return [builder.bitcast(place, vector.as_pointer()) for place in places]
 
@@ -114,7 +114,7 @@ def _write_tile(relu: bool, context: Any, builder: Any, signature: Any, argument
         first = element(a_at, a_step, loop.index)
         for r, slots in enumerate(sums):
             number = builder.load(builder.gep(a, [element(first, a_row, r)]))
-            scalar = spread(builder, number, _LANES)
+            scalar = spread(builder, number, LANES)
             for factor, slot in zip(factors, slots, strict=True):
                 product = builder.fmul(scalar, factor, flags=("contract",))
                 total = builder.fadd(builder.load(slot), product, flags=("contract",))
@@ -137,32 +137,3 @@ def _write_tile(relu: bool, context: Any, builder: Any, signature: Any, argument
 # so for other; (r, k) of a is a_at + r a_row + k a_step, (k, j) of b is b_at + k b_row + j.
 sum_tile = _tile(relu=False)
 relu_tile = _tile(relu=True)
-
-
-@intrinsic
-def add_scaled(
-    typing_context: Any, out: Any, out_at: Any, factor: Any, a: Any, a_at: Any, n: Any
-) -> Any:
-    """out[out_at + j] += factor * a[a_at + j] for j < n, float32, n a multiple of COLUMNS."""
-    size = types.intp
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        out, out_at, factor, a, a_at, n = arguments
-        vector = ir.VectorType(ir.FloatType(), _LANES)
-        out, a = (
-            context.make_array(signature.args[place])(context, builder, array).data
-            for place, array in ((0, out), (3, a))
-        )
-        factor = spread(builder, factor, _LANES)
-        with cgutils.for_range_slice(builder, n.type(0), n, n.type(_LANES)) as (index, _):
-            from_, to = (
-                builder.bitcast(builder.gep(array, [builder.add(at, index)]), vector.as_pointer())
-                for array, at in ((a, a_at), (out, out_at))
-            )
-            value, total = builder.load(from_), builder.load(to)
-            value.align = total.align = 4
-            product = builder.fmul(factor, value, flags=("contract",))
-            builder.store(builder.fadd(total, product, flags=("contract",)), to).align = 4
-        return context.get_dummy_value()
-
-    return types.void(out, size, types.float32, a, size, size), generate

@@ -18,8 +18,9 @@ from hitgraph.gnn.interaction.weights import round_weights, two_layers
 from hitgraph.kernels.blocks import in_blocks, in_parallel
 from hitgraph.kernels.groups import group_by_hit
 from hitgraph.kernels.jit import step
+from hitgraph.kernels.rows import add_scaled, begin_row, dot, normalise_row
 from hitgraph.kernels.scalars import exp
-from hitgraph.kernels.tiles import COLUMNS, ROWS, add_scaled, pad, padded, relu_tile, sum_tile
+from hitgraph.kernels.tiles import COLUMNS, ROWS, pad, padded, relu_tile, sum_tile
 from hitgraph.nn.blocks import as_numpy
 
 if TYPE_CHECKING:
@@ -30,8 +31,7 @@ EDGES = 128 * BLOCK  # a task
 HITS = 2048  # a task; both of whole tiles
 _LIMIT = np.float32(8.0)  # of standardised inputs, as in hitgraph.nn.blocks.Standardise
 _SHUT = np.float32(40.0)  # a gate with less than minus this lets nothing through
-_ONE, _ZERO = np.float32(1.0), np.float32(0.0)
-_EPSILON = np.float32(1e-5)  # of torch's layer norm
+_ONE = np.float32(1.0)
 
 
 def score_edges(
@@ -195,36 +195,14 @@ def _update_edges(  # type: ignore[no-untyped-def]
                         edges, top * width, width, 1, classify, j, m, width,
                     )  # fmt: skip
                 for r in range(min(ROWS, end - top)):
-                    total = last_bias
-                    for j in range(m):
-                        total += hidden[r * m + j] * last[j]
-                    logits[top + r] = total
+                    logits[top + r] = last_bias + dot(hidden, r * m, last, 0, m)
         if is_last or not gated:
             continue
         for k in range(begin, end):
-            total = gate_bias
-            for j in range(width):
-                total += gate[j] * edges[k, j]
-            gates[k] = total
+            gates[k] = gate_bias + dot(gate, 0, edges, k * width, width)
         for k in range(begin, end):
             opening = -_SHUT if gates[k] < -_SHUT else gates[k]  # what is not a number stays it
             gates[k] = _ONE / (_ONE + exp(-(_SHUT if opening > _SHUT else opening)))
-
-
-@step
-def _normalise(rows, at, n, n_real):  # type: ignore[no-untyped-def]
-    """Layer norm of the n numbers from `at` on; those beyond the real ones are zero."""
-    total = _ZERO
-    for j in range(n):
-        total += rows[at + j]
-    mean = total / np.float32(n_real)
-    square = _ZERO
-    for j in range(n):
-        square += (rows[at + j] - mean) * (rows[at + j] - mean)
-    square -= np.float32(n - n_real) * mean * mean
-    per_deviation = _ONE / np.sqrt(square / np.float32(n_real) + _EPSILON)
-    for j in range(n):
-        rows[at + j] = (rows[at + j] - mean) * per_deviation
 
 
 @step
@@ -239,10 +217,7 @@ def _update_hits(  # type: ignore[no-untyped-def]
     for top in range(lo, hi, ROWS):
         for r in range(ROWS):
             hit, at = top + r, r * 3 * width
-            for j in range(width):
-                rows[at + j] = hits[hit, j]
-                rows[at + width + j] = _ZERO
-                rows[at + 2 * width + j] = _ZERO
+            begin_row(rows, at, hits, hit * width, width)
             if hit < n_hits:
                 for place in range(from_start[hit], from_start[hit + 1]):
                     edge = out_of[place]
@@ -250,7 +225,7 @@ def _update_hits(  # type: ignore[no-untyped-def]
                 for place in range(into_start[hit], into_start[hit + 1]):
                     edge = into[place]
                     add_scaled(rows, at + 2 * width, gates[edge], edges, edge * width, width)
-            _normalise(rows, at, 3 * width, 3 * n_real)
+            normalise_row(rows, at, 3 * width, 3 * n_real)
         for j in range(0, m, COLUMNS):
             relu_tile(
                 hidden, j, m, first_bias, same_row, zeros, same_row, j,

@@ -9,8 +9,9 @@ import numpy as np
 from hitgraph.graph.triplets.rows import LANES, LOGIT, N_EDGE_INPUTS, fill_edge_inputs
 from hitgraph.graph.triplets.search import INPUTS, SCRATCH, fill_inputs, triplets_within_reach
 from hitgraph.kernels.jit import kernel, step
+from hitgraph.kernels.rows import add_scaled
 from hitgraph.kernels.scalars import exp, log
-from hitgraph.kernels.tiles import COLUMNS, ROWS, add_scaled, relu_tile
+from hitgraph.kernels.tiles import COLUMNS, ROWS, relu_tile
 
 NO_TRIPLET = np.float32(-12.0)  # logit of an edge's best triplet where it has none
 SUM_FLOOR = np.float32(1e-5)  # added to the sum of odds before its logarithm
