@@ -235,7 +235,22 @@ def _join(seed: int) -> Compute:
     return lambda backend: join_tracks(hits, labels, pairs, scores, settings, backend)
 
 
+def _parts(seed: int) -> Compute:
+    hits, _, track, layer = toy_helices(seed)
+    labels = 2 * track + (layer >= len(_RADII) // 2)
+    return lambda backend: part_pairs(hits, labels, 30, backend)
+
+
 def _helix_fit(seed: int) -> Compute:
+    hits, detector, labels, layer = toy_helices(seed)
+    hits = replace(hits, module=layer * _MODULES)
+    modules = Modules.of(detector, 7.0, hits.position.device)
+    field = constant(2.0) if seed % 2 else solenoid()
+    return lambda backend: fit_tracks(hits, labels, field, modules, FitSettings(), backend)
+
+
+def toy_helices(seed: int) -> tuple[Hits, Detector, Tensor, Tensor]:
+    """Hits of helices with small errors, a detector, and track and layer of each hit (n_hits,)."""
     hits, detector, _, random = toy_graph(seed)
     labels, layer = torch.arange(len(hits)) // len(_RADII), torch.arange(len(hits)) % len(_RADII)
     phi, bend, z0, cot = torch.rand(4, len(hits) // len(_RADII), generator=random)[:, labels]
@@ -243,10 +258,7 @@ def _helix_fit(seed: int) -> Compute:
     phi, z = 6 * phi + torch.asin((bend - 0.5) * r / 500), 100 * z0 + 3 * cot * r
     position = torch.stack([r * phi.cos(), r * phi.sin(), z], dim=1)
     position += torch.randn(position.shape, generator=random) / 20
-    hits = replace(hits, position=position, module=layer * _MODULES)
-    modules = Modules.of(detector, 7.0, hits.position.device)
-    field = constant(2.0) if seed % 2 else solenoid()
-    return lambda backend: fit_tracks(hits, labels, field, modules, FitSettings(), backend)
+    return replace(hits, position=position), detector, labels, layer
 
 
 OPERATIONS = {
@@ -274,6 +286,7 @@ OPERATIONS = {
     "DBSCAN on edges": Operation("hitgraph.tracks.dbscan", _dbscan),
     "DBSCAN on points": Operation("hitgraph.tracks.dbscan", _dbscan_points),
     "condensation": Operation("hitgraph.tracks.condensation", _condense),
+    "pairs of parts": Operation("hitgraph.tracks.parts", _parts, free="rounding"),
     "joining": Operation("hitgraph.tracks.join", _join),
     "the helix fit": Operation("hitgraph.tracks.parameters", _helix_fit, "rounding"),
 }

@@ -12,7 +12,7 @@ from hitgraph.hits import Hits
 from hitgraph.tracks import parts
 from hitgraph.tracks.helix import fit_helices, wrap
 from hitgraph.tracks.join import JoinNetwork, JoinSettings, join_tracks
-from hitgraph.tracks.parts import JOIN_FEATURES, PartPairs, part_pairs
+from hitgraph.tracks.parts import JOIN_FEATURES, PartPairs, part_pairs, plain
 
 
 def straight_hits(directions: list[tuple[float, float]], radii: list[float]) -> Hits:
@@ -170,10 +170,10 @@ def test_pairs_are_those_of_a_comparison_of_all_with_all(
 
     for a, b in fits.triu(1).nonzero().tolist():
         inner, outer = sorted((a, b), key=lambda track: float(own[track].mean()))
-        behind = own[outer].min() - own[inner].max() >= -parts.OVERLAP
+        behind = own[outer].min() - own[inner].max() >= -plain.OVERLAP
         both = miss(inner, end(outer, last=False)) + miss(outer, end(inner, last=True))
         fits[a, b] = behind and bool((both <= torch.tensor([parts.MISS_PHI, parts.MISS_Z])).all())
-    pairs = part_pairs(hits, labels, max_hits)
+    pairs = part_pairs(hits, labels, max_hits, "cpu" if seed % 2 else "plain")
     found = torch.stack([pairs.inner, pairs.outer]).sort(dim=0).values
     assert torch.equal(found.T, fits.triu(1).nonzero())
     assert all(own[a].mean() <= own[b].mean() for a, b in zip(*pairs[:2], strict=True))
@@ -182,8 +182,8 @@ def test_pairs_are_those_of_a_comparison_of_all_with_all(
 def test_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     hits, labels = random_parts(50, 1)
     whole = part_pairs(hits, labels, 30)
-    monkeypatch.setattr(parts, "CHUNK", 7)
-    for one, other in zip(part_pairs(hits, labels, 30), whole, strict=True):
+    monkeypatch.setattr(plain, "CHUNK", 7)
+    for one, other in zip(part_pairs(hits, labels, 30, "plain"), whole, strict=True):
         assert torch.equal(one, other)
 
 

@@ -7,7 +7,7 @@ hits which they missed can be found there.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from typing import Literal
 
 import torch
@@ -97,13 +97,12 @@ class SecondPass:
     def __call__(self, state: State) -> State:
         left = what_is_left(state, self.settings)
         built = self.builder(without(state, left.rows))
-        edges = left.rows[built.graph()]
-        onwards = left.is_onwards(edges)
+        onwards = torch.nonzero(left.is_onwards(built.graph())).squeeze(1)
         columns = {name: column[onwards] for name, column in built.edge.items()}
         if "logit" in columns:
             sure = columns["logit"].new_full((left.within.shape[1],), SURE)
             columns["logit"] = torch.cat([columns["logit"], sure])
-        edges = torch.cat([edges[:, onwards], left.within], dim=1)
+        edges = torch.cat([left.rows[built.graph()[:, onwards]], left.within], dim=1)
         return state.with_hit(first_pass=left.first_pass).with_edges(edges, **columns)
 
     def tensors(self) -> dict[str, Tensor]:
@@ -119,17 +118,17 @@ class Left:
     last: Tensor  # (n_hits,) bool, the last one
     within: Tensor  # (2, n) int64, edges from the first hit to the second, and to the last one
 
-    @property
+    @cached_property
     def rows(self) -> Tensor:
         """(n_left,) int64, ascending: hits on no track, first and last hits of tracks."""
         return torch.nonzero((self.first_pass < 0) | self.first | self.last).squeeze(1)
 
     def is_onwards(self, edges: Tensor) -> Tensor:
-        """(n_edges,) bool: between hits on no track, or onwards from either end of a track; two
-        tracks are not joined here."""
-        on = self.first_pass[edges] >= 0
-        allowed: Tensor = (~on[0] | self.last[edges[0]]) & (~on[1] | self.first[edges[1]])
-        return allowed & ~on.all(dim=0)
+        """(n_edges,) bool, of edges (2, n_edges) between places in `rows`: are they between hits on
+        no track, or onwards from either end of a track? Two tracks are not joined here."""
+        on = self.first_pass[self.rows] >= 0
+        inner, outer = ~on | self.last[self.rows], ~on | self.first[self.rows]
+        return inner[edges[0]] & outer[edges[1]] & ~(on[edges[0]] & on[edges[1]])
 
 
 def what_is_left(state: State, settings: SecondPassSettings) -> Left:
@@ -150,8 +149,9 @@ def what_is_left(state: State, settings: SecondPassSettings) -> Left:
 def along_tracks(labels: Tensor, position: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Hits on tracks, track by track and outwards, int64; the first and the last place of each."""
     on = torch.nonzero(labels >= 0).squeeze(1)
-    outwards = on[torch.argsort(squared_distance(position[on]), stable=True)]
-    order = outwards[torch.argsort(labels[outwards], stable=True)]
+    distance = squared_distance(position[on]).double()
+    step = distance.max() + 1.0 if len(on) else 1.0
+    order = on[torch.argsort(labels[on] * step + distance, stable=True)]
     stop = torch.cumsum(torch.bincount(labels[order]), 0)
     return order, torch.cat([stop.new_zeros(1), stop[:-1]])[: len(stop)], stop - 1
 

@@ -123,13 +123,13 @@ class JoinStage:
     def __call__(self, state: State) -> State:
         assert state.labels is not None
         settings = self.settings
-        pairs = part_pairs(state.hits, state.labels, settings.max_hits)
+        backend = self.context.backend
+        pairs = part_pairs(state.hits, state.labels, settings.max_hits, backend)
         with self.context.mixed_precision():
             logits = self.network(pairs.features).float()
         n_layers = self.context.detector.n_layers
         shift = logit_shift(hit_density(state.hits, n_layers), self.density)
         scores = torch.sigmoid(logits - shift.float())
-        backend = self.context.backend
         labels = join_tracks(state.hits, state.labels, pairs, scores, settings, backend)
         return state.with_labels(labels)
 

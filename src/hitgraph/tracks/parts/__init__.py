@@ -1,7 +1,7 @@
 """Pairs of tracks that may be parts of one particle, and what they say about that.
 
-Each part is fitted with a helix through the beam line (tracks/helix.py). Torch on any device: the
-formulas stand here alone.
+Each part is fitted with a helix through the beam line (tracks/helix.py). Torch on any device; the
+search for pairs of similar directions has a kernel on the CPU.
 """
 
 from math import asin, pi
@@ -11,16 +11,15 @@ import torch
 from torch import Tensor
 
 from hitgraph.hits import Hits
-from hitgraph.kernels.ranges import expand_in_parts
+from hitgraph.kernels.choice import Backend, for_host
 from hitgraph.tracks.helix import Helices, farthest_hits, fit_helices, sum_by_track, wrap
+from hitgraph.tracks.parts import cpu, plain
 
 # Pairs of parts are looked at whose directions differ by less than about these.
 PHI_REACH, ETA_REACH = 0.25, 0.35
-OVERLAP = 50.0  # mm, by which the inner part may reach beyond the start of the outer one
 # By how much the helices of both may miss the near end of the other together, mm. Of the pairs that
 # a network joins 1 in 1000 misses by more, of the others two thirds do.
 MISS_PHI, MISS_Z = 300.0, 100.0
-CHUNK = 1 << 22  # pairs tested at a time
 
 JOIN_FEATURES = (
     "phi0",  # difference of the helices, in units of 0.01 rad, signed logarithm
@@ -73,7 +72,7 @@ class _Misses(NamedTuple):
         return self.out_z.abs() + self.in_z.abs()
 
 
-def part_pairs(hits: Hits, labels: Tensor, max_hits: int) -> PartPairs:
+def part_pairs(hits: Hits, labels: Tensor, max_hits: int, backend: Backend = "auto") -> PartPairs:
     """All pairs of tracks with similar directions, one behind the other, of `max_hits` at most.
 
     labels (n_hits,), -1 = no track. The pairs are ordered by the lower and then the higher track.
@@ -90,7 +89,7 @@ def part_pairs(hits: Hits, labels: Tensor, max_hits: int) -> PartPairs:
     first = len(rows) - 1 - farthest_hits(-distance.flip(0), track.flip(0), n_tracks)
     parts = _Parts(helix, n_hits, first, last)
     middle = sum_by_track(distance, track, n_tracks) / n_hits
-    pairs = _near_pairs(parts, middle, distance, max_hits)
+    pairs = _near_pairs(parts, middle, distance, max_hits, backend)
     misses = _both_misses(parts, position, pairs)
     near = misses.both_phi.le(MISS_PHI) & misses.both_z.le(MISS_Z)
     inner, outer = pairs[:, near]
@@ -98,7 +97,9 @@ def part_pairs(hits: Hits, labels: Tensor, max_hits: int) -> PartPairs:
     return PartPairs(inner, outer, _features(parts, position, distance, inner, outer, misses))
 
 
-def _near_pairs(parts: _Parts, middle: Tensor, distance: Tensor, max_hits: int) -> Tensor:
+def _near_pairs(
+    parts: _Parts, middle: Tensor, distance: Tensor, max_hits: int, backend: Backend
+) -> Tensor:
     """(2, n_pairs) inner and outer track less than the reaches apart, in order of their numbers.
 
     distance (n_hits,) of the hits from the origin, middle (n_tracks,) its mean over a track.
@@ -119,18 +120,13 @@ def _near_pairs(parts: _Parts, middle: Tensor, distance: Tensor, max_hits: int) 
     begin = torch.cat([own, torch.searchsorted(key, after - 1)])
     end = torch.searchsorted(key, torch.cat([key, after]) + 1, right=True)
     begins, ends, middle = begins[order], ends[order], middle[order]
-    found = [order.new_empty(2, 0)]
-    for row, other in expand_in_parts(begin, end, CHUNK):
-        one = row % n_tracks
-        short = n_hits[one] + n_hits[other] <= max_hits
-        one, other = one[short], other[short]
-        swap = middle[one] > middle[other]
-        inner, outer = torch.where(swap, other, one), torch.where(swap, one, other)
-        behind = begins[outer] - ends[inner] >= -OVERLAP
-        inner, outer = inner[behind], outer[behind]
-        near = (place[inner] - place[outer]).square().sum(1) <= 1
-        found.append(torch.stack([order[inner[near]], order[outer[near]]]))
-    pairs = torch.cat(found, dim=1)
+    sorted_tracks = (n_hits, middle, begins, ends, place)
+    if for_host(place, backend):
+        columns = (one.numpy() for one in (begin, end, *sorted_tracks))
+        found = torch.from_numpy(cpu.near_pairs(*columns, max_hits))
+    else:
+        found = plain.near_pairs(begin, end, *sorted_tracks, max_hits)
+    pairs = order[found]
     low, high = pairs.sort(dim=0).values
     return pairs[:, torch.argsort(low * n_tracks + high)]
 
