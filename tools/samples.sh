@@ -8,7 +8,6 @@
 #     data/train/event00000{1000,1001,1010,1011,1012,1013} data/train-misaligned data/train-dead \
 #     data/train-inefficient data/train-wide data/train-50/event00000{3000..3002} data/train-20 \
 #     data/train-400/event000005000 data/val data/val-50
-#   python tools/set_cut.py runs/accurate tracks2.score_cut 0.65
 #   hitgraph train quickstart --out runs/quickstart --data data/pu20
 set -euo pipefail
 data=${1:?a folder for the events}
