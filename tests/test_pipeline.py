@@ -459,7 +459,7 @@ def test_a_column_added_to_the_code_leaves_saved_pipelines_as_they_are(
 ) -> None:
     """They name the columns they use."""
     before = Pipeline.load(folder).run(unseen)
-    added = HitColumn("depth", "mm", derive=lambda position: position[:, 2] * 0)
+    added = HitColumn("depth", "mm", derive=lambda hits: hits.position[:, 2] * 0)
     monkeypatch.setitem(HIT_COLUMNS, "depth", added)
     monkeypatch.setattr("hitgraph.recipe.FROM_EVENT", FROM_EVENT | {"hit.depth"})
     after = Pipeline.load(folder).run(unseen)

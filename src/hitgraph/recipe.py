@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from hitgraph.errors import SettingsError
-from hitgraph.event.clusters import CLUSTER_FEATURES
 from hitgraph.hits.columns import HIT_COLUMNS
 from hitgraph.lessons.settings import DataSettings, TruthSettings
 from hitgraph.settings import USE, parse, parse_choice, read_yaml, to_dict
@@ -82,7 +81,7 @@ class Recipe:
     @property
     def clusters(self) -> bool:
         """Whether a stage uses what comes from cells: events then need them."""
-        cells = {CLUSTERS, *(f"hit.{name}" for name in CLUSTER_FEATURES)}
+        cells = {CLUSTERS, *(f"hit.{name}" for name, one in HIT_COLUMNS.items() if one.cells)}
         return not cells.isdisjoint(self.needs)
 
     @property

@@ -125,15 +125,15 @@ def hits_from_event(
 
 
 def with_columns(hits: Hits, names: Sequence[str]) -> Hits:
-    """The hits with further columns that follow from their position."""
+    """The hits with further columns that follow from what they have."""
     if not names:
         return hits
     further = []
     for name in names:
         derive = HIT_COLUMNS[name].derive
         if derive is None:
-            raise ValueError(f"column {name} does not follow from the position of a hit")
-        further.append(derive(hits.position))
+            raise ValueError(f"column {name} does not follow from the other columns of hits")
+        further.append(derive(hits))
     features = torch.cat([hits.features, torch.stack(further, dim=1)], dim=1)
     return replace(hits, features=features, columns=(*hits.columns, *names))
 

@@ -6,7 +6,7 @@ A pipeline names the columns it uses, so that a line added here leaves saved pip
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import pi
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor
@@ -14,6 +14,10 @@ from torch import Tensor
 from hitgraph.errors import SettingsError
 from hitgraph.event.clusters import CLUSTER_FEATURES
 
+if TYPE_CHECKING:
+    from hitgraph.hits import Hits
+
+LEAST_CHARGE = 1e-6  # below, the logarithm does not fall any more
 Mirror = Literal["x", "y", "z"]  # the coordinate that changes its sign
 
 
@@ -26,21 +30,26 @@ class HitColumn:
     # what the mirrors make of it that change it, (n_hits,) -> (n_hits,)
     images: Mapping[Mirror, Callable[[Tensor], Tensor]] = field(default_factory=dict)
     mirrored: bool = True  # whether its mirror images can be computed
-    # from position (n_hits, 3) in mm, where hits_from_event does not make it anyway
-    derive: Callable[[Tensor], Tensor] | None = None
+    # from the hits, (n_hits,), where hits_from_event does not make it anyway
+    derive: "Callable[[Hits], Tensor] | None" = None
+    cells: bool = False  # whether it comes from cells
 
 
-def _eta(position: Tensor) -> Tensor:
-    x, y, z = position.unbind(dim=1)
+def _eta(hits: "Hits") -> Tensor:
+    x, y, z = hits.position.unbind(dim=1)
     return torch.asinh(z / torch.hypot(x, y).clamp_min(1e-3))
 
 
-def _x(position: Tensor) -> Tensor:
-    return position[:, 0].clone()
+def _x(hits: "Hits") -> Tensor:
+    return hits.position[:, 0].clone()
 
 
-def _y(position: Tensor) -> Tensor:
-    return position[:, 1].clone()
+def _y(hits: "Hits") -> Tensor:
+    return hits.position[:, 1].clone()
+
+
+def _log_charge(hits: "Hits") -> Tensor:
+    return hits.charge.clamp_min(LEAST_CHARGE).log()
 
 
 def _phi_across(phi: Tensor) -> Tensor:
@@ -51,19 +60,20 @@ _COLUMNS = (
     HitColumn("r", "mm"),
     HitColumn("phi", "rad", {"x": _phi_across, "y": torch.neg}),
     HitColumn("z", "mm", {"z": torch.neg}),
-    HitColumn("cell_count", "1"),
-    HitColumn("charge", "of the file"),
-    HitColumn("lx", "mm"),
-    HitColumn("ly", "mm"),
-    HitColumn("lz", "mm"),
-    HitColumn("leta", "1"),
-    HitColumn("lphi", "rad"),
+    HitColumn("cell_count", "1", cells=True),
+    HitColumn("charge", "of the file", cells=True),
+    HitColumn("lx", "mm", cells=True),
+    HitColumn("ly", "mm", cells=True),
+    HitColumn("lz", "mm", cells=True),
+    HitColumn("leta", "1", cells=True),
+    HitColumn("lphi", "rad", cells=True),
     # A cluster does not show the signs of its direction.
-    HitColumn("geta", "1", mirrored=False),
-    HitColumn("gphi", "rad", mirrored=False),
+    HitColumn("geta", "1", mirrored=False, cells=True),
+    HitColumn("gphi", "rad", mirrored=False, cells=True),
     HitColumn("eta", "1", {"z": torch.neg}, derive=_eta),
     HitColumn("x", "mm", {"x": torch.neg}, derive=_x),
     HitColumn("y", "mm", {"y": torch.neg}, derive=_y),
+    HitColumn("log_charge", "1", derive=_log_charge, cells=True),
 )
 HIT_COLUMNS = {column.name: column for column in _COLUMNS}
 

@@ -24,7 +24,7 @@ from hitgraph.event.truth import (
     track_steps,
     true_edges,
 )
-from hitgraph.hits import FEATURES, Hits, hits_from_event
+from hitgraph.hits import FEATURES, Hits, hits_from_event, with_columns
 from hitgraph.hits.jitter import jitter_clusters
 from hitgraph.lessons.settings import TruthSettings
 from hitgraph.state import State
@@ -68,9 +68,11 @@ def make_sample(
     target = selected_hits(event, truth)
     edges = true_edges(event)
     weight = table.weight / max(float(table.weight[target].mean()) if target.any() else 1.0, 1e-12)
-    hits = hits_from_event(event, detector, clusters, columns=columns)
+    hits = hits_from_event(event, detector, clusters)
+    if jitter is not None:
+        hits = jitter_clusters(hits, detector, jitter)
     return Sample(
-        hits=hits if jitter is None else jitter_clusters(hits, detector, jitter),
+        hits=with_columns(hits, columns),
         particle_id=torch.from_numpy(np.array(table.particle_id)),
         step=torch.from_numpy(track_steps(event)),
         target=torch.from_numpy(target),
