@@ -1,13 +1,14 @@
-"""Make TrackML-like events with Pythia 8 and the fast simulation of ACTS.
+"""Make TrackML-like events with Pythia 8 and the fast simulation of ACTS, or those of a world.
 
     hitgraph simulate data/pu200 --events 20 --pileup 200 --seed 1
     hitgraph simulate data/muons --events 5 --particle-gun 100 --gun-pt 0.5:5
     hitgraph simulate data/pu200 --validate trackml/event000001000
+    hitgraph simulate data/showers --events 100 --world hgcal --set showers=20
 
 OUT becomes an event store (parquet) with the detectors table and dataset.json, which keeps the
 settings. An event depends on the settings, the seed and its number only. Ctrl-C leaves complete
 events; --resume goes on. With --validate, the events in OUT are set beside real ones; without
---events no new ones are made. Needs pip install 'hitgraph[sim]'.
+--events no new ones are made. Needs pip install 'hitgraph[sim]', but for worlds.
 """
 
 import argparse
@@ -20,8 +21,8 @@ from hitgraph.cli.simulation_settings import add_settings, settings_of
 
 if TYPE_CHECKING:
     from hitgraph.cli.console import Table
+    from hitgraph.simulate.folder import AnySettings
     from hitgraph.simulate.outcome import SimulationRun
-    from hitgraph.simulate.settings import SimulationSettings
 
 FIRST = 1000
 
@@ -66,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
         settings = settings_of(args)
         result = _simulate(args, settings)
         if result.done:
-            out.print(_table(result, settings.preset))
+            out.print(_table(result, kind_of(settings)))
         say(
             f"{len(result.done)} events written to {args.out} in {result.seconds:.0f} s, "
             f"{len(result.skipped)} were there, {len(result.failed)} failed",
@@ -88,7 +89,7 @@ def run(args: argparse.Namespace) -> int:
     return SOME_FAILED if failed else OK
 
 
-def _simulate(args: argparse.Namespace, settings: "SimulationSettings") -> "SimulationRun":
+def _simulate(args: argparse.Namespace, settings: "AnySettings") -> "SimulationRun":
     from hitgraph.cli.console import progress
     from hitgraph.cores import usual_workers
     from hitgraph.simulate.run import simulate
@@ -108,11 +109,20 @@ def _simulate(args: argparse.Namespace, settings: "SimulationSettings") -> "Simu
         )
 
 
-def _table(result: "SimulationRun", preset: str) -> "Table":
+def kind_of(settings: "AnySettings") -> str:
+    """What the events are, in two words."""
+    from hitgraph.simulate.settings import SimulationSettings
+
+    if isinstance(settings, SimulationSettings):
+        return f"preset {settings.preset}"
+    return f"world {settings.world}"
+
+
+def _table(result: "SimulationRun", kind: str) -> "Table":
     """Mean, least and most of what the new events hold and took."""
     from hitgraph.cli.console import Table
 
-    title = f"{len(result.done)} simulated events (preset {preset})"
+    title = f"{len(result.done)} simulated events ({kind})"
     table = Table(("an event", "mean", "least", "most"), title)
     for label, form, values in (
         ("hits", ",.0f", [one.hits for one in result.done]),
@@ -127,11 +137,15 @@ def _table(result: "SimulationRun", preset: str) -> "Table":
     return table
 
 
-def _run_content(settings: "SimulationSettings", result: "SimulationRun") -> dict[str, object]:
+def _run_content(settings: "AnySettings", result: "SimulationRun") -> dict[str, object]:
     from dataclasses import asdict
 
+    from hitgraph.simulate.folder import dataset_info
+
+    made = dataset_info(settings)
+    del made["versions"]
     return {
-        "settings": settings.to_dict(),
+        "settings": made.pop("settings") | made,
         "seconds": round(result.seconds, 3),
         "events": [asdict(one) for one in result.done],
         "skipped": result.skipped,

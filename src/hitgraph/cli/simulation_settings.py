@@ -6,9 +6,15 @@ from typing import TYPE_CHECKING
 from hitgraph.cli.arguments import positive
 
 if TYPE_CHECKING:
+    from hitgraph.simulate.folder import AnySettings
     from hitgraph.simulate.settings import ParticleGun, SimulationSettings
 
 PILEUP = 200.0
+# what --world cannot be given with
+TRACKER_OPTIONS = (
+    *("preset", "pileup", "hard", "pt", "eta", "beam_spot", "beam_centre", "field", "noise"),
+    *("merge", "particle_gun", "gun_pdg", "gun_pt", "gun_eta", "gun_displaced"),
+)
 
 
 def add_settings(parser: argparse.ArgumentParser) -> None:
@@ -20,6 +26,7 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     _add_collisions(parser.add_argument_group("collisions"))
     _add_detector(parser.add_argument_group("detector"))
     _add_gun(parser.add_argument_group("particle gun, instead of the hard process"))
+    _add_world(parser.add_argument_group("another world, instead of the tracker"))
 
 
 def _add_collisions(group: argparse._ArgumentGroup) -> None:
@@ -92,6 +99,21 @@ def _add_gun(group: argparse._ArgumentGroup) -> None:
     )
 
 
+def _add_world(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--world",
+        metavar="NAME",
+        help="hgcal, a high-granularity calorimeter; see docs/worlds.md",
+    )
+    group.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="a setting of the world, --set showers=20; may be given several times",
+    )
+
+
 def _range(text: str) -> tuple[float, float | None]:
     """'A:B' as (A, B), 'A:' as (A, None), 'A' as (A, A)."""
     low, colon, high = text.partition(":")
@@ -101,8 +123,44 @@ def _range(text: str) -> tuple[float, float | None]:
         raise argparse.ArgumentTypeError(f"{text!r} is not a range like 0.5:10") from None
 
 
-def settings_of(args: argparse.Namespace) -> "SimulationSettings":
+def settings_of(args: argparse.Namespace) -> "AnySettings":
     """What the options ask for. Raises SettingsError where that cannot be simulated."""
+    from hitgraph.errors import SettingsError
+
+    if args.world is not None:
+        return _world(args)
+    if args.set:
+        raise SettingsError(f"--set {args.set[0]}: belongs to another world: add --world NAME")
+    return _of_tracker(args)
+
+
+def _world(args: argparse.Namespace) -> "AnySettings":
+    """The settings of --world and --set; options of the tracker are refused."""
+    import json
+
+    from hitgraph.errors import SettingsError
+    from hitgraph.simulate.worlds import world_settings
+
+    for name in TRACKER_OPTIONS:
+        if getattr(args, name):
+            option = "--" + name.replace("_", "-")
+            raise SettingsError(
+                f"{option} is about the tracker, not about --world {args.world}: leave it out, "
+                "and give settings of the world as --set KEY=VALUE"
+            )
+    values: dict[str, object] = {"seed": args.seed}
+    for text in args.set:
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise SettingsError(f"--set {text}: give KEY=VALUE, like showers=20")
+        try:
+            values[key] = json.loads(value)
+        except ValueError:
+            values[key] = value
+    return world_settings(args.world, values)
+
+
+def _of_tracker(args: argparse.Namespace) -> "SimulationSettings":
     from hitgraph.errors import SettingsError
     from hitgraph.event.field import field_of
     from hitgraph.simulate.card import read_card

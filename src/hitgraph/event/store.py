@@ -29,6 +29,7 @@ FIRST_COLLISION = 1  # of a simulated event: the hard process or the gun, where 
 FIELD_BEFORE = 2.0  # Tesla along z, in which events were simulated that name no field
 # of what hitgraph reads in there; anything else may stand beside
 INFO_TYPES: dict[str, tuple[type, str]] = {
+    "world": (str, "a name"),
     "preset": (str, "a name"),
     "seed": (int, "a whole number"),
     "settings": (dict, "an object {...}"),
@@ -127,6 +128,12 @@ def preset_of(events: Iterable[Path]) -> str | None:
     presets = {read_dataset_info(folder).get("preset") for folder in folders}
     known = sorted(str(preset) for preset in presets if preset is not None)
     return " and ".join(known) or None
+
+
+def world_of(events: Iterable[Path]) -> str | None:
+    """The world that all events at these paths are of (`hitgraph simulate --world`), or None."""
+    worlds = {read_dataset_info(folder).get("world") for folder in {path.parent for path in events}}
+    return str(next(iter(worlds))) if len(worlds) == 1 and None not in worlds else None
 
 
 def _made(folder: Path) -> dict[str, Any]:

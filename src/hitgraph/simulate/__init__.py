@@ -1,1 +1,1 @@
-"""Events made with Pythia, Fatras and ACTS digitisation (extra `sim`)."""
+"""Events made with Pythia, Fatras and ACTS digitisation (extra `sim`), and those of worlds."""

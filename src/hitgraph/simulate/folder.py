@@ -12,10 +12,14 @@ from hitgraph.event.checks import TABLES
 from hitgraph.event.store import file_name, read_dataset_info, write_dataset_info
 from hitgraph.simulate.settings import SimulationSettings
 from hitgraph.simulate.simulator import event_name
+from hitgraph.simulate.worlds import WorldSettings, world_info
 
 Info = dict[str, Any]
+AnySettings = SimulationSettings | WorldSettings
 NEWER = {"beam_centre": [0.0, 0.0, 0.0]}
 """Settings that older folders do not tell, and with what their events were made."""
+GENERATORS = ("pyacts", "pythia8mc")
+"""Packages that make the events of the tracker: their versions decide what is in them."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,7 @@ def discard(folder: Path, number: int) -> None:
                 path.unlink()
 
 
-def prepare(folder: Path, settings: SimulationSettings, resume: bool) -> Info:
+def prepare(folder: Path, settings: AnySettings, resume: bool) -> Info:
     """Write dataset.json before the work, or check that the one there says the same."""
     if folder.exists() and not folder.is_dir():
         raise SettingsError(f"{folder}: is a file, give a folder to write the events to")
@@ -89,28 +93,25 @@ def note_events(folder: Path, info: Info) -> None:
         noted = there
 
 
-def dataset_info(settings: SimulationSettings) -> Info:
+def dataset_info(settings: AnySettings) -> Info:
     """What dataset.json says about events made with `settings`, without the event numbers."""
+    versions = {"hitgraph": __version__, "numpy": version("numpy")}
+    if not isinstance(settings, SimulationSettings):
+        return world_info(settings) | {"versions": versions}
     plain = settings.to_dict()
     return {
         "preset": plain.pop("preset"),
         "seed": plain.pop("seed"),
         "settings": plain,
-        "versions": {
-            "hitgraph": __version__,
-            "pyacts": version("pyacts"),
-            "pythia8mc": version("pythia8mc"),
-            "numpy": version("numpy"),
-        },
+        "versions": versions | {name: version(name) for name in GENERATORS},
     }
 
 
 def _check_same(folder: Path, found: Info, wanted: Info) -> None:
-    for key in ("preset", "seed", "settings", "versions"):
-        was, now = found.get(key), wanted[key]
+    for key in ("world", "preset", "seed", "settings", "versions"):
+        was, now = found.get(key), wanted.get(key)
         if isinstance(was, dict) and isinstance(now, dict):
-            # The generators' versions decide the events, ours and numpy's need not.
-            keys = ("pyacts", "pythia8mc") if key == "versions" else now.keys()
+            keys = now.keys() & GENERATORS if key == "versions" else now.keys()
             known = NEWER | was
             different = [
                 f"{one} {known.get(one)} (now {now[one]})"

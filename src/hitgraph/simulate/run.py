@@ -7,10 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from hitgraph.errors import InputError
+from hitgraph.event.detector import Detector
 from hitgraph.event.store import DETECTORS_NAME, write_detectors
 from hitgraph.simulate.card import check_card
 from hitgraph.simulate.fatras import build_detector
-from hitgraph.simulate.folder import discard, is_complete, note_events, prepare
+from hitgraph.simulate.folder import AnySettings, discard, is_complete, note_events, prepare
 from hitgraph.simulate.geometry import read_geometry
 from hitgraph.simulate.outcome import SimulationRun
 from hitgraph.simulate.settings import SimulationSettings
@@ -20,7 +21,7 @@ from hitgraph.workers import HERE, Workers
 
 
 def simulate(
-    settings: SimulationSettings,
+    settings: AnySettings,
     folder: str | Path,
     numbers: Iterable[int],
     workers: Workers = HERE,
@@ -35,9 +36,10 @@ def simulate(
     SettingsError where a card is wrong, or the folder holds events and `resume` is not given or the
     settings differ, HitgraphError if it cannot be written.
     """
-    require_simulation()
-    if settings.card:
-        check_card(settings.card)
+    if isinstance(settings, SimulationSettings):
+        require_simulation()
+        if settings.card:
+            check_card(settings.card)
     started = time.perf_counter()
     folder = Path(folder)
     info = prepare(folder, settings, resume)
@@ -52,8 +54,7 @@ def simulate(
     make = Maker(settings, folder).make
     try:
         if not (folder / DETECTORS_NAME).is_file():
-            detector = read_geometry(build_detector())[0]
-            write_detectors(replace(detector, field=settings.field), folder / DETECTORS_NAME)
+            write_detectors(_detector(settings), folder / DETECTORS_NAME)
         with closing(workers.share(make, queue, folder, apart=True)) as made:
             for number, answer in made:
                 if isinstance(answer, InputError):
@@ -68,3 +69,9 @@ def simulate(
     result.done.sort(key=lambda one: one.number)
     result.seconds = time.perf_counter() - started
     return result
+
+
+def _detector(settings: AnySettings) -> Detector:
+    if isinstance(settings, SimulationSettings):
+        return replace(read_geometry(build_detector())[0], field=settings.field)
+    return settings.simulator().detector

@@ -4,21 +4,22 @@ import time
 from pathlib import Path
 
 from hitgraph.event.store import write_event
-from hitgraph.simulate.folder import EventSummary, dataset_info, tables
+from hitgraph.simulate.folder import AnySettings, EventSummary, dataset_info, tables
 from hitgraph.simulate.settings import SimulationSettings
 from hitgraph.simulate.simulator import Simulator
+from hitgraph.simulate.worlds import EventMaker
 
 
 class Maker:
     """Makes events of one kind into one folder; its generators start with the first event."""
 
-    def __init__(self, settings: SimulationSettings, folder: Path) -> None:
+    def __init__(self, settings: AnySettings, folder: Path) -> None:
         self._settings, self._folder = settings, folder
-        self._simulator: Simulator | None = None
+        self._simulator: EventMaker | None = None
 
     def make(self, number: int) -> EventSummary:
         """The finished event's summary."""
-        self._simulator = self._simulator or Simulator(self._settings)
+        self._simulator = self._simulator or simulator_of(self._settings)
         started, cpu_started = time.perf_counter(), time.process_time()
         event = self._simulator.event(number)
         write_event(event, self._folder, dataset_info(self._settings))
@@ -33,3 +34,10 @@ class Maker:
             cpu_seconds=round(time.process_time() - cpu_started, 3),
             bytes=sum(path.stat().st_size for path in tables(self._folder, number)),
         )
+
+
+def simulator_of(settings: AnySettings) -> EventMaker:
+    """What makes events with these settings. Raises MissingExtraError without what it needs."""
+    if isinstance(settings, SimulationSettings):
+        return Simulator(settings)
+    return settings.simulator()
