@@ -103,7 +103,8 @@ def _add_world(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--world",
         metavar="NAME",
-        help="hgcal, a high-granularity calorimeter; see docs/worlds.md",
+        help="hgcal, a high-granularity calorimeter, or lartpc, a liquid-argon TPC; "
+        "see docs/worlds.md",
     )
     group.add_argument(
         "--set",

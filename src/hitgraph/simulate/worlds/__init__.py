@@ -15,6 +15,7 @@ from hitgraph.settings import parse, to_dict
 
 WORLDS = {
     "hgcal": "hitgraph.simulate.worlds.hgcal.settings:HgcalSettings",
+    "lartpc": "hitgraph.simulate.worlds.lartpc.settings:LartpcSettings",
 }
 
 

@@ -1,0 +1,1 @@
+"""A liquid-argon time projection chamber: what the events leave out is in docs/worlds.md."""
