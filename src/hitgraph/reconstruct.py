@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from hitgraph.errors import InputError, SettingsError, printable
 from hitgraph.event.event import Event
 from hitgraph.event.fits import fits_path, write_fits
+from hitgraph.event.hit_classes import classes_path, write_classes
 from hitgraph.event.source import EventSource
 from hitgraph.event.trackml import write_submission
 from hitgraph.files import atomic_write
@@ -248,6 +249,7 @@ def _one_event(
     path = tracks_path(out, source.name, suffix)
     write_submission(path, event.name, event.hits.hit_id, result.labels + 1)
     _write_fits(result, event, out)
+    _write_classes(result, event, out)
     run = EventRun(
         event.name,
         event.n_hits,
@@ -271,6 +273,14 @@ def _write_fits(result: Found, event: Event, out: Path) -> None:
     if state is not None and PARAMETERS in state.names:
         fits = fitted_tracks(state, np.arange(1, state.n_tracks + 1))
         write_fits(fits, fits_path(out, event.name), "pipeline")
+
+
+def _write_classes(result: Found, event: Event, out: Path) -> None:
+    """Classes of the hits beside the tracks, where a pipeline has found any."""
+    state: State | None = getattr(result, "state", None)
+    if state is not None and "classes" in state.hit:
+        shares = state.hit["classes"].cpu().numpy()
+        write_classes(event.hits.hit_id, shares, classes_path(out, event.name))
 
 
 def write_summary(signature: Signature, out: Path) -> Path:

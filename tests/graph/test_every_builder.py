@@ -24,10 +24,12 @@ from hitgraph.stage import STAGES, Context, Stage, StageSettings, kind_of, needs
 from hitgraph.state import LABELS, State
 from hitgraph.training.workshop import StageWorkshop
 
+IN_LAYERS = {"delaunay"}  # joins hits of one layer and one wire: tests/graph/test_delaunay.py
 NAMES = [  # those that need nothing but hits
     name
     for name in STAGES.own
     if kind_of(STAGES[name]) == "builder" and LABELS not in needs_of(STAGES[name])
+    if name not in IN_LAYERS
 ]
 names = pytest.mark.parametrize("name", NAMES)
 backends = pytest.mark.parametrize("backend", ["cpu", "plain"])
