@@ -2,7 +2,8 @@
 
 Tracks are files EVENT-tracks.csv, .parquet or .root as `hitgraph reconstruct` writes them; several
 folders stand side by side, one column each, over the same events. With --vertices those that
-`hitgraph vertices` found from the tracks of one folder are judged as well.
+`hitgraph vertices` found from the tracks of one folder are judged as well. Events of another world
+(`hitgraph simulate --world`) get a second table, of what its field asks for.
 
 example:
   hitgraph evaluate tracks/compact tracks/ckf --truth events/ --json metrics.json
@@ -97,6 +98,8 @@ def run(args: argparse.Namespace) -> int:
     out.print(summary_table(comparison))
     if comparison.fits:
         out.print(fit_table(comparison.fits, comparison.preset))
+    if comparison.of_world:
+        out.print(world_table(comparison))
     if vertices:
         out.print(vertex_table(vertices, comparison.preset))
     if args.json is not None:
@@ -161,6 +164,19 @@ def vertex_table(columns: "Mapping[str, VertexQuality]", preset: str | None) -> 
 
     table = Table(("", *columns), titled("Primary vertices", preset))
     for row in vertex_rows(columns):
+        table.add(row.name, *row.cells)
+    return table
+
+
+def world_table(comparison: "Comparison") -> "Table":
+    """What the field of another world asks for, one column a folder."""
+    from hitgraph.cli.console import Table
+    from hitgraph.evaluation.worlds import judge_of
+
+    judge = judge_of(comparison.world)
+    assert judge is not None
+    table = Table(("", *comparison.of_world), f"{judge.TITLE} (world {comparison.world})")
+    for row in judge.rows(comparison.of_world):
         table.add(row.name, *row.cells)
     return table
 

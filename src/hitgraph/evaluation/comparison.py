@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,12 @@ from hitgraph._version import __version__
 from hitgraph.errors import InputError
 from hitgraph.evaluation.fit_quality import FitQuality, combine_fits, fit_quality
 from hitgraph.evaluation.metrics import MIN_TRACK_HITS, Metrics, combine, evaluate
+from hitgraph.evaluation.worlds import WorldQuality, judge_of
 from hitgraph.event.event import Event, number_of
 from hitgraph.event.fits import fits_path, read_fits
 from hitgraph.event.selection import SELECTED, Selection
 from hitgraph.event.source import EventSource, require_different_names
-from hitgraph.event.store import preset_of
+from hitgraph.event.store import preset_of, world_of
 from hitgraph.event.trackml import read_tracks
 from hitgraph.records import require_same_event
 from hitgraph.settings import to_dict
@@ -50,6 +51,8 @@ class Comparison:
     selection: Selection  # the particles whose efficiency it is
     preset: str | None  # how the events were simulated, where the truth folder tells
     fits: dict[str, FitQuality]  # by column name; of the events with fitted tracks, where any has
+    world: str | None = None  # that the events are of, where it is no tracker
+    of_world: dict[str, WorldQuality] = field(default_factory=dict)  # by column name
 
     @property
     def events(self) -> tuple[str, ...]:
@@ -58,7 +61,7 @@ class Comparison:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able."""
-        return {
+        content = {
             "hitgraph": __version__,
             "preset": self.preset,
             "min_track_hits": self.min_track_hits,
@@ -73,6 +76,10 @@ class Comparison:
             },
             "fits": {name: fits.to_dict() for name, fits in self.fits.items()},
         }
+        if self.of_world:
+            found = {name: one.to_dict() for name, one in self.of_world.items()}
+            content |= {"world": self.world, "of_world": found}
+        return content
 
 
 def compare(
@@ -98,9 +105,15 @@ def compare(
     problems = _unmatched(files, sources)
     metrics: dict[str, list[Metrics]] = {name: [] for name in columns}
     fits: dict[str, list[FitQuality]] = {name: [] for name in columns}
+    of_world: dict[str, list[WorldQuality]] = {name: [] for name in columns}
     some = [source for source in sources if any(source.name in found for found in files.values())]
+    world = world_of(source.path for source in sources)
     judge = partial(
-        _evaluate_event, files=files, min_track_hits=min_track_hits, selection=selection
+        _evaluate_event,
+        files=files,
+        min_track_hits=min_track_hits,
+        selection=selection,
+        world=world,
     )
     results = {}
     for _ in range(len(sources) - len(some)):
@@ -114,11 +127,13 @@ def compare(
         if isinstance(result, InputError):
             problems.append(Problem(source.name, str(result)))
             continue
-        one, fitted = result
+        one, fitted, judged_by_world = result
         for name in columns:
             metrics[name].append(one[name])
         for name, quality in fitted.items():
             fits[name].append(quality)
+        for name, own in judged_by_world.items():
+            of_world[name].append(own)
     if not any(metrics.values()):
         raise InputError(
             "no event could be evaluated: "
@@ -132,7 +147,19 @@ def compare(
         selection=selection,
         preset=preset_of(source.path for source in sources),
         fits={name: combine_fits(found) for name, found in fits.items() if found},
+        world=world,
+        of_world=_together(world, of_world),
     )
+
+
+def _together(
+    world: str | None, parts: Mapping[str, Sequence[WorldQuality]]
+) -> dict[str, WorldQuality]:
+    """The events of each column, as their world combines them; nothing for trackers."""
+    judge = judge_of(world)
+    if judge is None:
+        return {}
+    return {name: judge.combine(found) for name, found in parts.items()}
 
 
 def name_columns(folders: Sequence[Path]) -> dict[str, Path]:
@@ -211,16 +238,20 @@ def _evaluate_event(
     files: Mapping[str, TracksFiles],
     min_track_hits: int,
     selection: Selection,
-) -> tuple[dict[str, Metrics], dict[str, FitQuality]]:
+    world: str | None,
+) -> tuple[dict[str, Metrics], dict[str, FitQuality], dict[str, WorldQuality]]:
     missing = [name for name, found in files.items() if source.name not in found]
     if missing:
         raise InputError(f"has no tracks in {', '.join(missing)}: left out of every column")
-    event = source.read(cells=False)
-    metrics, fits = {}, {}
+    judge = judge_of(world)
+    event = source.read(cells=judge is not None and judge.CELLS)
+    metrics, fits, of_world = {}, {}, {}
     for name, found in files.items():
         tracks = found[source.name]
         labels = read_labels(event, tracks)
         metrics[name] = evaluate(event, labels, min_track_hits, selection)
+        if judge is not None:
+            of_world[name] = judge.judge(event, labels, tracks, min_track_hits)
         fitted = fits_path(tracks.parent, source.name)
         if not fitted.is_file():
             continue
@@ -230,7 +261,7 @@ def _evaluate_event(
                 "with `hitgraph fit`, or remove it"
             )
         fits[name] = fit_quality(event, labels, read_fits(fitted), selection)
-    return metrics, fits
+    return metrics, fits, of_world
 
 
 def _unmatched(files: Mapping[str, TracksFiles], sources: Sequence[EventSource]) -> list[Problem]:

@@ -25,6 +25,7 @@ from hitgraph.evaluation.plots import (
 from hitgraph.evaluation.run_summary import RunSummary, StageSummary, read_run
 from hitgraph.evaluation.style import COLOURS, Figure, put_label, save, svg
 from hitgraph.evaluation.tables import NOTHING, Row, heading, headline, summary
+from hitgraph.evaluation.worlds import judge_of
 from hitgraph.event.event import Event
 from hitgraph.files import atomic_write
 from hitgraph.text import printable
@@ -124,6 +125,7 @@ def write_report(
     blocks = [
         Block("Efficiency", pictures=_efficiency(comparison, pictures)),
         Block("Purity", pictures=_purity(comparison, pictures)),
+        *_world(comparison),
         *_fits(comparison, pictures),
         *_stages(runs, list(columns), pictures),
         Block(
@@ -195,6 +197,7 @@ def _named(
         folders=renamed(comparison.folders),
         metrics=renamed(comparison.metrics),
         fits=renamed(comparison.fits),
+        of_world=renamed(comparison.of_world),
     ), renamed(runs)
 
 
@@ -284,6 +287,18 @@ def _fits(comparison: Comparison, pictures: _Pictures) -> list[Block]:
             header=("", *fits),
             rows=tuple(fit_rows(fits)),
         )
+    ]
+
+
+def _world(comparison: Comparison) -> list[Block]:
+    """What the field of another world asks for."""
+    judge = judge_of(comparison.world)
+    if judge is None:
+        return []
+    columns = comparison.of_world
+    header, found = ("", *columns), tuple(judge.rows(columns))
+    return [
+        Block(judge.TITLE, f"Events of the world {comparison.world}.", header=header, rows=found)
     ]
 
 
