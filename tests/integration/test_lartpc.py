@@ -7,7 +7,6 @@ import pytest
 import yaml
 
 from hitgraph.cli import OK, main
-from hitgraph.event.argon import CLASSES
 
 ROOT = Path(__file__).parents[2]
 SMALL = ["drift=300", "height=300", "length=600", "cosmics=1"]
@@ -40,10 +39,8 @@ def test_from_argon_to_a_report(tmp_path: Path, capsys: pytest.CaptureFixture[st
     quality = content["of_world"]["tracks"]
     assert quality["completeness"] > 0.3
     assert quality["purity"] > 0.3
-    confusion = quality["confusion"]
-    assert len(confusion) == len(CLASSES)
-    common = max(map(sum, confusion)) / sum(map(sum, confusion))
-    assert quality["accuracy"] > common  # better than one class for all
+    recalls = [value for value in quality["recall"].values() if value is not None]
+    assert sum(recalls) / len(recalls) > 0.3  # by chance 0.2, as with one class for all hits
     out = tmp_path / "report.html"
     assert main(["report", tracks, "--truth", test, "--out", str(out), "--quiet"]) == OK
     assert "Clusters and classes on wire planes" in out.read_text()
