@@ -41,6 +41,7 @@ def test_every_figure_of_a_hand_made_event() -> None:
     assert of_kind[SHOWER] == pytest.approx(1 / 3)
     # clusters 0 (4 of 5), 1 (2 of 3, with the noise), 2 (3 of 4); 3 has one hit only
     assert quality.purity.tolist() == pytest.approx([4 / 5, 2 / 3, 3 / 4])
+    assert quality.purity_by_hits == pytest.approx(9 / 12)
     # plane 0 without its noise: pairs 6 + 1 of both, 6 + 3 of the truth, 10 + 1 found, of 21
     chance = 9 * 11 / 21
     assert quality.rand[0] == pytest.approx((7 - chance) / (10 - chance))

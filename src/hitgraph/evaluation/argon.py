@@ -34,6 +34,12 @@ class ArgonQuality:
     confusion: Int64 | None  # (n_classes, n_classes) hits by true and found class; None without
 
     @property
+    def purity_by_hits(self) -> float:
+        """Purity of the clusters, weighed by their size."""
+        n_hits = int(self.sizes.sum())
+        return float((self.purity * self.sizes).sum() / n_hits) if n_hits else float("nan")
+
+    @property
     def recall(self) -> Float64:
         """(n_classes,) share of the hits of a class that are found as it; NaN without hits."""
         return _share(self._classes(), axis=1)
@@ -61,6 +67,7 @@ class ArgonQuality:
             "clusters": len(self.purity),
             "completeness": _mean(self.completeness),
             "purity": _mean(self.purity),
+            "purity_by_hits": _known(self.purity_by_hits),
             "completeness_of": {
                 name: _mean(self.completeness[self.kind == k]) for k, name in enumerate(CLASSES)
             },
@@ -140,6 +147,7 @@ def rows(columns: Mapping[str, ArgonQuality]) -> list[Row]:
             for k, name in enumerate(CLASSES)
         ),
         row("purity of clusters", lambda q: _average(q.purity)),
+        row("purity of clusters, by hits", lambda q: q.purity_by_hits),
         Row(
             "clusters / views", tuple(f"{len(q.purity)} / {len(q.kind)}" for q in columns.values())
         ),
