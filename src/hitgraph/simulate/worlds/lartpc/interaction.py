@@ -27,7 +27,9 @@ DOWN = np.array([0.0, -1.0, 0.0])
 MARGIN = 100.0  # mm, of the vertex from the walls
 FREE_DECAY = 0.26  # of negative muons at rest in argon; nuclei capture the others
 ENDPOINT = 52.8  # MeV, of Michel electrons
-PI0, PHOTON, NEUTRINO_CC = 134.977, 22, 0.75  # MeV; PDG code; share of charged currents
+PI0 = 134.977  # MeV
+PHOTON = 22  # PDG code
+CHARGED_CURRENT, MUON_NEUTRINO = 0.75, 2 / 3  # shares of the interactions, of the neutrinos
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,10 +63,10 @@ class Interaction:
         found = self._track(211 * sign, MIP, at, along, kinetic, length)
         if found.kinetic == 0 and sign > 0:
             self.michel(found.end, -11)  # of the muon, which comes a millimetre far
-        elif found.kinetic < self.rng.uniform(0, 400):
-            self.star(found.end, found.direction)
-        else:
-            self.star(found.end, found.direction)
+            return
+        absorbed = found.kinetic < self.rng.uniform(0, 400)
+        self.star(found.end, found.direction)
+        if not absorbed:
             scattered = turned(found.direction, self.rng.uniform(-0.5, 1), self.rng)
             self.pion(found.end, scattered, found.kinetic / 2, sign)
 
@@ -144,9 +146,9 @@ def neutrino(settings: "LartpcSettings", rng: np.random.Generator) -> list[Made]
     at = rng.uniform(low, high)
     event = Interaction(settings, rng)
     energy = 300 + rng.gamma(2.0, 350.0)  # MeV
-    charged = rng.uniform() < NEUTRINO_CC
+    charged = rng.uniform() < CHARGED_CURRENT
     flight = turned(BEAM, np.cos(abs(rng.normal(0, 0.5))), rng)
-    if charged and rng.uniform() < 2 / 3:
+    if charged and rng.uniform() < MUON_NEUTRINO:
         event.muon(at, flight, energy * rng.uniform(0.3, 0.9), -1)
     elif charged:
         event.showering(11, at, flight, energy * rng.uniform(0.3, 0.9))
