@@ -200,3 +200,8 @@ def test_a_view_number_says_all_it_was_made_of() -> None:
 def test_settings_that_make_no_sense_are_refused(key: str, value: float) -> None:
     with pytest.raises(SettingsError, match=f"lartpc setting {key} = "):
         LartpcSettings(**{key: value})  # type: ignore[arg-type]
+
+
+def test_a_box_with_too_many_wires_and_ticks_is_refused() -> None:
+    with pytest.raises(SettingsError, match=r"tick = 0\.05: allowed is 50,000,000 wires times"):
+        LartpcSettings(tick=0.05, drift=5000, length=5000)

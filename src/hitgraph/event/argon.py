@@ -25,7 +25,6 @@ MIP, HIP, SHOWER, MICHEL, DIFFUSE = range(len(CLASSES))
 PLANES = ("U", "V", "Y")
 _PLANE_BITS, _CLASS_BITS = 2, 3
 _LOW_BITS = _PLANE_BITS + _CLASS_BITS
-MAX_PARTICLES = 1 << (COLLISION_BITS - _LOW_BITS)  # of an interaction
 
 
 def view_number(interaction: Any, particle: Any, kind: Any, plane: Any) -> Any:

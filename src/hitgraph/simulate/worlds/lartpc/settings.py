@@ -8,6 +8,8 @@ from hitgraph.errors import SettingsError
 if TYPE_CHECKING:
     from hitgraph.simulate.worlds.lartpc.simulator import LartpcSimulator
 
+MAX_CELLS = 50_000_000  # of a plane, at most
+
 
 @dataclass(frozen=True)
 class LartpcSettings:
@@ -41,6 +43,8 @@ class LartpcSettings:
         _require(
             self.threshold >= least, "threshold", self.threshold, f"3 times the noise, {least:g}"
         )
+        n_cells = self.drift / self.tick * (self.height + self.length) / self.pitch
+        _require(n_cells <= MAX_CELLS, "tick", self.tick, f"{MAX_CELLS:,} wires times ticks")
         _require(self.longest >= 2, "longest", self.longest, "at least 2 ticks")
         _require(0 <= self.cosmics <= 1000, "cosmics", self.cosmics, "0 to 1000")
         _require(0 <= self.seed < 2**32, "seed", self.seed, "a whole number from 0 to 2^32 - 1")

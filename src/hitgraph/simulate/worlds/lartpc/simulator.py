@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from hitgraph.event.argon import MAX_PARTICLES, view_number
+from hitgraph.event.argon import view_number
 from hitgraph.event.event import CellTable, Event, HitTable, ParticleTable, TruthTable
 from hitgraph.event.store import FIRST_COLLISION
 from hitgraph.simulate.simulator import event_name
@@ -64,7 +64,7 @@ class LartpcSimulator:
         late: Float64,
         hits: list[WireHits],
     ) -> Event:
-        place = interaction_places(interaction)
+        place = _places(interaction)
         kinds = np.array([one.kind for one in made])
         ids = [view_number(interaction + FIRST_COLLISION, place, kinds, k) for k in range(3)]
         table = _hit_table(self.planes, hits)
@@ -85,13 +85,9 @@ class LartpcSimulator:
         )
 
 
-def interaction_places(interaction: Int64) -> Int64:
+def _places(interaction: Int64) -> Int64:
     """(n,) place of each particle within its interaction, from 0; `interaction` (n,) rising."""
-    first = np.searchsorted(interaction, interaction)
-    place = np.arange(len(interaction)) - first
-    if len(place) and place.max() >= MAX_PARTICLES:
-        raise ValueError(f"an interaction of more than {MAX_PARTICLES} particles")
-    return place
+    return np.arange(len(interaction)) - np.searchsorted(interaction, interaction)
 
 
 def _hit_table(planes: tuple[Plane, ...], hits: list[WireHits]) -> HitTable:
