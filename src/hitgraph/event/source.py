@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hitgraph.errors import InputError, printable
-from hitgraph.event import acts_csv, modules, root, store, trackml
+from hitgraph.event import acts_csv, colliderml, modules, root, store, trackml
 from hitgraph.event.archive import (
     ARCHIVE_SUFFIXES,
     Place,
@@ -21,7 +21,8 @@ from hitgraph.fingerprint import LENGTH
 
 LOOKED_FOR = (
     "EVENT.hits.parquet, EVENT-hits.csv, EVENT-hits.csv.gz, EVENT.event.root or, of ACTS, "
-    "EVENT-measurements.csv, with EVENT like event000001000"
+    "EVENT-measurements.csv, with EVENT like event000001000; of ColliderML, a folder "
+    "NAME_tracker_hits"
 )
 MAX_NAME = 200  # bytes; file names have at most 255, and results get names from the event
 MAX_NUMBER = 2**63 - 1  # tables of tracks have the number in a column of 64-bit integers
@@ -69,6 +70,9 @@ class EventSource:
         files = {table: place for table, place in files.items() if cells or table != "cells"}
         detector = None if self.detectors is None else modules.cached_detectors(self.detectors)
         known = None if detector is None else detector.field
+        if colliderml.HITS in files:
+            event = colliderml.read_event_row(self.name, files, detector)
+            return replace(event, field=known)
         if acts_csv.MEASUREMENTS in files:
             event = acts_csv.read_acts_tables(self.name, files, detector)
             return replace(event, field=known)
@@ -158,6 +162,8 @@ def _problem_of(name: str) -> str | None:
 
 
 def _events_at(path: Path, detectors: Place | None) -> list[EventSource]:
+    if colliderml.is_folder_of_hits(path):
+        return _of_colliderml(path, detectors)
     archive = next((part for part in (path, *path.parents) if is_archive(part)), None)
     folder = kind_of(path) == "folder"
     if folder or path == archive:
@@ -192,6 +198,22 @@ def _events_at(path: Path, detectors: Place | None) -> list[EventSource]:
         f"{path}: there is no such file or folder, and no event of that name (looked for "
         f"{store.file_name(name, 'hits')}, {trackml.file_name(name, 'hits')}[.gz])"
     )
+
+
+def _of_colliderml(path: Path, detectors: Place | None) -> list[EventSource]:
+    folder = path.parent if path.suffix == ".parquet" else path
+    there = {Path(str(place)): place for place in files_in(folder)}
+    beside = detectors or _detectors_beside(folder, folder, there)
+    return [
+        EventSource(
+            name=f"event{number:09d}",
+            path=Path(printable(str(folder))) / f"event{number:09d}",
+            files=tuple(rows.items()),
+            detectors=beside,
+            size=sum(row.size for row in rows.values()),
+        )
+        for number, rows in colliderml.events_at(path).items()
+    ]
 
 
 def _group(files: Mapping[Place, int], top: Path, detectors: Place | None) -> list[EventSource]:

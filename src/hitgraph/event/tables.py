@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from hitgraph.errors import InputError, printable
 from hitgraph.event.archive import Place, gunzip, require_size
+from hitgraph.event.event_rows import EventRow, columns_of, read_lists
 from hitgraph.event.trees import Tree, branches_of, read_branches
 
 Columns = dict[str, NDArray[Any]]
@@ -37,17 +38,21 @@ def read_columns(
 ) -> Columns:
     """The columns named in `types`, as numpy arrays of those dtypes, rows in file order.
 
-    Parquet or CSV (gzipped or not) by the file's name, or a tree of a ROOT file. Other columns
-    are ignored, and so is the order of columns. A column named in `optional` may be missing: it is
-    that number in every row. A column named in `fill` may have empty cells and NaN: they become
-    that number, which may be NaN. `meanings` says what is expected of a column where a number does
-    not fit into its type.
+    Parquet or CSV (gzipped or not) by the file's name, a tree of a ROOT file, or one event of a
+    file of many. Other columns are ignored, and so is the order of columns. A column named in
+    `optional` may be missing: it is that number in every row. A column named in `fill` may have
+    empty cells and NaN: they become that number, which may be NaN. `meanings` says what is expected
+    of a column where a number does not fit into its type.
     Raises InputError for missing or repeated columns, a value of another kind, an empty cell, NaN
     and infinity, and for tables too large to be right.
     """
     optional, fill, meanings = optional or {}, fill or {}, meanings or {}
     if isinstance(place, Tree):
-        found = _from_tree(place, types, optional, fill, meanings)
+        wanted = _wanted_columns(branches_of(place), place, types, optional)
+        found = _from_values(read_branches(place, wanted), place, types, fill, meanings)
+    elif isinstance(place, EventRow):
+        wanted = _wanted_columns(columns_of(place), place, types, optional)
+        found = _from_values(read_lists(place, wanted), place, types, fill, meanings)
     elif place.name.endswith(".parquet"):
         found = _from_parquet(place.read(), place, types, optional, fill, meanings)
     else:
@@ -320,20 +325,20 @@ def _from_parquet(
             f"{place}: not a parquet file, or damaged or cut short ({reason}): "
             "copy, download or make it again"
         ) from error
-    return {
-        name: _from_arrow(table[name], place, name, types[name], fill, meanings.get(name))
-        for name in wanted
-    }
+    values = {name: table[name] for name in wanted}
+    return _from_values(values, place, types, fill, meanings)
 
 
-def _from_tree(
-    tree: Tree, types: Types, optional: Defaults, fill: Defaults, meanings: Mapping[str, str]
+def _from_values(
+    values: Mapping[str, pa.ChunkedArray],
+    place: Place,
+    types: Types,
+    fill: Defaults,
+    meanings: Mapping[str, str],
 ) -> Columns:
-    wanted = _wanted_columns(branches_of(tree), tree, types, optional)
-    branches = read_branches(tree, wanted)
     return {
-        name: _from_arrow(branches[name], tree, name, types[name], fill, meanings.get(name))
-        for name in wanted
+        name: _from_arrow(column, place, name, types[name], fill, meanings.get(name))
+        for name, column in values.items()
     }
 
 
