@@ -166,6 +166,8 @@ _STAGES = {
     "dbscan": "hitgraph.tracks.dbscan:DbscanSettings",
     "dbscan_points": "hitgraph.tracks.dbscan.points:DbscanPointsSettings",
     "condensation": "hitgraph.tracks.condensation:CondensationSettings",
+    "lstm": "hitgraph.tracks.lstm.stage:LstmSettings",
+    "cnn": "hitgraph.tracks.cnn.stage:CnnSettings",
     "both_passes": "hitgraph.tracks.both_passes:BothPassesSettings",
     "join": "hitgraph.tracks.join.stage:JoinStageSettings",
     "class_vote": "hitgraph.tracks.class_vote:ClassVoteSettings",
