@@ -8,8 +8,12 @@ import numpy as np
 import pytest
 
 from hitgraph.cli import main
+from hitgraph.errors import MissingExtraError
 from hitgraph.evaluation import truth_labels
+from hitgraph.evaluation.comparison import compare
+from hitgraph.evaluation.histograms import histograms
 from hitgraph.event.event import Event
+from hitgraph.event.source import list_events
 from hitgraph.event.store import write_event
 from hitgraph.event.trackml import write_submission
 from hitgraph.event.truth import summarise_particles
@@ -90,3 +94,24 @@ def test_it_needs_the_extra(
     assert evaluate(tmp_path, "--root", str(tmp_path / "out.root")) == 2
     assert "hitgraph[root]" in capsys.readouterr().err
     assert not (tmp_path / "out.root").exists()
+
+
+@pytest.mark.usefixtures("event")
+def test_hist_has_the_same_counts_and_projects_and_adds_them(tmp_path: Path) -> None:
+    pytest.importorskip("hist", reason="the extra root is not installed")
+    sources = list_events([tmp_path / "truth"])
+    comparison = compare([tmp_path / "up"], sources)
+    for name, one in histograms(comparison).items():
+        filled = one.to_hist()
+        (axis,) = filled.axes
+        assert (axis.name, tuple(axis.edges)) == (one.variable, one.edges), name
+        assert filled.values(flow=True).tolist() == list(one.counts)  # no bin beyond the edges
+        assert (filled + filled).sum() == 2 * sum(one.counts)
+
+
+@pytest.mark.usefixtures("event")
+def test_hist_needs_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    comparison = compare([tmp_path / "up"], list_events([tmp_path / "truth"]))
+    monkeypatch.setitem(__import__("sys").modules, "hist", None)
+    with pytest.raises(MissingExtraError, match=r"hitgraph\[root\]"):
+        next(iter(histograms(comparison).values())).to_hist()

@@ -1,4 +1,4 @@
-"""Counts of a comparison as histograms for other programs: ROOT (extra `root`) and JSON.
+"""Counts of a comparison as histograms for other programs: ROOT and hist (extra `root`) and JSON.
 
 Efficiencies are pairs of histograms, NAME_passed and NAME_total, with the names that the
 performance files of ACTS give them; TEfficiency in ROOT is made of such a pair. Bins are always the
@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from hitgraph._version import __version__
+from hitgraph.errors import MissingExtraError
 from hitgraph.evaluation.bins import LENGTH
 from hitgraph.evaluation.comparison import Comparison
 from hitgraph.event.trees import uproot_for
@@ -51,6 +52,20 @@ class Histogram:
             "axes": [axis],
             "storage": {"type": "int", "values": list(self.counts)},
         }
+
+    def to_hist(self) -> Any:
+        """The same as a `hist.Hist`. Raises MissingExtraError where hist is not installed."""
+        try:
+            import hist
+        except ImportError as error:
+            raise MissingExtraError("a histogram as hist.Hist", "root") from error
+        label = UNITS.get(self.variable, self.variable)
+        axis = hist.axis.Variable(
+            self.edges, name=self.variable, label=label, underflow=False, overflow=False
+        )
+        filled = hist.Hist(axis, storage=hist.storage.Int64())
+        filled[...] = np.asarray(self.counts)
+        return filled
 
 
 def histograms(comparison: Comparison) -> dict[str, Histogram]:
