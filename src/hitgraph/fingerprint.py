@@ -16,6 +16,11 @@ def fingerprint_of_folder(folder: Path) -> str:
     return digest.hexdigest()[:LENGTH]
 
 
+def fingerprint_of_file(path: Path) -> str:
+    """Of all that is in a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:LENGTH]
+
+
 def fingerprint_of_settings(*settings: object) -> str:
     """Of frozen dataclasses, numbers and texts."""
     return hashlib.sha256(repr(settings).encode()).hexdigest()[:LENGTH]

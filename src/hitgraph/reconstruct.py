@@ -23,6 +23,7 @@ from hitgraph.event.fits import fits_path, write_fits
 from hitgraph.event.hit_classes import classes_path, write_classes
 from hitgraph.event.source import EventSource
 from hitgraph.event.trackml import write_submission
+from hitgraph.event.vertices import write_vertices
 from hitgraph.files import atomic_write
 from hitgraph.kernels.jit import compile_time
 from hitgraph.observe import StageRecord
@@ -36,6 +37,7 @@ from hitgraph.records import (
 )
 from hitgraph.state import State
 from hitgraph.tracks.parameters.stage import PARAMETERS, fitted_tracks
+from hitgraph.tracks.vertices.stage import VERTEX, found_vertices
 from hitgraph.workers import HERE, Workers
 
 _log = logging.getLogger(__name__)
@@ -73,6 +75,9 @@ class OpenedHere:
         """As the finder's."""
         self._finder = self._finder or self.opening()
         return self._finder.run(event)
+
+
+_WRITTEN = ("tracks.*", "fits.parquet", "vertices.parquet", "attached.parquet")  # of an event
 
 
 @dataclass(frozen=True)
@@ -161,8 +166,9 @@ def claim(
         )
     if not resume:
         for event in again:
-            for path in out.glob(f"{glob.escape(event)}-tracks.*"):
-                path.unlink()
+            for what in _WRITTEN:
+                for path in out.glob(f"{glob.escape(event)}-{what}"):
+                    path.unlink()
         remove_records(out, events)
     kept = [
         entry
@@ -248,7 +254,7 @@ def _one_event(
         result = finder.run(event)
     path = tracks_path(out, source.name, suffix)
     write_submission(path, event.name, event.hits.hit_id, result.labels + 1)
-    _write_fits(result, event, out)
+    _write_found(result, event, path, signature)
     _write_classes(result, event, out)
     run = EventRun(
         event.name,
@@ -267,12 +273,17 @@ def _one_event(
     return run
 
 
-def _write_fits(result: Found, event: Event, out: Path) -> None:
-    """Parameters of the tracks beside them, where a pipeline has found any."""
+def _write_found(result: Found, event: Event, path: Path, signature: Signature) -> None:
+    """Parameters of the tracks in the file `path`, and vertices, where a pipeline has found any."""
     state: State | None = getattr(result, "state", None)
-    if state is not None and PARAMETERS in state.names:
-        fits = fitted_tracks(state, np.arange(1, state.n_tracks + 1))
-        write_fits(fits, fits_path(out, event.name), "pipeline")
+    if state is None:
+        return
+    track_id, out = np.arange(1, state.n_tracks + 1), path.parent
+    if PARAMETERS in state.names:
+        write_fits(fitted_tracks(state, track_id), fits_path(out, event.name), "pipeline")
+    if VERTEX in state.names:
+        method = f"pipeline {signature.fingerprint}"
+        write_vertices(found_vertices(state, track_id), out, event.name, method, path)
 
 
 def _write_classes(result: Found, event: Event, out: Path) -> None:

@@ -173,6 +173,7 @@ _STAGES = {
     "class_vote": "hitgraph.tracks.class_vote:ClassVoteSettings",
     "helix_fit": "hitgraph.tracks.parameters.stage:HelixFitSettings",
     "regression": "hitgraph.tracks.regression.stage:RegressionSettings",
+    "vertices": "hitgraph.tracks.vertices.stage:VertexSettings",
 }
 _NETWORKS = {
     "interaction": "hitgraph.gnn.interaction:InteractionSettings",

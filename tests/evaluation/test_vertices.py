@@ -8,6 +8,7 @@ import pytest
 
 from hitgraph.errors import InputError
 from hitgraph.evaluation.metrics import truth_labels
+from hitgraph.evaluation.ratio import Ratio
 from hitgraph.evaluation.vertex_quality import (
     CLEAN,
     FAKE,
@@ -24,10 +25,12 @@ from hitgraph.event.truth import COLLISION_BITS
 from hitgraph.event.vertices import (
     Vertices,
     find_vertices,
+    made_from,
     read_vertices,
     vertex_method,
     write_vertices,
 )
+from hitgraph.fingerprint import fingerprint_of_file
 
 from .conftest import EventMaker
 
@@ -84,8 +87,12 @@ def test_collisions_are_told_by_particle_numbers(event: Event) -> None:
 def test_perfect_vertices_are_clean(event: Event) -> None:
     quality = judged(event, vertices([0, 1, 2, 3, 4], [5, 6, 7, 8, 9], z=[-10.5, 5.0]))
     assert quality.kind.tolist() == [CLEAN, CLEAN]
-    assert quality.efficiency == quality.purity == 1
-    assert (quality.n_collisions, quality.n_seen, quality.n_found_clean) == (2, 2, 2)
+    assert quality.efficiency.value == quality.purity.value == 1
+    assert quality.size.tolist() == [N, N]
+    assert quality.seen.all()
+    assert quality.found.all()
+    assert quality.found_clean.all()
+    assert quality.clean_size.tolist() == [N, N]
     assert quality.residual.tolist() == [-0.5, 0.0]
     assert quality.pull.tolist() == [-1.0, 0.0]
 
@@ -95,14 +102,15 @@ def test_one_vertex_of_two_collisions_is_merged(event: Event) -> None:
     assert judged(event, vertices([0, 1, 2, 3, 4, 5, 6], z=[-10.0])).kind.tolist() == [CLEAN]
     quality = judged(event, vertices([0, 1, 2, 3, 4, 5, 6, 7], z=[-10.0]))
     assert quality.kind.tolist() == [MERGED]
-    assert quality.efficiency == 0.5
-    assert (quality.n_found_clean, quality.purity) == (0, 5 / 8)
+    assert quality.efficiency.value == 0.5
+    assert (quality.clean_efficiency.passed, quality.purity.value) == (0, 5 / 8)
 
 
 def test_of_two_vertices_of_a_collision_the_softer_is_split(event: Event) -> None:
     quality = judged(event, vertices([0, 1, 2], [3, 4], z=[-10.0, -9.0], pt2=[1.0, 2.0]))
     assert quality.kind.tolist() == [SPLIT, CLEAN]
-    assert quality.efficiency == 0.5
+    assert quality.efficiency.value == 0.5
+    assert quality.share_of(SPLIT) == Ratio(1, 2)
 
 
 def test_a_vertex_of_fake_tracks_is_fake(event: Event) -> None:
@@ -112,7 +120,7 @@ def test_a_vertex_of_fake_tracks_is_fake(event: Event) -> None:
     labels[first[::2]], labels[second[::2]] = 9, 8
     quality = judged(event, vertices([8, 9], z=[20.0]), labels)
     assert quality.kind.tolist() == [FAKE]
-    assert (quality.n_found, quality.purity) == (0, 0)
+    assert (quality.efficiency.passed, quality.purity.value) == (0, 0)
 
 
 def test_the_hard_collision_is_chosen_by_its_transverse_momenta(event: Event) -> None:
@@ -139,7 +147,7 @@ def test_a_collision_of_one_particle_is_not_visible(event: Event) -> None:
 
 def test_no_vertices_are_no_error(event: Event) -> None:
     quality = judged(event, vertices(z=[]))
-    assert quality.efficiency == 0
+    assert quality.efficiency == Ratio(0, 2)
     assert quality.to_dict()["purity"] is None
     assert len(vertex_rows({"none": quality})) > 10
 
@@ -148,7 +156,7 @@ def test_events_add_up(event: Event) -> None:
     one = judged(event, vertices([0, 1, 2, 3, 4], z=[-10.0]))
     two = judged(event, vertices([0, 1, 2, 3, 4], [5, 6, 7, 8, 9], z=[-10.0, 5.0]))
     both = combine_vertices([one, two])
-    assert (both.n_events, both.n_collisions, both.n_found) == (2, 4, 3)
+    assert (both.n_events, both.efficiency) == (2, Ratio(3, 4))
     assert both.kind.tolist() == [CLEAN] * 3
 
 
@@ -159,20 +167,28 @@ def test_vertices_of_other_tracks_are_refused(event: Event) -> None:
 
 def test_the_files_hold_every_number(tmp_path: Path) -> None:
     found = vertices([3, 1], [0, 4, 9], z=[-2.5, 7.25])
-    write_vertices(found, tmp_path, "event000000001", "stacking")
+    tracks = tmp_path / "tracks.csv"
+    tracks.write_text("1")
+    write_vertices(found, tmp_path, "event000000001", "stacking", tracks)
     (path,) = find_vertices(tmp_path).values()
     again = read_vertices(path)
     for name in ("z", "z_error", "n_tracks", "sum_pt2", "track_id", "vertex"):
         assert np.array_equal(getattr(found, name), getattr(again, name)), name
     assert vertex_method(path) == "stacking"
+    assert made_from(path) == fingerprint_of_file(tracks)
+    tracks.write_text("2")
+    assert made_from(path) != fingerprint_of_file(tracks)
 
 
 def test_files_of_two_runs_are_refused(tmp_path: Path) -> None:
-    write_vertices(vertices([1, 2], z=[0.0]), tmp_path, "event1", "stacking")
+    tracks = tmp_path / "tracks.csv"
+    tracks.write_text("1")
+    write_vertices(vertices([1, 2], z=[0.0]), tmp_path, "event1", "stacking", tracks)
     kept = (tmp_path / "event1-vertices.parquet").read_bytes()
-    write_vertices(vertices([1, 2], [3, 4], z=[0.0, 1.0]), tmp_path, "event1", "stacking")
+    two = vertices([1, 2], [3, 4], z=[0.0, 1.0])
+    write_vertices(two, tmp_path, "event1", "stacking", tracks)
     (tmp_path / "event1-vertices.parquet").write_bytes(kept)
-    with pytest.raises(InputError, match=r"event1-vertex-tracks\.parquet: its tracks are not"):
+    with pytest.raises(InputError, match=r"event1-attached\.parquet: its tracks are not"):
         read_vertices(tmp_path / "event1-vertices.parquet")
 
 

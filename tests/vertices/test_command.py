@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shutil
 from importlib.resources import files
 from pathlib import Path
 
@@ -97,3 +99,41 @@ def test_vertices_are_judged_with_the_one_folder_they_are_from(
     line = ["evaluate", str(tracks), str(tmp_path), "--truth", str(DEMO)]
     assert main([*line, "--vertices", str(tmp_path)]) == CANNOT_START
     assert "give one TRACKS_DIR, not 2" in capsys.readouterr().err
+
+
+def test_vertices_of_other_tracks_of_the_event_are_refused(
+    tracks: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They have the same numbers, and one hit less."""
+    others, out = tmp_path / "others", tmp_path / "out"
+    assert main(["vertices", str(tracks), "--out", str(out), "--quiet"]) == OK
+    shutil.copytree(tracks, others)
+    path = tracks_path(others, "event000001000", "csv")
+    path.write_text(re.sub(r",[1-9]\d*\n", ",0\n", path.read_text(), count=1))
+    fits_path(others, "event000001000").touch()
+    line = ["evaluate", str(others), "--truth", str(DEMO), "--vertices", str(out)]
+    assert main(line) == CANNOT_START
+    assert f"was not found from {path}" in capsys.readouterr().err
+
+
+def test_vertices_of_other_events_are_refused(
+    tracks: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["vertices", str(tracks), "--out", str(tmp_path), "--quiet"]) == OK
+    for path in list(tmp_path.iterdir()):
+        path.rename(tmp_path / path.name.replace("1000-", "1001-"))
+    line = ["evaluate", str(tracks), "--truth", str(DEMO), "--vertices", str(tmp_path)]
+    assert main(line) == CANNOT_START
+    error = capsys.readouterr().err
+    assert "no event of the truth has vertices" in error
+    assert "they are of event000001001" in error
+
+
+@pytest.mark.parametrize("name", ["nowhere", "empty"])
+def test_a_folder_without_tracks_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    (tmp_path / "empty").mkdir()
+    line = ["vertices", str(tmp_path / name), "--out", str(tmp_path / "out")]
+    assert main(line) == CANNOT_START
+    assert str(tmp_path / name) in capsys.readouterr().err

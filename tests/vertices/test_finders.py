@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from hitgraph.errors import MissingExtraError, SettingsError
+from hitgraph.tracks.vertices.beam import TrackCuts, beam_tracks
+from hitgraph.tracks.vertices.density import track_density
 from hitgraph.vertices.finders import Finder, finder_of
-from hitgraph.vertices.stacking import track_density
-from hitgraph.vertices.tracks import TrackCuts, beam_tracks
 
 from .conftest import Maker
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tests.viewer.browser import CHROMIUM, Browser, browser
 
 import hitgraph
+from browser import CHROMIUM, Browser, browser
 from hitgraph.evaluation import truth_labels
 from hitgraph.event.event import Event
 from hitgraph.hits import Hits

@@ -1,9 +1,10 @@
 """Compare folders of tracks with the truth: efficiency, purity, fakes, duplicates, scores.
 
 Tracks are files EVENT-tracks.csv, .parquet or .root as `hitgraph reconstruct` writes them; several
-folders stand side by side, one column each, over the same events. With --vertices those that
-`hitgraph vertices` found from the tracks of one folder are judged as well. Events of another world
-(`hitgraph simulate --world`) get a second table, of what its field asks for.
+folders stand side by side, one column each, over the same events. Vertices that lie beside the
+tracks are judged as well, and with --vertices those that `hitgraph vertices` found from the tracks
+of one folder. Events of another world (`hitgraph simulate --world`) get a second table, of what its
+field asks for.
 
 example:
   hitgraph evaluate tracks/compact tracks/ckf --truth events/ --json metrics.json
@@ -34,14 +35,6 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of `hitgraph evaluate`."""
     add_comparison(parser)
-    parser.add_argument(
-        "--vertices",
-        nargs="+",
-        type=Path,
-        default=[],
-        metavar="DIR",
-        help="folders of `hitgraph vertices`, found from the tracks of the one TRACKS_DIR",
-    )
     add_json(parser)
     parser.add_argument(
         "--root", type=Path, metavar="FILE", help="histograms as a ROOT file, named as in ACTS"
@@ -70,6 +63,15 @@ def add_comparison(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="tracks with fewer hits do not count (default 3)",
     )
+    parser.add_argument(
+        "--vertices",
+        nargs="+",
+        type=Path,
+        default=[],
+        metavar="DIR",
+        help="folders of `hitgraph vertices`, found from the tracks of the one TRACKS_DIR; those "
+        "beside tracks are judged without being named",
+    )
     add_workers(parser)
 
 
@@ -80,20 +82,18 @@ def run(args: argparse.Namespace) -> int:
     from hitgraph.cli import OK, SOME_FAILED
     from hitgraph.cli.console import console
     from hitgraph.cli.fit import fit_table
-    from hitgraph.errors import SettingsError
+    from hitgraph.evaluation.comparison import name_columns
     from hitgraph.evaluation.histograms import write_json_histograms, write_root_histograms
+    from hitgraph.evaluation.vertex_comparison import vertex_folders
     from hitgraph.event.trees import uproot_for
     from hitgraph.files import atomic_write
 
-    if args.vertices and len(args.folders) > 1:
-        raise SettingsError(
-            f"--vertices: are judged with the tracks they were found from, so give one TRACKS_DIR, "
-            f"not {len(args.folders)}"
-        )
     if args.root is not None:
         uproot_for("--root")
+    folders = vertex_folders(args.folders, args.vertices)
     comparison = compare_folders(args)
-    vertices = compare_vertices_of(args)
+    judged = compare_vertices_of(args, folders)
+    vertices = {name: judged[folder] for name, folder in name_columns([*judged]).items()}
     out = console(args.quiet)
     out.print(summary_table(comparison))
     if comparison.fits:
@@ -142,19 +142,17 @@ def compare_folders(args: argparse.Namespace) -> "Comparison":
     return comparison
 
 
-def compare_vertices_of(args: argparse.Namespace) -> "dict[str, VertexQuality]":
-    """Judge the folders of --vertices; nothing where there are none."""
+def compare_vertices_of(
+    args: argparse.Namespace, folders: "Mapping[Path, Path]"
+) -> "dict[Path, VertexQuality]":
+    """Judge the vertices beside the tracks and those of --vertices, by their folder."""
     from hitgraph.evaluation.vertex_comparison import compare_vertices
     from hitgraph.event.source import list_events
     from hitgraph.workers import hire
 
-    if not args.vertices:
-        return {}
     sources = list_events(args.truth, args.detectors, args.events)
     with hire(args.workers, args.dask) as workers:
-        return compare_vertices(
-            args.folders[0], args.vertices, sources, selection_argument(args), workers
-        )
+        return compare_vertices(folders, sources, selection_argument(args), workers)
 
 
 def vertex_table(columns: "Mapping[str, VertexQuality]", preset: str | None) -> "Table":

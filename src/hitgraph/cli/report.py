@@ -2,7 +2,7 @@
 
 Headline numbers, summary table; efficiency and purity against pT, eta and more; time, edges and
 scores of every stage (where the run.json that `hitgraph reconstruct` writes lies beside the
-tracks); and an event display. Needs the extra `plot`.
+tracks); primary vertices, where there are any; and an event display. Needs the extra `plot`.
 
 example:
   hitgraph report tracks/compact --truth events/ --out report.html
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hitgraph.cli.arguments import add_verbosity
-from hitgraph.cli.evaluate import add_comparison, compare_folders
+from hitgraph.cli.evaluate import add_comparison, compare_folders, compare_vertices_of
 
 if TYPE_CHECKING:
     from hitgraph.evaluation.report import Files
@@ -55,10 +55,12 @@ def run(args: argparse.Namespace) -> int:
     from hitgraph.cli.messages import complain
     from hitgraph.evaluation.report import write_report  # first: it may lack its extra
     from hitgraph.evaluation.style import experiment_style
+    from hitgraph.evaluation.vertex_comparison import vertex_folders
     from hitgraph.event.source import list_events
 
     figures = _figures(args)
     with experiment_style(args.style):  # before any work: there may be no such style
+        folders = vertex_folders(args.folders, args.vertices)
         comparison = compare_folders(args)
         shown = next(
             source
@@ -66,7 +68,8 @@ def run(args: argparse.Namespace) -> int:
             if source.name == comparison.events[0]
         )
         event = shown.read(cells=False)
-        problems = write_report(comparison, event, args.out, args.label, figures)
+        vertices = compare_vertices_of(args, folders)
+        problems = write_report(comparison, event, args.out, args.label, figures, vertices)
     for problem in problems:
         complain(f"{problem.where}: {problem.message}")
     say(f"{args.out}: {args.out.stat().st_size / 1e6:.1f} MB", args.quiet)

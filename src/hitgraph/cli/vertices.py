@@ -7,14 +7,15 @@
     hitgraph evaluate tracks/compact --truth data/pu50 --vertices vertices/stacking vertices/amvf
 
 Takes the fitted tracks EVENT-fits.parquet of `hitgraph fit`, or of a pipeline that finds
-parameters, and writes EVENT-vertices.parquet, one row a vertex, and EVENT-vertex-tracks.parquet,
+parameters, and writes EVENT-vertices.parquet, one row a vertex, and EVENT-attached.parquet,
 one row a track that has one. The finders:
 
     stacking    maxima of the sum of a Gaussian in z0 for each track
     imaging     maxima of the tracks projected back onto the beam line, filtered
     amvf        the adaptive multi-vertex finder of ACTS (extra `sim`)
     iterative   the iterative vertex finder of ACTS (extra `sim`)
-    learnt      groups of tracks that a network holds for similar (--model, docs/vertices.md)
+    learnt      groups of tracks that a network holds for similar: the stage `vertices` of
+                --pipeline, which `hitgraph train vertices` teaches
 """
 
 import argparse
@@ -51,7 +52,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="who finds the vertices (default stacking)",
     )
     parser.add_argument(
-        "--model", type=Path, metavar="FILE", help="of the finder learnt: its network"
+        "--pipeline",
+        metavar="P",
+        help="of the finder learnt: a pipeline that has the stage vertices",
     )
     parser.add_argument(
         "--beam-size",
@@ -69,15 +72,15 @@ def run(args: argparse.Namespace) -> int:
     from hitgraph.cli.console import progress, say
     from hitgraph.cli.messages import complain
     from hitgraph.errors import InputError
+    from hitgraph.tracks.vertices.beam import TrackCuts
     from hitgraph.vertices.finders import finder_of
     from hitgraph.vertices.run import find_event, fitted_events, left_to_do
-    from hitgraph.vertices.tracks import TrackCuts
     from hitgraph.workers import hire
 
     set_verbosity(args)
     cuts = TrackCuts(beam_size=args.beam_size)
     events = fitted_events(args.tracks, args.events)
-    finder = finder_of(args.finder, args.model)
+    finder = finder_of(args.finder, args.pipeline)
     todo = left_to_do(events, args.out, finder.method, args.resume, args.force)
     find = partial(find_event, finder=finder, cuts=cuts, out=args.out)
     found, failed = 0, {}

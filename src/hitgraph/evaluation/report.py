@@ -5,11 +5,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal, TypeVar
 
 from hitgraph._version import __version__
 from hitgraph.errors import InputError, MissingExtraError
-from hitgraph.evaluation.comparison import Comparison, Problem, find_tracks, read_labels
+from hitgraph.evaluation.comparison import (
+    Comparison,
+    Problem,
+    find_tracks,
+    name_columns,
+    read_labels,
+)
 from hitgraph.evaluation.display import display_figure
 from hitgraph.evaluation.edges import ScoreHistogram
 from hitgraph.evaluation.fit_plots import pull_figure, resolution_figure
@@ -25,6 +32,9 @@ from hitgraph.evaluation.plots import (
 from hitgraph.evaluation.run_summary import RunSummary, StageSummary, read_run
 from hitgraph.evaluation.style import COLOURS, Figure, put_label, save, svg
 from hitgraph.evaluation.tables import NOTHING, Row, heading, headline, summary
+from hitgraph.evaluation.vertex_plots import vertex_figure
+from hitgraph.evaluation.vertex_quality import VertexQuality
+from hitgraph.evaluation.vertex_tables import vertex_rows
 from hitgraph.evaluation.worlds import judge_of
 from hitgraph.event.event import Event
 from hitgraph.files import atomic_write
@@ -109,12 +119,14 @@ def write_report(
     path: Path,
     label: str = "",
     figures: Files | None = None,
+    vertices: Mapping[Path, VertexQuality] = MappingProxyType({}),
 ) -> tuple[Problem, ...]:
     """Write the report of a comparison; `event` is the one of its events that is displayed.
 
     Pipelines are named as their `run.json` in the folders of tracks says, where there is one and
     names differ; stage tables, timing and scores come from there. `label` is an experiment's, for
-    all figures; `figures`, a format and a folder, writes each figure as a file as well. Returned
+    all figures; `figures`, a format and a folder, writes each figure as a file as well; `vertices`
+    are judged by their folders, of which those of tracks are named as these. Returned
     are the folders whose `run.json` cannot be read. Raises HitgraphError if a file cannot be
     written.
     """
@@ -127,6 +139,7 @@ def write_report(
         Block("Purity", pictures=_purity(comparison, pictures)),
         *_world(comparison),
         *_fits(comparison, pictures),
+        *_vertices(comparison, vertices, pictures),
         *_stages(runs, list(columns), pictures),
         Block(
             f"Event display: {printable(event.name)}",
@@ -299,6 +312,40 @@ def _world(comparison: Comparison) -> list[Block]:
     header, found = ("", *columns), tuple(judge.rows(columns))
     return [
         Block(judge.TITLE, f"Events of the world {comparison.world}.", header=header, rows=found)
+    ]
+
+
+def _vertices(
+    comparison: Comparison, vertices: Mapping[Path, VertexQuality], pictures: _Pictures
+) -> list[Block]:
+    if not vertices:
+        return []
+    of_tracks = {folder: name for name, folder in comparison.folders.items()}
+    columns = {
+        of_tracks.get(folder, name): vertices[folder]
+        for name, folder in name_columns([*vertices]).items()
+    }
+    return [
+        Block(
+            "Primary vertices",
+            f"Visible is a collision with at least two charged primary particles, "
+            f"{comparison.selection}. A vertex is of the collision that most of its tracks come "
+            "from: clean where these are at least 70 %, else merged; split beside a vertex of that "
+            "collision with a larger sum of pT²; fake where more tracks match no particle than "
+            "come from any collision.",
+            (
+                pictures.picture(
+                    vertex_figure(columns),
+                    "vertices",
+                    "Visible collisions with a vertex, clean or merged, against their selected "
+                    "particles; half of the central 68 % of z - true z of clean vertices against "
+                    "their tracks.",
+                    wide=True,
+                ),
+            ),
+            header=("", *columns),
+            rows=tuple(vertex_rows(columns)),
+        )
     ]
 
 

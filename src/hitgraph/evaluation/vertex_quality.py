@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from hitgraph.errors import InputError
 from hitgraph.evaluation.fit_quality import half_width
 from hitgraph.evaluation.matching import match_tracks
+from hitgraph.evaluation.ratio import Ratio
 from hitgraph.event.collisions import collisions_of, number_of_collision
 from hitgraph.event.event import Event
 from hitgraph.event.selection import SELECTED, Selection
@@ -18,6 +19,7 @@ from hitgraph.event.vertices import Vertices
 
 Int64 = NDArray[np.int64]
 Float64 = NDArray[np.float64]
+Bool = NDArray[np.bool_]
 
 VISIBLE = 2  # particles of the selection, from which on a collision can be seen as a vertex
 CLEAN_SHARE = 0.7  # of a vertex's tracks, from which on it is that of one collision
@@ -31,14 +33,15 @@ class VertexQuality:
     """The vertices and the visible collisions of one event or of several."""
 
     n_events: int
-    n_collisions: int  # visible ones
-    n_seen: int  # of these: at least VISIBLE of its particles have a track with parameters
-    n_found: int  # of these: most tracks of some vertex are its
-    n_found_clean: int  # of these: by a clean one
+    size: Int64  # (n_collisions,) particles of the selection, of each visible collision
+    seen: Bool  # (n_collisions,) at least VISIBLE of its particles have a track with parameters
+    found: Bool  # (n_collisions,) most tracks of some vertex are its
+    found_clean: Bool  # (n_collisions,) by a clean one
     n_attached: int  # tracks on vertices
     n_own: int  # of these: of the collision that most tracks of their vertex come from
     kind: Int64  # (n_vertices,) one of CLEAN, MERGED, SPLIT, FAKE
-    residual: Float64  # (n_clean,) mm, z - that of the collision, of clean vertices
+    clean_size: Int64  # (n_clean,) tracks, of clean vertices
+    residual: Float64  # (n_clean,) mm, z - that of the collision
     pull: Float64  # (n_clean,) the same over the error
     n_hard: int  # events with a hard collision
     n_hard_found: int  # of these: some vertex is its
@@ -46,14 +49,28 @@ class VertexQuality:
     hard_residual: Float64  # (n_hard_found,) mm
 
     @property
-    def efficiency(self) -> float:
-        """Share of the visible collisions that are found."""
-        return _ratio(self.n_found, self.n_collisions)
+    def n_collisions(self) -> int:
+        """Visible ones."""
+        return len(self.size)
 
     @property
-    def purity(self) -> float:
-        """Share of the tracks on vertices that come from the collision of their vertex."""
-        return _ratio(self.n_own, self.n_attached)
+    def efficiency(self) -> Ratio:
+        """Visible collisions that are found."""
+        return Ratio(int(self.found.sum()), self.n_collisions)
+
+    @property
+    def clean_efficiency(self) -> Ratio:
+        """Visible collisions that are found by a clean vertex."""
+        return Ratio(int(self.found_clean.sum()), self.n_collisions)
+
+    @property
+    def purity(self) -> Ratio:
+        """Tracks on vertices that come from the collision of their vertex."""
+        return Ratio(self.n_own, self.n_attached)
+
+    def share_of(self, kind: int) -> Ratio:
+        """Vertices that are CLEAN, MERGED, SPLIT or FAKE."""
+        return Ratio(int((self.kind == kind).sum()), len(self.kind))
 
     @property
     def resolution(self) -> float:
@@ -73,9 +90,15 @@ class VertexQuality:
             for field in fields(self)
             if field.name.startswith("n_")
         }
+        numbers |= {
+            "n_collisions": self.n_collisions,
+            "n_seen": int(self.seen.sum()),
+            "n_found": self.efficiency.passed,
+            "n_found_clean": self.clean_efficiency.passed,
+        }
         real = {
-            "efficiency": self.efficiency,
-            "purity": self.purity,
+            "efficiency": self.efficiency.value,
+            "purity": self.purity.value,
             "resolution_z": self.resolution,
             "pull_width_z": half_width(self.pull),
             "hard_distance_z": self.hard_distance,
@@ -117,9 +140,10 @@ def vertex_quality(
     summary = summarise_particles(event)
     counts = selection.mask(summary) & summary.primary & (summary.charge != 0)
     mine = number_of_collision(summary.particle_id)
-    visible = {k for k in collisions if int((counts & (mine == k)).sum()) >= VISIBLE}
+    size = {number: int((counts & (mine == number)).sum()) for number in collisions}
+    size = {number: n for number, n in size.items() if n >= VISIBLE}
+    visible = np.array([*size], np.int64)
     with_track = np.array([collision_of_track.get(one, 0) for one in fitted.tolist()], np.int64)
-    seen = {k for k in visible if int((with_track == k).sum()) >= VISIBLE}
 
     owner, share = _owners(vertices, collision_of_track)
     kind = np.where(owner == 0, FAKE, np.where(share >= CLEAN_SHARE, CLEAN, MERGED))
@@ -131,20 +155,21 @@ def vertex_quality(
     clean = np.flatnonzero(kind == CLEAN)
     true_z = np.array([collisions.get(number, np.nan) for number in owner.tolist()], np.float64)
     residual = vertices.z - true_z
-    hard = event.hard_collision if event.hard_collision in visible else None
+    hard = event.hard_collision if event.hard_collision in size else None
     row = best.get(hard, -1) if hard is not None else -1
     chosen = int(vertices.sum_pt2.argmax()) if len(vertices) else -2
     attached_to = owner[vertices.vertex]
     of_tracks = np.array([collision_of_track[one] for one in vertices.track_id.tolist()], np.int64)
     return VertexQuality(
         n_events=1,
-        n_collisions=len(visible),
-        n_seen=len(seen),
-        n_found=len(visible & best.keys()),
-        n_found_clean=len(visible & set(owner[clean].tolist())),
+        size=np.array([*size.values()], np.int64),
+        seen=np.array([(with_track == one).sum() >= VISIBLE for one in visible], np.bool_),
+        found=np.isin(visible, [*best]),
+        found_clean=np.isin(visible, owner[clean]),
         n_attached=len(of_tracks),
         n_own=int(((of_tracks == attached_to) & (attached_to > 0)).sum()),
         kind=kind,
+        clean_size=vertices.n_tracks[clean],
         residual=residual[clean],
         pull=residual[clean] / vertices.z_error[clean],
         n_hard=int(hard is not None),
@@ -187,7 +212,3 @@ def _owners(vertices: Vertices, collision_of_track: dict[int, int]) -> tuple[Int
             most = int(counts[real].argmax())
             owner[row], share[row] = numbers[real][most], counts[real][most] / counts.sum()
     return owner, share
-
-
-def _ratio(part: int, whole: int) -> float:
-    return part / whole if whole else float("nan")

@@ -16,14 +16,16 @@ def vertex_rows(columns: Mapping[str, VertexQuality]) -> list[Row]:
         return Row(name, tuple(text(one) for one in columns.values()))
 
     return [
+        row("events", lambda q: str(q.n_events)),
         row("visible collisions an event", lambda q: _number(q.n_collisions / q.n_events, 1)),
         row("vertices an event", lambda q: _number(len(q.kind) / q.n_events, 1)),
         row(
-            "collisions with two fitted tracks", lambda q: percent(Ratio(q.n_seen, q.n_collisions))
+            "collisions with two fitted tracks",
+            lambda q: percent(Ratio(int(q.seen.sum()), q.n_collisions)),
         ),
-        row("efficiency", lambda q: percent(Ratio(q.n_found, q.n_collisions))),
-        row("found by a clean vertex", lambda q: percent(Ratio(q.n_found_clean, q.n_collisions))),
-        row("purity of the tracks", lambda q: percent(Ratio(q.n_own, q.n_attached))),
+        row("efficiency", lambda q: percent(q.efficiency)),
+        row("found by a clean vertex", lambda q: percent(q.clean_efficiency)),
+        row("purity of the tracks", lambda q: percent(q.purity)),
         *(
             row(f"{name} vertices", partial(_of_kind, kind=kind))
             for kind, name in enumerate(CLASSES)
@@ -40,7 +42,7 @@ def vertex_rows(columns: Mapping[str, VertexQuality]) -> list[Row]:
 
 
 def _of_kind(quality: VertexQuality, kind: int) -> str:
-    return percent(Ratio(int((quality.kind == kind).sum()), len(quality.kind)))
+    return percent(quality.share_of(kind))
 
 
 def _number(value: float, digits: int, unit: str = "") -> str:

@@ -11,10 +11,11 @@ from hitgraph.event.archive import Place
 from hitgraph.event.modules import made_of
 from hitgraph.event.store import write_parquet
 from hitgraph.event.tables import read_columns
+from hitgraph.fingerprint import fingerprint_of_file
 
 SUFFIX = "-vertices.parquet"
-OF_TRACKS = "-vertex-tracks.parquet"
-METHOD = "method"  # in the metadata of the file
+OF_TRACKS = "-attached.parquet"  # "-tracks." is of tracks alone
+METHOD, TRACKS = "method", "tracks"  # in the metadata of the file
 
 _WHOLE, _REAL = np.dtype(np.int64), np.dtype(np.float64)
 
@@ -34,14 +35,15 @@ class Vertices:
         return len(self.z)
 
 
-def write_vertices(vertices: Vertices, folder: Path, event: str, method: str) -> None:
-    """Write `<event>-vertex-tracks.parquet` (track_id, vertex), then `<event>-vertices.parquet`
-    (vertex, z, z_error, n_tracks, sum_pt2). `method`, who found them, goes into the metadata.
-    Raises HitgraphError if they cannot be written."""
+def write_vertices(vertices: Vertices, folder: Path, event: str, method: str, tracks: Path) -> None:
+    """Write `<event>-attached.parquet` (track_id, vertex), then `<event>-vertices.parquet`
+    (vertex, z, z_error, n_tracks, sum_pt2). `method`, who found them, and what the file `tracks`
+    holds go into the metadata. Raises HitgraphError if they cannot be written."""
+    made = {METHOD: method, TRACKS: fingerprint_of_file(tracks)}
     write_parquet(
         {"track_id": vertices.track_id, "vertex": vertices.vertex},
         folder / (event + OF_TRACKS),
-        {METHOD: method},
+        made,
     )
     write_parquet(
         {
@@ -52,8 +54,13 @@ def write_vertices(vertices: Vertices, folder: Path, event: str, method: str) ->
             "sum_pt2": vertices.sum_pt2,
         },
         folder / (event + SUFFIX),
-        {METHOD: method},
+        made,
     )
+
+
+def has_vertices(folder: Path) -> bool:
+    """Whether a folder has files of vertices."""
+    return any(folder.glob(f"*{SUFFIX}"))
 
 
 def find_vertices(folder: Path) -> dict[str, Path]:
@@ -74,6 +81,11 @@ def find_vertices(folder: Path) -> dict[str, Path]:
 def vertex_method(path: Path) -> str:
     """Who found the vertices of a file."""
     return str(made_of(Place(path)).get(METHOD, "unknown"))
+
+
+def made_from(path: Path) -> str:
+    """The fingerprint of the file of tracks that the vertices of a file were found from."""
+    return str(made_of(Place(path)).get(TRACKS, "unknown"))
 
 
 def read_vertices(path: Path) -> Vertices:

@@ -3,7 +3,6 @@ attached by one rule."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +12,21 @@ from hitgraph.acts.geometry import require_acts
 from hitgraph.errors import SettingsError
 from hitgraph.event.fits import FittedTracks
 from hitgraph.event.vertices import Vertices
-from hitgraph.vertices.attach import attached, fitted
+from hitgraph.fingerprint import fingerprint_of_folder
+from hitgraph.pipeline import Pipeline
+from hitgraph.pipeline_files import find_pipeline
+from hitgraph.tracks.vertices.attach import attached, fitted
+from hitgraph.tracks.vertices.beam import BeamTracks, TrackCuts, beam_tracks
+from hitgraph.tracks.vertices.stage import VertexStage
 from hitgraph.vertices.imaging import imaged
 from hitgraph.vertices.stacking import stacked
-from hitgraph.vertices.tracks import BeamTracks, TrackCuts, beam_tracks
 
 # z in mm of the vertices of one event, or of places where to look for one
 Seeder = Callable[[BeamTracks], NDArray[np.float64]]
+
+LEARNT = "learnt"
+OF_ACTS = ("amvf", "iterative")
+FINDERS = ("stacking", "imaging", *OF_ACTS, LEARNT)
 
 
 @dataclass(frozen=True)
@@ -38,25 +45,37 @@ class Finder:
         return (attached if self.final else fitted)(tracks, self.seed(tracks))
 
 
-def finder_of(name: str, model: Path | None = None) -> Finder:
-    """The finder of that name; the learnt one has its network in the file `model`.
+def finder_of(name: str, pipeline: str | Path | None = None) -> Finder:
+    """The finder of that name; the learnt one is the stage `vertices` of a pipeline.
 
-    Raises MissingExtraError where it needs ACTS and there is none, SettingsError where a model is
-    missing or not needed, InputError where its file is something else.
+    Raises MissingExtraError where it needs ACTS and there is none, SettingsError where a pipeline
+    is missing, not needed or without that stage, InputError where it cannot be read.
     """
-    if (name == "learnt") != (model is not None):
+    if (name == LEARNT) != (pipeline is not None):
         raise SettingsError(
-            f"--model: names the network of --finder learnt, and goes with no other; it is {name}"
+            f"--pipeline: names the pipeline of --finder {LEARNT}, and goes with no other; it is "
+            f"{name}"
         )
-    if model is not None:
-        from hitgraph.vertices.similarity import read_similarity
-
-        seeder = read_similarity(model)
-        return Finder(f"learnt {sha256(model.read_bytes()).hexdigest()[:12]}", seeder)
-    if name in ("amvf", "iterative"):
+    if pipeline is not None:
+        seeder = learnt_seeder(Pipeline.load(pipeline))
+        if seeder is None:
+            raise SettingsError(
+                f"--pipeline {pipeline}: has no stage that finds vertices: train one with the "
+                "recipe `vertices`"
+            )
+        return Finder(f"{LEARNT} {fingerprint_of_folder(find_pipeline(pipeline))}", seeder)
+    if name in OF_ACTS:
         require_acts(f"the vertex finder {name}")
-        from hitgraph.vertices.amvf import adaptive_multi_vertices, iterative_vertices
+        from hitgraph.acts.vertices import adaptive_multi_vertices, iterative_vertices
 
         seed = adaptive_multi_vertices if name == "amvf" else iterative_vertices
         return Finder(name, seed, final=True)
     return Finder(name, {"stacking": stacked, "imaging": imaged}[name])
+
+
+def learnt_seeder(pipeline: Pipeline) -> Seeder | None:
+    """That of the stage `vertices` of a pipeline, None where it has none."""
+    for stage in pipeline.stages.values():
+        if isinstance(stage, VertexStage):
+            return stage.seeder
+    return None

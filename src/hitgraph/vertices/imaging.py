@@ -4,8 +4,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hitgraph.event.perigee import PARAMETERS
-from hitgraph.vertices.stacking import MARGIN, MAX_Z, peaks
-from hitgraph.vertices.tracks import BeamTracks
+from hitgraph.tracks.vertices.beam import BeamTracks
+from hitgraph.tracks.vertices.density import MARGIN, MAX_Z
+from hitgraph.vertices.stacking import peaks
 
 Float64 = NDArray[np.float64]
 

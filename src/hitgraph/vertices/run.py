@@ -9,8 +9,8 @@ from hitgraph.evaluation.comparison import find_tracks
 from hitgraph.event.event import number_of
 from hitgraph.event.fits import fits_path, read_fits
 from hitgraph.event.vertices import SUFFIX, read_vertices, vertex_method, write_vertices
+from hitgraph.tracks.vertices.beam import TrackCuts
 from hitgraph.vertices.finders import Finder
-from hitgraph.vertices.tracks import TrackCuts
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def fitted_events(folder: Path, numbers: tuple[int, int] | None = None) -> list[
 def find_event(event: FittedEvent, finder: Finder, cuts: TrackCuts, out: Path) -> int:
     """Find the vertices of one event and write them; how many there are."""
     vertices = finder(read_fits(event.fits), cuts)
-    write_vertices(vertices, out, event.name, finder.method)
+    write_vertices(vertices, out, event.name, finder.method, event.tracks)
     return len(vertices)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hitgraph.event.vertices import Vertices
-from hitgraph.vertices.tracks import BeamTracks
+from hitgraph.tracks.vertices.beam import BeamTracks
 
 Float64 = NDArray[np.float64]
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from hitgraph.acts.algorithms import QUIET, SILENT, new_sequencer, run_sequencer
 from hitgraph.event.perigee import PARAMETERS
-from hitgraph.vertices.tracks import BeamTracks
+from hitgraph.tracks.vertices.beam import BeamTracks
 
 Float64 = NDArray[np.float64]
 

@@ -16,7 +16,12 @@ ARGUMENTS = (
     "--headless",
     "--no-sandbox",
     "--enable-unsafe-swiftshader",  # WebGL without a GPU
+    "--disable-gpu",
     "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-quic",
+    "--disable-sync",
+    "--no-first-run",
     "--hide-scrollbars",
     "--remote-debugging-pipe",
 )
