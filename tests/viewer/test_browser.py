@@ -119,6 +119,26 @@ def test_mouse_and_keys(page: tuple[Event, Browser]) -> None:
     assert chromium.problems == []
 
 
+def test_of_many_hits_some_are_left_out_while_the_view_turns(
+    make_event: Callable[..., Event], tmp_path: Path
+) -> None:
+    """And all are drawn when it rests."""
+    path = tmp_path / "many.html"
+    hitgraph.display(make_event(n_particles=3, n_noise=25_000, seed=4)).save(path)
+    with browser(tmp_path / "profile") as chromium:
+        chromium.open(path)
+        chromium.screenshot()
+        assert chromium.evaluate("document.body.dataset.share") == "1"
+        x, y = MIDDLE
+        chromium.mouse("mousePressed", x, y, button="left", buttons=1, clickCount=1)
+        chromium.mouse("mouseMoved", x + 30, y, button="left", buttons=1)
+        chromium.screenshot()
+        assert 0 < float(chromium.evaluate("document.body.dataset.share")) < 1
+        chromium.mouse("mouseReleased", x + 30, y, button="left", clickCount=1)
+        assert chromium.wait("document.body.dataset.share === '1'")
+        assert chromium.problems == []
+
+
 def test_pointing_at_a_hit_tells_what_it_is(page: tuple[Event, Browser]) -> None:
     """In x-y a hit stands where its x and y are on the scale of the pane."""
     event, chromium = page

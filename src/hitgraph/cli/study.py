@@ -51,8 +51,10 @@ STUDIES = {
     "size": "graph size, time and memory against the number of hits",
     "scaling": "time of data-parallel training against the number of ranks",
     "robustness": "detector, beam and events other than those a pipeline was taught on",
+    "vertices": "every vertex finder against pile-up, by samples of several pile-ups",
 }
-SAMPLES = ("pileup", "field")  # compare folders of events
+SAMPLES = {"pileup": "pileup", "field": "field", "vertices": "pileup"}  # compare folders of events,
+# which differ in this setting of their simulation
 SIMULATE = (*SAMPLES, "robustness")  # can simulate events
 SPEED = ("size", "scaling")  # look at time, so that no particles are selected
 
@@ -87,7 +89,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def _add_own(study: argparse.ArgumentParser, name: str) -> None:
     """What only one study is told."""
     if name in SAMPLES:
-        what = "mean pile-ups" if name == "pileup" else "factors of the field of TrackML"
+        what = "factors of the field of TrackML" if name == "field" else "mean pile-ups"
         _add_values(study, "--simulate", f"instead of EVENTS: simulate samples with these {what}")
     if name == "robustness":
         study.add_argument(
@@ -109,10 +111,21 @@ def _add_own(study: argparse.ArgumentParser, name: str) -> None:
         study.add_argument(
             "--preset", metavar="NAME", help="of what is simulated (default trackml-like)"
         )
-        if name != "pileup":
+        if SAMPLES.get(name) != "pileup":
             study.add_argument(
                 "--pileup", type=float, metavar="MU", help="of what is simulated (default 200)"
             )
+    if name == "vertices":
+        study.add_argument(
+            "--finders",
+            nargs="+",
+            choices=("stacking", "imaging", "amvf", "iterative", "learnt"),
+            metavar="NAME",
+            help="of hitgraph vertices (default all; learnt is that of a --pipeline that has one)",
+        )
+        study.add_argument(
+            "--ckf", action="store_true", help="also from the tracks of hitgraph baseline ckf"
+        )
     if name == "noise":
         _add_values(study, "--fractions", "of all hits (default 0 0.04 0.08 0.12 0.16 0.2)")
     if name in ("noise", *SIMULATE):
@@ -241,11 +254,12 @@ def _sources(args: argparse.Namespace, workers: "Workers") -> "list[EventSource]
         return list_events(args.paths, args.detectors, args.events)
     from hitgraph.studies.samples import sample_settings, simulate_samples
 
-    samples = sample_settings(args.study, args.simulate, **_simulation_base(args))
+    setting = SAMPLES[args.study]
+    samples = sample_settings(setting, args.simulate, **_simulation_base(args))
     with progress(args.quiet) as bar:
         task = bar.add_task("simulating", total=len(samples) * args.each)
         return simulate_samples(
-            *(args.study, samples, args.each, args.out, workers),
+            *(setting, samples, args.each, args.out, workers),
             advance=lambda: bar.advance(task),
         )
 
@@ -258,7 +272,16 @@ def _simulation_base(args: argparse.Namespace) -> dict[str, Any]:
 
 def _plan(args: argparse.Namespace, sources: "list[EventSource]", selection: "Selection") -> "Plan":
     from hitgraph.cli.region_arguments import part_numbers
-    from hitgraph.studies import losses, misalignment, noise, particles, regions, samples, size
+    from hitgraph.studies import (
+        losses,
+        misalignment,
+        noise,
+        particles,
+        regions,
+        samples,
+        size,
+        vertices,
+    )
     from hitgraph.studies.plan import common_settings, load_pipelines, name_pipelines
 
     named = name_pipelines(args.pipeline, args.out if args.resume else None)
@@ -282,6 +305,8 @@ def _plan(args: argparse.Namespace, sources: "list[EventSource]", selection: "Se
             return regions.plan(*common, parts, args.min_pt or regions.MIN_PTS)
         case "size":
             return size.plan(*common[:3])
+        case "vertices":
+            return vertices.plan(*common, args.finders, args.ckf)
         case "scaling":
             return _scaling_plan(args, *common[:3])
         case _:

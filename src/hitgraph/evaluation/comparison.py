@@ -171,7 +171,8 @@ def name_columns(folders: Sequence[Path]) -> dict[str, Path]:
     full = [Path(os.path.normpath(folder.absolute())) for folder in folders]
     if len(set(full)) < len(full):
         raise InputError(f"{next(f for f in full if full.count(f) > 1)}: is given twice")
-    for depth in range(1, max(len(path.parts) for path in full) + 1):
+    names: list[str] = []
+    for depth in range(1, max((len(path.parts) for path in full), default=0) + 1):
         names = [printable(str(Path(*path.parts[-depth:]))) for path in full]
         if len(set(names)) == len(names):
             break

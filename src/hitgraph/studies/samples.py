@@ -71,7 +71,7 @@ def setting_of(folder: Path, name: str) -> float:
 
 
 def sample_settings(study: str, values: Sequence[float], **base: Any) -> list[SimulationSettings]:
-    """The defaults of `hitgraph simulate` and `base`, with each value of what is studied.
+    """The defaults of `hitgraph simulate` and `base`, with each value of what is changed.
 
     The values of `field` are factors that TrackML's is multiplied by. Raises SettingsError where
     one cannot be simulated.

@@ -67,7 +67,7 @@ void main() {
 
 class Painter {
   constructor(canvas) {
-    this.gl = canvas.getContext("webgl2", {antialias: true});
+    this.gl = canvas.getContext("webgl2", {antialias: true, alpha: false});
     if (!this.gl) throw new Error("this browser has no WebGL 2, which the display needs");
     this.points = this.program(POINTS);
     this.segments = this.program(SEGMENTS);
@@ -160,9 +160,10 @@ class Painter {
     gl.depthMask(deep && (how.alpha ?? 1) === 1);
     gl.bindVertexArray(layer.array ?? null);
     if (layer.texture) gl.bindTexture(gl.TEXTURE_2D, layer.texture);
-    if (layer.array) gl.drawArrays(gl.POINTS, 0, layer.n);
-    else if (layer.thin) gl.drawArrays(gl.LINES, 0, 2 * layer.n);
-    else gl.drawArrays(gl.TRIANGLES, 0, 6 * layer.n);
+    const n = Math.ceil(how.share * layer.n);  // the first, which are those of highest pT
+    if (layer.array) gl.drawArrays(gl.POINTS, 0, n);
+    else if (layer.thin) gl.drawArrays(gl.LINES, 0, 2 * n);
+    else gl.drawArrays(gl.TRIANGLES, 0, 6 * n);
     gl.depthMask(true);
   }
 }

@@ -11,15 +11,19 @@ const GREYS = Array(8).fill(grey);
 const BY_TRUTH = [vermilion, sky, sky, grey, grey, grey, grey, grey];
 const MANY = 250;  // tracks or particles, above which a page begins with a cut on pT
 const THIN = ["edges", "barrel", "endcaps"], NOTHING = new Float32Array(0);
-const SLOW = 60;  // ms a frame, from which edges and modules wait until the mouse rests
+const SLOW = 50;  // ms a frame, from which less is drawn while the view moves
+const FEW = 20000, LEAST = 2000;  // hits and segments of the first frame of a movement, and of any
+const REST = 150;  // ms without a movement, after which all is drawn again
 const number = (value) => Math.round(value).toLocaleString("en");
 
 class Page {
   constructor() {
     this.painter = new Painter(find("canvas"));
     this.layers = {};
+    this.detail = {};  // what is drawn while the view moves: the share of hits and tracks, the rest
+    this.until = 0;  // ms, when the view has come to rest
     this.panes = new Panes(
-      find("canvas"), PANES.map((name) => find(`label-${name}`)), () => this.redraw(),
+      find("canvas"), PANES.map((name) => find(`label-${name}`)), () => this.move(),
       (at) => this.hover(at));
     this.connect();
     new ResizeObserver(() => this.redraw()).observe(find("canvas"));
@@ -36,7 +40,12 @@ class Page {
     for (const button of document.querySelectorAll("button[data-pane]")) {
       button.onclick = () => this.show(button.dataset.pane);
     }
-    find("reset").onclick = () => this.panes.reset(...this.size);
+    find("reset").onclick = () => this.reset();
+  }
+
+  reset() {
+    this.panes.reset(...this.size);
+    this.rest();
   }
 
   show(pane) {
@@ -64,7 +73,7 @@ class Page {
       const cut = asked.get("pt") ?? this.firstCut();
       find("pt").value = Math.ceil(200 * Math.sqrt(cut / 5)) / 2;
       find("score").value = 200 * (asked.get("score") ?? 0.5);
-      this.panes.reset(...this.size);
+      this.reset();
       this.show(asked.get("pane") ?? "all");
     }
     this.build();
@@ -122,6 +131,9 @@ class Page {
     this.replace("missed", cut("particles", find("missed").checked << MISSED));
     this.replace("true", cut("particles", find("true").checked << OTHER));
     this.replace("edges", cut("edges", told.edges, told.minScore));
+    const total = ["hits", "tracks", "missed", "true"].reduce((sum, name) => sum + this.layers[name].n, 0);
+    const [share, least] = [FEW, LEAST].map((n) => Math.min(1, n / total));
+    this.detail = {share, least, rich: false, tried: false};
     const above = (pt) => pt >= told.minPt;
     const count = (n, is) => {
       let sum = 0;
@@ -162,12 +174,40 @@ class Page {
     });
   }
 
+  // The view moves: less is drawn where that is slow, until it rests.
+  move() {
+    this.until = performance.now() + REST;
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.rest(), REST);
+    this.redraw();
+  }
+
+  rest() {
+    clearTimeout(this.timer);
+    this.until = 0;
+    this.redraw();
+  }
+
+  // Less after a slow frame, more after a quick one; edges and modules, which are most, once only.
+  pace(since) {
+    const {detail} = this;
+    if (since > SLOW) {
+      if (!detail.rich) detail.share = Math.max(detail.least, detail.share * Math.max(0.5, SLOW / since));
+      Object.assign(detail, {rich: false, tried: detail.tried || detail.rich});
+    } else if (since < SLOW / 2) {
+      if (detail.share === 1) detail.rich = !detail.tried;
+      detail.share = Math.min(1, 1.25 * detail.share);
+    }
+  }
+
   draw(now) {
     const {painter, panes, layers, told} = this, {canvas} = panes;
-    const since = now - (this.last ?? now), still = !panes.moving;
-    this.last = panes.moving ? now : null;
-    this.pace = still ? this.pace : 0.8 * (this.pace ?? 0) + 0.2 * since;
-    const coarse = !still && this.pace > SLOW;
+    const moving = panes.moving || performance.now() < this.until;
+    const since = moving && this.last ? now - this.last : 0;
+    this.last = moving ? now : null;
+    if (since) this.pace(since);
+    const {share, rich} = moving ? this.detail : {share: 1, rich: true};
+    document.body.dataset.share = share;
     if (panes.held.size) panes.fly(Math.min(since, 100) / 1000);
     const dots = window.devicePixelRatio || 1;
     const [width, height] = [canvas.clientWidth, canvas.clientHeight].map((n) => Math.round(n * dots));
@@ -179,12 +219,12 @@ class Page {
       painter.pane(left, height - top - high, wide, high);
       const view = {matrix: panes.cameras[pane.k].matrix(pane.width, pane.height), projection: pane.k};
       const draw = (name, size, alpha, palette = BY_KIND, byScore = false) => painter.draw(
-        layers[name], view, {size: size * dots, alpha, palette, byScore});
-      if (told.modules && !coarse) {
+        layers[name], view, {size: size * dots, alpha, palette, byScore, share});
+      if (told.modules && rich) {
         draw("barrel", 1, pane.k ? 0.3 : 0.12, GREYS);
         if (pane.k !== 1) draw("endcaps", 1, pane.k ? 0.3 : 0.12, GREYS);  // in x-y disks would cover all
       }
-      if (!coarse) draw("edges", 1, 0.5, BY_TRUTH, told.byScore);
+      if (rich) draw("edges", 1, 0.5, BY_TRUTH, told.byScore);
       draw("true", 4, 0.35);
       draw("hits", 3.2, 1);
       draw("tracks", 1.4, 1);
@@ -192,7 +232,7 @@ class Page {
       draw("chosen", 3, 0.9, [white, ...Array(7).fill(grey)]);
     }
     panes.place();
-    if (panes.held.size) this.redraw();
+    if (panes.held.size) this.move();
   }
 
   hover(at) {

@@ -26,7 +26,6 @@ class Panes {
     this.cameras = [
       new Orbit(Math.max(r, z)), new Plane([0, 0], [1.05 * r, 1.05 * r], true),
       new Plane([0, 0.5 * r], [1.05 * z, 0.55 * r], false)];
-    this.onMove();
   }
 
   get moving() {

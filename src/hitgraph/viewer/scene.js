@@ -50,18 +50,23 @@ function describe(event, finder, stage) {
   return {...event, tracks, graph, ofParticles, ofTracks, hitPt, hitKind};
 }
 
+// Layers begin with what has the highest pT, so that their first rows are the ones to keep.
+function stiffFirst(pt) {
+  return Uint32Array.from(pt.keys()).sort((a, b) => pt[b] - pt[a]);
+}
+
 function hitLayer(scene) {
   const {hits, hitPt, hitKind} = scene, data = new Float32Array(POINT * hits.x.length);
-  for (let k = 0; k < hits.x.length; k++) {
-    data.set([hits.x[k], hits.y[k], hits.z[k], hitPt[k], hitKind[k]], POINT * k);
-  }
+  stiffFirst(hitPt).forEach((k, at) => {
+    data.set([hits.x[k], hits.y[k], hits.z[k], hitPt[k], hitKind[k]], POINT * at);
+  });
   return data;
 }
 
 function trackLayer({hits, tracks, ofTracks}) {
   const segments = new Segments(hits, tracks ? ofTracks.rows.length : 0);
   if (tracks) {
-    tracks.kind.forEach((kind, k) => segments.path(ofTracks, k, tracks.pt[k], kind));
+    for (const k of stiffFirst(tracks.pt)) segments.path(ofTracks, k, tracks.pt[k], tracks.kind[k]);
   }
   return segments.used;
 }
@@ -70,11 +75,11 @@ function trackLayer({hits, tracks, ofTracks}) {
 // else all of them.
 function particleLayer({hits, particles, tracks, ofParticles}) {
   const segments = new Segments(hits, particles ? ofParticles.rows.length : 0);
-  particles?.pt.forEach((pt, k) => {
+  for (const k of particles ? stiffFirst(particles.pt) : []) {
     if (!tracks || tracks.selected[k]) {
-      segments.path(ofParticles, k, pt, tracks?.missed[k] ? MISSED : OTHER);
+      segments.path(ofParticles, k, particles.pt[k], tracks?.missed[k] ? MISSED : OTHER);
     }
-  });
+  }
   return segments.used;
 }
 

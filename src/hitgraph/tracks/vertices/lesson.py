@@ -50,7 +50,8 @@ def share_found(vertex: NDArray[np.int64], majority: NDArray[np.int64]) -> float
 
 @dataclass(frozen=True, eq=False)
 class SimilarityLesson(Lesson):
-    """Each step takes some pairs of one event; of an event at most `pairs_per_event` an epoch."""
+    """Each step takes some pairs of one event; of an event at most `pairs_per_event` an epoch, and
+    in validation always the same ones."""
 
     seed: int
     train: Sequence[Pairs]
@@ -69,7 +70,7 @@ class SimilarityLesson(Lesson):
         random = generator(self.seed, "vertices", epoch)
         parts: list[tuple[Pairs, Tensor]] = []
         for event in self.train:
-            some = torch.randperm(len(event["same"]), generator=random)[: self.pairs_per_event]
+            some = self._some(event, random)
             parts += [(event, rows) for rows in torch.tensor_split(some, self._steps(event))]
         for k in torch.randperm(len(parts), generator=random).tolist():
             yield _batch(*parts[k])
@@ -79,7 +80,7 @@ class SimilarityLesson(Lesson):
 
     def validation_batch(self, number: int) -> Batch:
         event = self.validation[number]
-        return _batch(event, torch.arange(len(event["same"])))
+        return _batch(event, self._some(event, generator(self.seed, "vertices", "validation")))
 
     def measure(self, network: nn.Module, batch: Batch) -> dict[str, float]:
         logits = _logits(network, batch).float()
@@ -88,6 +89,9 @@ class SimilarityLesson(Lesson):
             "val_loss": float(binary_cross_entropy_with_logits(logits, batch.y)),
             "val_accuracy": float(right.float().mean()),  # at a score of 0.5
         }
+
+    def _some(self, event: Pairs, random: torch.Generator) -> Tensor:
+        return torch.randperm(len(event["same"]), generator=random)[: self.pairs_per_event]
 
     def _steps(self, event: Pairs) -> int:
         return -(-min(len(event["same"]), self.pairs_per_event) // BATCH)

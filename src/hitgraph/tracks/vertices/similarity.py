@@ -19,6 +19,7 @@ from hitgraph.tracks.vertices.density import track_density
 Float64 = NDArray[np.float64]
 
 REACH = 4.0  # errors of z0, beyond which two tracks are no pair
+AT_ONCE = 200_000  # pairs that are judged, so that those of a large event do not fill the memory
 AROUND = 2.0  # mm on either side, in which the tracks around a pair are counted
 N_TRACK, N_PAIR = 10, 6  # columns of a track and of a pair
 _LEAST = 1e-3  # mm and tracks per mm, of what a logarithm is taken
@@ -66,10 +67,11 @@ class SimilarTracks:
     def __call__(self, tracks: BeamTracks) -> Float64:
         """(n_groups,) mm."""
         device = self.network.of_tracks.mean.device
-        pairs, columns = pairs_of(tracks)
-        pairs = pairs.to(device)
+        pairs, columns = (one.to(device) for one in pairs_of(tracks))
+        of_tracks = track_columns(tracks).to(device)
+        parts = zip(pairs.split(AT_ONCE, dim=1), columns.split(AT_ONCE), strict=True)
         with torch.inference_mode():
-            logits = self.network(track_columns(tracks).to(device), pairs, columns.to(device))
+            logits = torch.cat([self.network(of_tracks, *part) for part in parts])
         scores = torch.sigmoid(logits.float())
         group = self.labeller.build(_as_hits(tracks, device), pairs, scores).cpu().numpy()
         on = group >= 0
