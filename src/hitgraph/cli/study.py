@@ -53,8 +53,8 @@ STUDIES = {
     "robustness": "detector, beam and events other than those a pipeline was taught on",
     "vertices": "every vertex finder against pile-up, by samples of several pile-ups",
 }
-SAMPLES = {"pileup": "pileup", "field": "field", "vertices": "pileup"}  # compare folders of events,
-# which differ in this setting of their simulation
+# compare folders of events, which differ in this setting of their simulation
+SAMPLES = {"pileup": "pileup", "field": "field", "vertices": "pileup"}
 SIMULATE = (*SAMPLES, "robustness")  # can simulate events
 SPEED = ("size", "scaling")  # look at time, so that no particles are selected
 

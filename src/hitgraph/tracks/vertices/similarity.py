@@ -66,14 +66,22 @@ class SimilarTracks:
 
     def __call__(self, tracks: BeamTracks) -> Float64:
         """(n_groups,) mm."""
+        return self.seeds(tracks, *self.scored_pairs(tracks))
+
+    def scored_pairs(self, tracks: BeamTracks) -> tuple[Tensor, Tensor]:
+        """(2, n_pairs) int64 rows of tracks, and (n_pairs,) float32 scores from 0 to 1."""
         device = self.network.of_tracks.mean.device
         pairs, columns = (one.to(device) for one in pairs_of(tracks))
         of_tracks = track_columns(tracks).to(device)
-        parts = zip(pairs.split(AT_ONCE, dim=1), columns.split(AT_ONCE), strict=True)
+        parts = zip(torch.split(pairs, AT_ONCE, dim=1), torch.split(columns, AT_ONCE), strict=True)
         with torch.inference_mode():
             logits = torch.cat([self.network(of_tracks, *part) for part in parts])
-        scores = torch.sigmoid(logits.float())
-        group = self.labeller.build(_as_hits(tracks, device), pairs, scores).cpu().numpy()
+        return pairs, torch.sigmoid(logits.float())
+
+    def seeds(self, tracks: BeamTracks, pairs: Tensor, scores: Tensor) -> Float64:
+        """(n_groups,) mm, of pairs with these scores."""
+        hits = _as_hits(tracks, scores.device)
+        group = self.labeller.build(hits, pairs, scores).cpu().numpy()
         on = group >= 0
         weight = tracks.error[on] ** -2
         total = np.bincount(group[on], weight)

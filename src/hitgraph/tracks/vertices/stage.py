@@ -137,8 +137,16 @@ class VertexSettings(StageSettings):
             sample, state = read()
             assert state.labels is not None
             majority = workshop.majority(sample, state.labels).numpy()
+            tracks = beam_tracks(fitted_tracks(state), TrackCuts(beam_size=self.beam_size))
+            if not len(tracks):
+                continue
+            pairs, scores = self._stage(network, 0.5).seeder.scored_pairs(tracks)
             for cut, found in shares.items():
-                vertex = self._stage(network, cut)(state).track["vertex"].numpy()
+                vertices = fitted(
+                    tracks, self._stage(network, cut).seeder.seeds(tracks, pairs, scores)
+                )
+                vertex = np.full(len(majority), -1)
+                vertex[vertices.track_id] = vertices.vertex
                 found.append(share_found(vertex, majority))
         means = {cut: mean_of_known(found) or 0.0 for cut, found in shares.items()}
         best = max(means, key=lambda cut: means[cut])
