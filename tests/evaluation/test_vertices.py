@@ -165,6 +165,22 @@ def test_vertices_of_other_tracks_are_refused(event: Event) -> None:
         judged(event, vertices([0, 77], z=[0.0]))
 
 
+def test_the_figure_shows_what_is_found_and_where(event: Event) -> None:
+    """One of two collisions of five particles; no vertex of ten for a resolution."""
+    plots = pytest.importorskip(
+        "hitgraph.evaluation.vertex_plots", reason="needs the extra plot", exc_type=ImportError
+    )
+    quality = judged(event, vertices([0, 1, 2, 3, 4], z=[-10.0]))
+    efficiency, resolution = plots.vertex_figure({"mine": quality}).axes
+    ((x, y),) = efficiency.lines[0].get_xydata()
+    assert (4 < x < 6, y) == (True, 0.5)
+    assert len(resolution.lines[0].get_xydata()) == 0
+    group = [0, 1, 2, 3, 4]
+    many = combine_vertices([judged(event, vertices(group, z=[k / 10])) for k in range(10)])
+    _, resolution = plots.vertex_figure({"mine": many}).axes
+    assert len(resolution.lines[0].get_xydata()) == 1
+
+
 def test_the_files_hold_every_number(tmp_path: Path) -> None:
     found = vertices([3, 1], [0, 4, 9], z=[-2.5, 7.25])
     tracks = tmp_path / "tracks.csv"

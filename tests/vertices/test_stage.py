@@ -98,6 +98,16 @@ def test_its_vertices_are_judged_beside_its_tracks(
     assert "Primary vertices" in capsys.readouterr().out
 
 
+def test_a_report_shows_them(tracks: Path, store: Path, tmp_path: Path) -> None:
+    page = tmp_path / "report.html"
+    words = ["report", str(tracks), "--truth", str(store), "--out", str(page), "--quiet"]
+    assert main([*words, "--figures", "png", str(tmp_path)]) == OK
+    text = page.read_text()
+    assert text.index("Fitted tracks") < text.index("Primary vertices") < text.index("Stages of")
+    assert "split vertices" in text
+    assert (tmp_path / "vertices.png").stat().st_size > 1000
+
+
 def test_tracks_made_anew_leave_no_vertices_of_the_old_ones(
     tracks: Path, store: Path, tiny_pipeline: Path, tmp_path: Path
 ) -> None:

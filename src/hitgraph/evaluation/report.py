@@ -293,7 +293,7 @@ def _fits(comparison: Comparison, pictures: _Pictures) -> list[Block]:
     return [
         Block(
             "Fitted tracks",
-            "Kalman filter of ACTS, at the closest approach to the beam line. Tracks that match "
+            "Parameters at the closest approach to the beam line. Tracks that match "
             f"(double majority) a charged primary particle, {comparison.selection}. "
             "Resolution and width: half of the central 68 %.",
             tuple(replace(picture, wide=True) for picture in made),
@@ -357,10 +357,10 @@ def _stages(
     blocks = [
         Block(
             f"Stages of {name}",
-            f"Mean over {run.n_events} events{_clock(run)} True edges join consecutive hits of "
-            "a particle; targets are the particles that the truth of the recipe selects; an edge "
-            "is pure when both hits belong to one particle; weighted as in arXiv 2103.06995, "
-            "equation 4.",
+            f"Mean over {run.n_events} event{'s' * (run.n_events > 1)}{_clock(run)} True edges "
+            "join consecutive hits of a particle; targets are the particles that the truth of the "
+            "recipe selects; an edge is pure when both hits belong to one particle; weighted as in "
+            "arXiv 2103.06995, equation 4.",
             header=STAGE_HEADER,
             rows=(
                 *(_stage_row(stage) for stage in run.stages),

@@ -20,7 +20,7 @@ from hitgraph.evaluation.style import (
 from hitgraph.evaluation.vertex_quality import VertexQuality
 
 # particles or tracks, from which on a bin is
-SIZE = (2, 3, 4, 6, 9, 13, 19, 28, 40, 60, 90, 130, 200)
+SIZE = (2, 4, 8, 15, 25, 40, 70, 120, 200)
 TICKS = (2, 5, 10, 20, 50, 100, 200)
 
 
@@ -40,7 +40,7 @@ def vertex_figure(columns: Mapping[str, VertexQuality]) -> Figure:
         left.set(xlabel="selected particles of the collision", ylabel=EFFICIENCY_LABEL)
         left.set_ylim(0, 1.05)
         right.set(xlabel="tracks of the vertex", ylabel="resolution of z [µm]")
-        right.set_yscale("log")
+        right.set_ylim(bottom=0)
         for axes in (left, right):
             axes.set_xscale("log")
             axes.set_xticks(TICKS, [str(tick) for tick in TICKS])
