@@ -1,5 +1,6 @@
 """Vertices beside collisions: what is clean, merged, split and fake, on tracks made by hand."""
 
+import io
 from dataclasses import replace
 from pathlib import Path
 
@@ -171,7 +172,9 @@ def test_the_figure_shows_what_is_found_and_where(event: Event) -> None:
         "hitgraph.evaluation.vertex_plots", reason="needs the extra plot", exc_type=ImportError
     )
     quality = judged(event, vertices([0, 1, 2, 3, 4], z=[-10.0]))
-    efficiency, resolution = plots.vertex_figure({"mine": quality}).axes
+    figure = plots.vertex_figure({"mine": quality})
+    figure.savefig(io.BytesIO())  # that it can be drawn, on logarithmic axes without data
+    efficiency, resolution = figure.axes
     ((x, y),) = efficiency.lines[0].get_xydata()
     assert (4 < x < 6, y) == (True, 0.5)
     assert len(resolution.lines[0].get_xydata()) == 0

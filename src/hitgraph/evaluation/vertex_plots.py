@@ -42,7 +42,7 @@ def vertex_figure(columns: Mapping[str, VertexQuality]) -> Figure:
         right.set(xlabel="tracks of the vertex", ylabel="resolution of z [µm]")
         right.set_ylim(bottom=0)
         for axes in (left, right):
-            axes.set_xscale("log")
+            axes.set(xscale="log", xlim=(SIZE[0], SIZE[-1]))
             axes.set_xticks(TICKS, [str(tick) for tick in TICKS])
             axes.xaxis.set_minor_formatter("")
         legend_above(figure, handles, list(columns), columns=4)
