@@ -44,6 +44,7 @@ from hitgraph.lessons.samples import (
     save_state,
 )
 from hitgraph.lessons.sectors import sector_of
+from hitgraph.lessons.teacher import Teacher
 from hitgraph.pairs import GEOMETRY_FEATURES, pair_features
 from hitgraph.recipe import Recipe
 from hitgraph.state import State
@@ -69,7 +70,7 @@ class Material:
     def filter_lesson(self, recipe: Recipe) -> FilterLesson:
         settings: Any = recipe.step("filter").settings
         both = self.reads, self.reads
-        return FilterLesson(settings, recipe.truth, recipe.seed, *both, self.detector)
+        return FilterLesson(settings, recipe.truth, recipe.seed, *both, Teacher(), self.detector)
 
     def event_of(self, batch: Batch) -> int:
         """The number of the event in which the true edges of a batch join hits of a particle."""

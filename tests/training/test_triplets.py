@@ -16,6 +16,7 @@ from hitgraph.graph.triplets import SUPPORT, TripletFilter
 from hitgraph.graph.triplets.lesson import TripletLessons
 from hitgraph.lessons.material import Example
 from hitgraph.lessons.samples import make_sample
+from hitgraph.lessons.teacher import Teacher
 from hitgraph.pipeline import Pipeline
 from hitgraph.state import State
 
@@ -74,7 +75,7 @@ def test_learning_steps_lower_the_loss(trained: Path, tiny_store: Path) -> None:
     settings: Any = pipeline.recipe.step("triplets").settings
     torch.manual_seed(0)
     network = TripletFilter(settings.network)
-    lessons = TripletLessons(settings, pipeline.recipe.truth, pipeline.recipe.seed)
+    lessons = TripletLessons(settings, pipeline.recipe.truth, pipeline.recipe.seed, Teacher())
     for part, module in (("triplet", network.triplet), ("edge", network.edge)):
         lesson = lessons.prepare(network, part, [lambda: example], [lambda: example])
         module.standardise.learn(lesson.rows)
@@ -126,7 +127,7 @@ def test_events_without_triplets_are_named(trained: Path, tiny_store: Path) -> N
     state = pipeline.stages["graph"](State(sample.hits))
     some, none = Example(sample, state), Example(sample, state.cut(1.0))
     settings: Any = pipeline.recipe.step("triplets").settings
-    lessons = TripletLessons(settings, pipeline.recipe.truth, pipeline.recipe.seed)
+    lessons = TripletLessons(settings, pipeline.recipe.truth, pipeline.recipe.seed, Teacher())
     network = TripletFilter(settings.network)
     for events, kind in (((none, some), "training"), ((some, none), "validation")):
         train, validation = ([partial(Example, *one)] for one in events)

@@ -17,6 +17,7 @@ from hitgraph.lessons.material import Material, Read
 from hitgraph.lessons.sectors import drawn_sectors, sector_of
 from hitgraph.lessons.seeds import generator
 from hitgraph.lessons.settings import TrainingSettings, TruthSettings
+from hitgraph.lessons.teacher import Teacher
 from hitgraph.lessons.workshop import Workshop
 from hitgraph.nn.edges import EdgeNetwork
 from hitgraph.pairs import ODD_FEATURES
@@ -66,13 +67,16 @@ def teach(
     The cut keeps the target efficiency on the validation events. It is recorded beside the figures
     of merit.
     """
-    network = stage.network
+    network, teacher = stage.network, workshop.teacher(settings.training)
     train, validation = (
         [
-            workshop.cached(f"{kind}-{k}", partial(stage.graph, read, workshop.truth))
+            workshop.cached(f"{kind}-{k}", partial(_graph, stage, read, workshop.truth, taught_by))
             for k, read in enumerate(reads)
         ]
-        for kind, reads in (("train", material.train), ("validation", material.validation))
+        for kind, reads, taught_by in (
+            ("train", material.train, teacher),
+            ("validation", material.validation, Teacher()),
+        )
     )
     check_network(settings.network, network)
     batch = load_graph(train[0])
@@ -91,6 +95,14 @@ def teach(
     )
     workshop.record({**merit, "cut": chosen})
     return chosen
+
+
+def _graph(
+    stage: GraphStage, read: Read, truth: TruthSettings, teacher: Teacher
+) -> dict[str, Tensor]:
+    graph = stage.graph(read, truth)
+    y = teacher.soften(read().sample, graph["edge_index"], graph["y"])
+    return {**graph, "y": y}
 
 
 @dataclass(frozen=True, eq=False)

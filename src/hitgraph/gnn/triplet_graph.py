@@ -30,6 +30,7 @@ from hitgraph.lessons.settings import (
     check_at_least,
     check_efficiency,
     check_not_empty,
+    refuse_teacher,
     refuse_trackml_weights,
 )
 from hitgraph.lessons.workshop import Workshop
@@ -72,6 +73,7 @@ class TripletGraphSettings(StageSettings):
     def __post_init__(self) -> None:
         check_efficiency(self.target_efficiency)
         check_at_least(self, sectors=1)
+        refuse_teacher(self.training)
         refuse_trackml_weights(self.training)
         check_split(self.network, self.training)
         if not 0 <= self.doublet_cut < 1:

@@ -19,6 +19,7 @@ __all__ = [
     "check_not_empty",
     "refuse_graph_settings",
     "refuse_split",
+    "refuse_teacher",
     "refuse_trackml_weights",
 ]
 
@@ -67,6 +68,9 @@ class TrainingSettings:
     checkpointing: bool = False  # recompute activations: less memory, more time
     split: Literal["none", "phi"] = "none"  # phi: ranks share each graph, by azimuth, and no steps
     trackml_weights: bool = False  # weigh true edges by arXiv 2103.06995, equation 4
+    begin_with: str | None = None  # a pipeline, whose weights of that stage and shape are taken
+    teacher: str | None = None  # a pipeline, whose scores of edges are mixed into labels
+    teacher_weight: float = 0.5  # of its scores in the labels, arXiv 1503.02531
     trackers: tuple[Literal["wandb", "mlflow"], ...] = ()  # beside CSV and TensorBoard
     quantise: QuantiseSettings = field(default_factory=QuantiseSettings)  # few bits
     prune: PruneSettings = field(default_factory=PruneSettings)  # few weights
@@ -85,6 +89,8 @@ class TrainingSettings:
             raise SettingsError(f"learning_rate: {self.learning_rate} is not between 0 and 1")
         if not 0 <= self.warmup < 1:
             raise SettingsError(f"warmup: {self.warmup} is not in [0, 1)")
+        if not 0 < self.teacher_weight <= 1:
+            raise SettingsError(f"teacher_weight: {self.teacher_weight} is not in (0, 1]")
 
     @property
     def constrains_weights(self) -> bool:
@@ -180,4 +186,13 @@ def refuse_trackml_weights(training: TrainingSettings) -> None:
     if training.trackml_weights:
         raise SettingsError(
             "training.trackml_weights: true is allowed for filters and edge networks only"
+        )
+
+
+def refuse_teacher(training: TrainingSettings) -> None:
+    """For lessons whose labels are not those of edges."""
+    if training.teacher:
+        raise SettingsError(
+            f"training.teacher: {training.teacher} is not allowed here, only for filters of pairs "
+            "and triplets and edge networks"
         )

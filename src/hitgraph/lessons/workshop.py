@@ -9,6 +9,7 @@ from hitgraph.lessons.lesson import Lesson
 from hitgraph.lessons.material import Example
 from hitgraph.lessons.samples import Sample
 from hitgraph.lessons.settings import TrainingSettings, TruthSettings
+from hitgraph.lessons.teacher import Teacher
 
 __all__ = ["Workshop"]
 
@@ -42,6 +43,9 @@ class Workshop(Protocol):
         `part` tells several networks of one stage apart. Returns the figures of merit. Where
         `is_fitted`, the lesson may be None.
         """
+
+    def teacher(self, settings: TrainingSettings) -> Teacher:
+        """Who has scored the edges of the training events, as the settings of a training say."""
 
     def is_fitted(self, part: str = "") -> bool:
         """Whether an earlier run has trained that network: `fit` will not use the lesson."""

@@ -39,6 +39,7 @@ from hitgraph.lessons.samples import (
 )
 from hitgraph.lessons.seeds import generator
 from hitgraph.lessons.settings import TrainingSettings
+from hitgraph.lessons.teacher import save_scores
 from hitgraph.nn.quantise import FLOAT, has_input_grids
 from hitgraph.pipeline import Pipeline, check_detector, promised
 from hitgraph.pipeline_files import PIPELINE_FILE
@@ -52,6 +53,7 @@ from hitgraph.tracks.both_passes import all_tracks
 from hitgraph.training.contract import check_state, contract_of, tensors_of
 from hitgraph.training.ranks import ranks_of
 from hitgraph.training.start import stages_taken
+from hitgraph.training.teachers import edge_scores, load_named
 from hitgraph.training.trackers import check_trackers
 from hitgraph.training.workshop import Report, StageWorkshop, Watch, in_words, read_figures
 
@@ -85,6 +87,9 @@ class TrainingFolder:
     cpu_seconds: Mapping[str, float] = field(default_factory=dict)  # by stage, see train()
     ranks: int = 1
     watch: Watch | None = None
+    # those that the recipe names, by these names
+    teachers: Mapping[str, Pipeline] = field(default_factory=dict)
+    beginnings: Mapping[str, Pipeline] = field(default_factory=dict)
 
     @property
     def folder(self) -> Path:
@@ -92,6 +97,10 @@ class TrainingFolder:
 
     def sample(self, name: str) -> Path:
         return self.folder / "samples" / f"{name}.safetensors"
+
+    def scores(self, teacher: str) -> Path:
+        """The folder of what a teacher says of the training events."""
+        return self.folder / "teachers" / str(list(self.teachers).index(teacher))
 
     def state(self, stage: str, name: str) -> Path:
         return self.folder / stage / _STATES / f"{name}.safetensors"
@@ -114,6 +123,12 @@ class TrainingFolder:
             self.cpu_seconds.get(stage),
             self.ranks,
             self.watch,
+            {name: self.scores(name) for name in self.teachers},
+            {
+                name: pipeline.stages[stage].tensors()
+                for name, pipeline in self.beginnings.items()
+                if stage in pipeline.stages
+            },
         )
 
 
@@ -148,6 +163,7 @@ def train(
     _check_networks(recipe)
     _check_ranks(recipe, ranks)
     _check_trackers(recipe)
+    teachers, beginnings = load_named(recipe, "teacher"), load_named(recipe, "begin_with")
     train_sources, validation_sources = _split(recipe, sources)
     train_names = tuple(source.name for source in train_sources)
     validation_names = tuple(source.name for source in validation_sources)
@@ -164,6 +180,8 @@ def train(
         cpu_seconds or {},
         ranks,
         watch,
+        teachers,
+        beginnings,
     )
     begun_here = _open(place, [source.name for source in sources])
     if (out / PIPELINE_FILE).is_file():
@@ -176,6 +194,7 @@ def train(
         for source in train_sources:
             # Simulated clusters are more regular than real ones.
             _prepare_sample(place, source, detector, generator(recipe.seed, "jitter", source.name))
+            _ask_teachers(place, source)
         for source in validation_sources:
             _prepare_sample(place, source, detector)
         for kind, names in (("training", train_names), ("validation", validation_names)):
@@ -199,7 +218,8 @@ def train(
 
 def clean(out: Path) -> None:
     """Remove what a finished training no longer needs; logs and checkpoints stay."""
-    shutil.rmtree(out / "training" / "samples", ignore_errors=True)
+    for name in ("samples", "teachers"):
+        shutil.rmtree(out / "training" / name, ignore_errors=True)
     for kind in (_STATES, _CACHED):
         for folder in (out / "training").glob(f"*/{kind}"):
             shutil.rmtree(folder, ignore_errors=True)
@@ -431,6 +451,16 @@ def _prepare_sample(
     recipe = place.recipe
     sample = make_sample(event, detector, recipe.clusters, recipe.truth, jitter, recipe.hit_columns)
     save_sample(sample, path)
+
+
+def _ask_teachers(place: TrainingFolder, source: EventSource) -> None:
+    """Keep what each of them says of the edges of a training event, as it is."""
+    for name, teacher in place.teachers.items():
+        path = place.scores(name) / f"{source.name}.safetensors"
+        if not path.is_file():
+            place.report(f"{name} scores {source.name}")
+            event = source.read(cells=teacher.recipe.clusters)
+            save_scores(*edge_scores(teacher, event), event.n_hits, path)
 
 
 def _require_true_edges(place: TrainingFolder, kind: str, names: Sequence[str]) -> None:

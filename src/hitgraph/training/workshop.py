@@ -20,10 +20,12 @@ from hitgraph.lessons.lesson import Lesson
 from hitgraph.lessons.material import Example
 from hitgraph.lessons.samples import Sample, read_kept
 from hitgraph.lessons.settings import TrainingSettings, TruthSettings
+from hitgraph.lessons.teacher import Teacher
 from hitgraph.tensor_files import write_tensors
 from hitgraph.training.epochs import Epoch
 from hitgraph.training.ranks import check_ranks, ranks_of, shares_graphs
 from hitgraph.training.rounds import fit_in_rounds
+from hitgraph.training.teachers import take_alike
 
 Report = Callable[[str], None]
 Watch = Callable[[str, Epoch], None]  # the name of a stage, an epoch of its training
@@ -44,6 +46,10 @@ class StageWorkshop:
     cpu_seconds: float | None = None  # of each training, instead of its number of epochs
     ranks: int = 1  # processes that share the steps of each training, as far as they can
     watch: Watch | None = None  # called with each epoch of a training
+    teachers: Mapping[str, Path] = field(default_factory=dict)  # folders of scores, by pipeline
+    beginnings: Mapping[str, Mapping[str, Tensor]] = field(  # tensors of the stage, by pipeline
+        default_factory=dict
+    )
     facts: dict[str, Any] = field(default_factory=dict)  # what was recorded
 
     def record(self, facts: Mapping[str, Any]) -> None:
@@ -60,6 +66,8 @@ class StageWorkshop:
         if not self.is_fitted(part):
             assert lesson is not None
             title = f"{self.name} {part}".rstrip()
+            if settings.begin_with:
+                self._begin(network, settings.begin_with, part, title)
             ranks = ranks_of(self.ranks, settings)
             try:
                 check_ranks(ranks, settings, lesson.n_batches)
@@ -95,10 +103,24 @@ class StageWorkshop:
         network.eval()
         return read_figures(folder / "merit.json")
 
+    def _begin(self, network: nn.Module, pipeline: str, part: str, title: str) -> None:
+        taken = take_alike(network, self.beginnings[pipeline], part)
+        if not taken:
+            raise SettingsError(
+                f"stages.{self.name}.training.begin_with: no weight of {pipeline} has the shape of "
+                "one here: name another, or give the network its sizes"
+            )
+        self.report(f"{title} begins with {taken:,} weights of {pipeline}")
+
     def _length(self, settings: TrainingSettings) -> str:
         if self.cpu_seconds is None:
             return f"{settings.epochs} epochs"
         return f"{self.cpu_seconds:g} CPU seconds in epochs"
+
+    def teacher(self, settings: TrainingSettings) -> Teacher:
+        if not settings.teacher:
+            return Teacher()
+        return Teacher(self.teachers[settings.teacher], settings.teacher_weight)
 
     def is_fitted(self, part: str = "") -> bool:
         folder = self.folder / part

@@ -16,6 +16,7 @@ from hitgraph.lessons.settings import (
     check_at_least,
     check_not_empty,
     refuse_graph_settings,
+    refuse_teacher,
     refuse_trackml_weights,
 )
 from hitgraph.lessons.workshop import Workshop
@@ -41,6 +42,7 @@ class GravNetStageSettings(StageSettings):
 
     def __post_init__(self) -> None:
         refuse_graph_settings(self.training)
+        refuse_teacher(self.training)
         refuse_trackml_weights(self.training)
         check_at_least(self, repulsion=0, noise=0, sectors=1)
         check_above(self, q_min=0)

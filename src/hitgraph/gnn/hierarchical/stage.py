@@ -21,6 +21,7 @@ from hitgraph.lessons.settings import (
     TrainingSettings,
     check_at_least,
     refuse_split,
+    refuse_teacher,
     refuse_trackml_weights,
 )
 from hitgraph.lessons.workshop import Workshop
@@ -50,6 +51,7 @@ class HierarchicalSettings(StageSettings):
     paper: ClassVar[str] = "2303.01640"
 
     def __post_init__(self) -> None:
+        refuse_teacher(self.training)
         refuse_trackml_weights(self.training)
         refuse_split(self.training)
         check_at_least(self, min_hits=1, sectors=1)

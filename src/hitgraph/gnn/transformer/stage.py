@@ -27,6 +27,7 @@ from hitgraph.lessons.settings import (
     TrainingSettings,
     check_at_least,
     refuse_graph_settings,
+    refuse_teacher,
     refuse_trackml_weights,
 )
 from hitgraph.lessons.workshop import Workshop
@@ -56,6 +57,7 @@ class TransformerSettings(StageSettings):
 
     def __post_init__(self) -> None:
         refuse_graph_settings(self.training)
+        refuse_teacher(self.training)
         refuse_trackml_weights(self.training)
         check_at_least(self, sectors=1, margin=0, min_hits=1)
         object.__setattr__(self, "hit_inputs", expand_groups(self.hit_inputs))

@@ -15,6 +15,7 @@ from hitgraph.lessons.material import Read
 from hitgraph.lessons.samples import Sample, edge_truth, trackml_weights
 from hitgraph.lessons.seeds import generator
 from hitgraph.lessons.settings import TrainingSettings, TruthSettings
+from hitgraph.lessons.teacher import Teacher
 from hitgraph.pairs import pair_columns
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class CandidateLesson(Lesson):
     seed: int
     train: Sequence[Read]  # events with candidate edges
     validation: Sequence[Read]
+    teacher: Teacher
 
     @abstractmethod
     def inputs(self, sample: Sample, edges: Tensor) -> tuple[Tensor, Tensor]:
@@ -78,6 +80,7 @@ class CandidateLesson(Lesson):
     ) -> Iterator[Batch]:
         choose = self._balanced if self.stage.balanced else self._as_they_come
         batch, chosen = choose(network, sample, edges, random)
+        batch = batch._replace(y=self.teacher.soften(sample, batch.edge_index, batch.y))
         chosen = chosen[torch.randperm(len(chosen), generator=random)]
         for part in torch.tensor_split(chosen, self.stage.batches_per_event):
             yield _rows(batch, part)

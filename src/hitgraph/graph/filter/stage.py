@@ -89,7 +89,9 @@ class FilterStageSettings(StageSettings):
             pair_columns(sample.hits, some, context.detector, self.pair_inputs),
         )
         events = material.train, material.validation
-        lesson = FilterLesson(self, workshop.truth, workshop.seed, *events, context.detector)
+        teacher = workshop.teacher(self.training)
+        how = (workshop.truth, workshop.seed, *events, teacher)
+        lesson = FilterLesson(self, *how, context.detector)
         merit = workshop.fit(network, lesson, self.training)
         stage = FilterStage(context, network, 0.0)
         cut = cut_at_efficiency(

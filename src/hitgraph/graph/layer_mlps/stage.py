@@ -82,7 +82,8 @@ class LayerMlpSettings(StageSettings):
         some = edges[:, :: max(1, edges.shape[1] // SOME)]
         network.learn_inputs(table.attributes(sample.hits, some))
         events = material.train, material.validation
-        lesson = LayerMlpLesson(self, workshop.truth, workshop.seed, *events, table)
+        teacher = workshop.teacher(self.training)
+        lesson = LayerMlpLesson(self, workshop.truth, workshop.seed, *events, teacher, table)
         merit = workshop.fit(network, lesson, self.training)
         stage = LayerMlpStage(context, network, table, 0.0)
         cut = cut_at_efficiency(

@@ -16,6 +16,7 @@ from hitgraph.lessons.settings import (
     check_efficiency,
     check_not_empty,
     refuse_graph_settings,
+    refuse_teacher,
 )
 from hitgraph.lessons.workshop import Workshop
 from hitgraph.nn.quantise import quantise_inputs
@@ -43,6 +44,7 @@ class RadiusSettings(StageSettings):
     def __post_init__(self) -> None:
         check_efficiency(self.target_efficiency)
         refuse_graph_settings(self.training)
+        refuse_teacher(self.training)
         if self.max_neighbours is not None and self.max_neighbours < 1:
             raise SettingsError(
                 f"max_neighbours: {self.max_neighbours} is not allowed, at least 1 or null for all"

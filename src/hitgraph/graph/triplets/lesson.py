@@ -22,6 +22,7 @@ from hitgraph.lessons.material import Read
 from hitgraph.lessons.samples import Sample, edge_truth
 from hitgraph.lessons.seeds import generator
 from hitgraph.lessons.settings import TruthSettings
+from hitgraph.lessons.teacher import Teacher
 from hitgraph.state import State
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ class TripletLessons:
     stage: "TripletStageSettings"
     truth: TruthSettings
     seed: int
+    teacher: Teacher
 
     def prepare(
         self,
@@ -80,8 +82,11 @@ class TripletLessons:
         """The lesson of the part "triplet" or "edge"; the latter needs a taught triplet network."""
         draw = self._triplets if part == "triplet" else self._edges
         drawn = []
-        for kind, some in (("training", events), ("validation", validation)):
-            each = zip(*(draw(network, *read()) for read in some), strict=True)
+        for kind, some, teacher in (
+            ("training", events, self.teacher),
+            ("validation", validation, Teacher()),
+        ):
+            each = zip(*(draw(network, teacher, *read()) for read in some), strict=True)
             rows, y, weight = (torch.cat(parts) for parts in each)
             if not len(rows):
                 raise InputError(
@@ -92,7 +97,7 @@ class TripletLessons:
         return RowLesson(f"triplets/{part}", self.seed, *drawn[0], validation=rows_batch(*drawn[1]))
 
     def _triplets(
-        self, network: TripletFilter, sample: Sample, state: State
+        self, network: TripletFilter, teacher: Teacher, sample: Sample, state: State
     ) -> tuple[Tensor, Tensor, Tensor]:
         """A triplet is true when both of its edges are."""
         edges = state.graph()
@@ -101,6 +106,7 @@ class TripletLessons:
         chosen = self._some(len(found), sample)
         pairs = torch.from_numpy(found[chosen.numpy()].T).long()
         y, weight = edge_truth(sample, edges, self.truth)
+        y = teacher.soften(sample, edges, y)
         return (
             torch.from_numpy(inputs)[chosen],
             y[pairs[0]] * y[pairs[1]],
@@ -108,7 +114,7 @@ class TripletLessons:
         )
 
     def _edges(
-        self, network: TripletFilter, sample: Sample, state: State
+        self, network: TripletFilter, teacher: Teacher, sample: Sample, state: State
     ) -> tuple[Tensor, Tensor, Tensor]:
         edges = state.graph()
         doublets = order_doublets(sample.hits, edges, state.edge["logit"])
@@ -117,7 +123,7 @@ class TripletLessons:
         kind = edge_labels(sample.particle_id.numpy(), sample.step.numpy(), edges.numpy())
         weight[torch.from_numpy(kind == SKIP)] *= self.stage.skip_weight
         chosen = self._some(len(rows), sample)
-        return rows[chosen], y[chosen], weight[chosen]
+        return rows[chosen], teacher.soften(sample, edges, y)[chosen], weight[chosen]
 
     def _some(self, n_rows: int, sample: Sample) -> Tensor:
         random = generator(self.seed, "triplet rows", sample.name)

@@ -61,7 +61,8 @@ class TripletStageSettings(StageSettings):
         from hitgraph.graph.triplets.lesson import TripletLessons
 
         network = build_network(self.build, self.network)
-        lessons = TripletLessons(self, workshop.truth, workshop.seed)
+        teacher = workshop.teacher(self.training)
+        lessons = TripletLessons(self, workshop.truth, workshop.seed, teacher)
         some = material.some(self.events)
         merit: dict[str, Any] = {}
         for part, module in (("triplet", network.triplet), ("edge", network.edge)):

@@ -13,6 +13,7 @@ from hitgraph.lessons.material import Material, Read
 from hitgraph.lessons.settings import (
     TrainingSettings,
     refuse_graph_settings,
+    refuse_teacher,
     refuse_trackml_weights,
 )
 from hitgraph.lessons.workshop import Workshop
@@ -41,6 +42,7 @@ class JoinStageSettings(StageSettings):
 
     def __post_init__(self) -> None:
         refuse_graph_settings(self.training)
+        refuse_teacher(self.training)
         refuse_trackml_weights(self.training)
 
     def build(self) -> JoinNetwork:

@@ -13,6 +13,7 @@ from hitgraph.lessons.settings import (
     TrainingSettings,
     check_above,
     refuse_graph_settings,
+    refuse_teacher,
     refuse_trackml_weights,
 )
 from hitgraph.lessons.workshop import Workshop
@@ -46,6 +47,7 @@ class RegressionSettings(StageSettings):
 
     def __post_init__(self) -> None:
         refuse_graph_settings(self.training)
+        refuse_teacher(self.training)
         refuse_trackml_weights(self.training)
         check_above(self, max_radius=0)
 
