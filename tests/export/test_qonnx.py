@@ -1,6 +1,8 @@
 """MLPs on few bits in another runtime: the same rows."""
 
 import json
+import shutil
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -73,6 +75,36 @@ def test_qonnx_computes_and_counts_the_same(tmp_path: Path) -> None:
     with_rows(ModelWrapper(str(path)), 1).save(str(one))
     cost = inference_cost(str(one), discount_sparsity=True)["total_cost"]
     assert cost["total_bops"] == bit_operations(network, (4,), (8,))
+
+
+@pytest.mark.parametrize(("bits", "input_bits"), [(32, 32), (4, 32), (4, 8)])
+def test_the_circuit_of_hls4ml_computes_the_same(
+    tmp_path: Path, bits: int, input_bits: int
+) -> None:
+    """Its C simulation, one row after another, in 20 bits behind the point."""
+    hls4ml = pytest.importorskip("hls4ml", reason="hls4ml is not installed")
+    if shutil.which("g++") is None:
+        pytest.skip("the C simulation of hls4ml is compiled with g++")
+    from qonnx.core.modelwrapper import ModelWrapper
+    from qonnx.util.cleanup import cleanup_model
+
+    network = small(nn.ReLU, bits, input_bits, norm=False)
+    path, _ = written(network, tmp_path)
+    x = torch.randn(300, 5, generator=torch.Generator().manual_seed(2))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = cleanup_model(with_rows(ModelWrapper(str(path)), 1))
+        how = {"backend": "Vivado", "default_precision": "fixed<32,12>"}
+        config = hls4ml.utils.config_from_onnx_model(model, granularity="name", **how)
+        circuit = hls4ml.converters.convert_from_onnx_model(
+            model, output_dir=str(tmp_path / "circuit"), backend="Vivado", hls_config=config
+        )
+        circuit.compile()
+        found = circuit.predict(x.numpy()).reshape(300, 3)
+    error = np.abs(found - network(x).numpy())
+    # An input within rounding of the middle between two values of its grid may fall to either.
+    assert (error < 1e-3).mean() > 0.95
+    assert error.max() < (0.05 if input_bits < 32 else 1e-3)
 
 
 def with_rows(model: Any, n_rows: int) -> Any:

@@ -153,8 +153,8 @@ class _Graph:
         self.constants.append(self.numpy_helper.from_array(array, name))
         return name
 
-    def on_grid(self, given: str, scale: Tensor, bits: int) -> str:
-        more = [self.constant(as_numpy(scale)), self.constant(0.0), self.constant(bits)]
+    def on_grid(self, given: str, scale: Any, bits: int) -> str:
+        more = [self.constant(scale), self.constant(0.0), self.constant(bits)]
         how: dict[str, Any] = {"signed": 1, "narrow": 1, "rounding_mode": "ROUND"}
         return self.add("Quant", [given, *more], domain=DOMAIN, **how)
 
@@ -174,11 +174,16 @@ class _Graph:
     def linear(self, given: str, layer: nn.Linear, bits: int) -> str:
         grid = getattr(layer, "grid", None)
         if isinstance(grid, InputGrid):
-            given = self.on_grid(given, grid.scale, grid.bits)
-        weight = self.constant(as_numpy(layer.weight).T)
-        if bits != FLOAT:
-            weight = self.on_grid(weight, row_scales(layer.weight, bits).T, bits)
-        found = self.add("MatMul", [given, weight])
+            given = self.on_grid(given, as_numpy(grid.scale), grid.bits)
+        weight = as_numpy(layer.weight).T
+        if bits == FLOAT:
+            found = self.add("MatMul", [given, self.constant(weight)])
+        else:
+            # Multiples of the scales, and these behind the product: hls4ml takes no others.
+            scale = as_numpy(row_scales(layer.weight, bits)).T
+            steps = self.on_grid(self.constant(np.round(weight / scale)), 1.0, bits)
+            found = self.add("MatMul", [given, steps])
+            found = self.add("Mul", [found, self.constant(scale)])
         bias: Tensor | None = layer.bias
         return found if bias is None else self.add("Add", [found, self.constant(as_numpy(bias))])
 
