@@ -15,8 +15,9 @@ import signal, sys
 from hitgraph.serve.app import Limits
 from hitgraph.serve.front import FrontSettings, serve
 signal.signal(signal.SIGTERM, signal.default_int_handler)  # as the command line has it
-size, seconds, *command = sys.argv[1:]
-settings = FrontSettings(port=0, workers=1, queue=1, limits=Limits(int(size), float(seconds)))
+size, seconds, receive, *command = sys.argv[1:]
+limits = Limits(int(size), float(seconds), float(receive))
+settings = FrontSettings(port=0, workers=1, queue=1, limits=limits)
 serve(settings, command, lambda address: print("at", address, flush=True))
 """
 
@@ -65,6 +66,7 @@ def started(words: Sequence[str]) -> Iterator[Address]:
             process.kill()
 
 
-def with_puppet(size: int = 1000, seconds: float = 60.0) -> Any:
+def with_puppet(size: int = 1000, seconds: float = 60.0, receive: float = 60.0) -> Any:
     """A service with one worker, which a request tells what to do; one request may wait."""
-    return started((sys.executable, "-c", FRONT, str(size), str(seconds), *COMMAND))
+    limits = (str(size), str(seconds), str(receive))
+    return started((sys.executable, "-c", FRONT, *limits, *COMMAND))

@@ -1,5 +1,6 @@
 """The service around its workers: bounds, time-outs, errors, metrics, its end. A puppet works."""
 
+import select
 import signal
 import socket
 import time
@@ -103,6 +104,30 @@ def test_who_does_not_send_its_body_holds_nobody_up_for_ever() -> None:
             slow.sendall(head.encode())
             assert b" 504 " in slow.recv(1000).partition(b"\r\n")[0]
         assert address.ask(INFER, b"echo").status == 200
+        assert address.metric("hitgraph_worker_restarts") == 0
+
+
+def drip(address: Address) -> bytes:
+    """The status line that comes while a body is sent, byte by byte and never to its end."""
+    host, _, port = address.host.partition(":")
+    head = f"POST {INFER} HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n"
+    with socket.create_connection((host, int(port)), timeout=60) as slow:
+        slow.sendall(head.encode())
+        for _ in range(999):
+            if select.select([slow], [], [], 0.05)[0]:
+                return slow.recv(1000).partition(b"\r\n")[0]
+            slow.sendall(b"x")
+    return b""
+
+
+def test_who_sends_slowly_gives_its_place_back() -> None:
+    """Two of them hold all places: that of the worker, and the one in the queue."""
+    with with_puppet(receive=0.5) as address, ThreadPoolExecutor() as pool:
+        slow = [pool.submit(drip, address) for _ in range(2)]
+        assert all(b" 408 " in one.result() for one in slow)
+        assert address.metric("hitgraph_inside") == 0
+        assert address.ask(INFER, b"echo").status == 200
+        assert address.metric('hitgraph_requests_total{status="408"}') == 2
         assert address.metric("hitgraph_worker_restarts") == 0
 
 

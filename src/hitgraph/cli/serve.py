@@ -50,6 +50,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="S",
         help="seconds from a request to its answer, with the time it waits (default 60)",
     )
+    parser.add_argument(
+        "--receive-timeout",
+        type=positive,
+        default=10,
+        metavar="S",
+        help="in which a request has to arrive (default 10): who sends it holds a place",
+    )
     add_device(parser)
     add_precision(parser)
     add_verbosity(parser)
@@ -73,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
     worker = WorkerSettings(
         args.pipeline, args.device, args.precision, threads_of_worker(args), level
     )
-    limits = Limits(args.max_mb << 20, args.timeout)
+    limits = Limits(args.max_mb << 20, args.timeout, args.receive_timeout)
     settings = FrontSettings(args.host, args.port, args.workers, args.queue, limits)
     serve(
         settings,

@@ -19,7 +19,7 @@ from hitgraph.serve.metrics import CONTENT_TYPE, Metrics
 from hitgraph.serve.worker import Answer, failure
 
 JSON_LENGTH = "Inference-Header-Content-Length"
-BAD_REQUEST, NOT_FOUND, TOO_LARGE, OTHER_CODING = 400, 404, 413, 415
+BAD_REQUEST, NOT_FOUND, TOO_SLOW, TOO_LARGE, OTHER_CODING = 400, 404, 408, 413, 415
 FAILED, BUSY, TOO_LATE = 500, 503, 504
 GONE = 499  # the client did not wait; as others count it
 
@@ -32,6 +32,7 @@ class Limits:
 
     size: int = 64 << 20  # bytes of its body
     seconds: float = 60.0  # from its head to its answer
+    receive_seconds: float = 10.0  # from its head to the end of its body
 
 
 class Service:
@@ -102,7 +103,12 @@ class Service:
 
     async def _answer(self, request: Request) -> Answer:
         json_length = _json_length(request)
-        body = await _body(request, self.limits.size)
+        try:
+            async with asyncio.timeout(self.limits.receive_seconds):
+                body = await _body(request, self.limits.size)
+        except TimeoutError:
+            limit = f"{self.limits.receive_seconds:g} s"
+            raise HTTPException(TOO_SLOW, f"the request did not arrive within {limit}") from None
         async with self.crew.worker() as worker:
             if await request.is_disconnected():  # while it waited
                 raise ClientDisconnect
