@@ -18,7 +18,7 @@ from hitgraph.event.trackml import read_tracks
 from hitgraph.hits import hits_from_event
 from hitgraph.observe import StageRecord
 from hitgraph.pipeline import Pipeline, Result
-from hitgraph.regional import Regional, merge_regions
+from hitgraph.regional import Regional, RegionTracks, merge_regions
 from hitgraph.state import State
 
 MakeEvent = Callable[..., Event]
@@ -90,15 +90,35 @@ def test_an_event_without_hits_has_no_tracks(make_event: MakeEvent, tiny_pipelin
     assert (len(found.labels), found.n_tracks, found.shared_fraction) == (0, 0, 0.0)
 
 
+def found_in(labels: list[int], *outside: int) -> RegionTracks:
+    """Tracks of a region of which some point out of it."""
+    inside = np.ones(max(labels) + 1, np.bool_)
+    inside[list(outside)] = False
+    return RegionTracks(np.array(labels), inside)
+
+
 def test_hits_that_two_regions_claim_go_to_the_longer_track() -> None:
-    first = np.array([0, 0, 0, 0, -1, 1, 1, 2, 2, 2, -1])
-    second = np.array([-1, -1, 0, 0, 0, 1, 1, 2, 2, -1, -1])
+    first = found_in([0, 0, 0, 0, -1, 1, 1, 2, 2, 2, -1])
+    second = found_in([-1, -1, 0, 0, 0, 1, 1, 2, 2, -1, -1])
     merged, shared = merge_regions([first, second])
     # 4 hits beat 3, of which one is left: no track; alike are one; 3 beat 2
     assert merged.tolist() == [0, 0, 0, 0, -1, 1, 1, 2, 2, 2, -1]
     assert shared == pytest.approx(6 / 10)
-    half = np.array([-1, -1, -1, 0, 0, -1, -1, -1, -1, -1, -1])
+    half = found_in([-1, -1, -1, 0, 0, -1, -1, -1, -1, -1, -1])
     assert merge_regions([first, half])[0].tolist()[3:5] == [0, 3]  # half of it is left
+
+
+def test_tracks_that_point_elsewhere_count_where_nobody_else_has_their_hits() -> None:
+    """The last two tracks of the first region do, and first the last of the second, a shorter part.
+
+    Then the second region has a track of its own, with a hit of either, and neither is left.
+    """
+    first = found_in([0, 0, 0, 1, 1, 1, 2, 2, 2, 2], 1, 2)
+    second = found_in([0, 0, -1, -1, -1, -1, -1, 1, 1, 1], 1)
+    assert merge_regions([first, second])[0].tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2, 2]
+    second = found_in([-1, -1, -1, -1, -1, 0, 0, -1, -1, -1])
+    assert merge_regions([first, second])[0].tolist() == [0, 0, 0, -1, -1, 1, 1, -1, -1, -1]
+    assert merge_regions([first])[0].tolist() == [0, 0, 0] + [-1] * 7
 
 
 def test_the_command_writes_the_event_and_says_which_region(

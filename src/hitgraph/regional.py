@@ -2,7 +2,9 @@
 
 A track belongs to the region that holds its direction at the beam line (hitgraph.event.regions), of
 the helix through its hits. Regions overlap in hits, not in directions, so a track that two regions
-find alike is kept once.
+find alike is kept once. A track that points out of the region that found it is kept where no other
+track has any of its hits: the helix through a soft or short one says little, and the region that it
+points into may have found it pointing out as well.
 """
 
 from collections.abc import Sequence
@@ -24,12 +26,23 @@ if TYPE_CHECKING:
     from hitgraph.pipeline import Result
 
 Int64 = NDArray[np.int64]
+Bool = NDArray[np.bool_]
 
 
 class Runs(Protocol):
     """A pipeline, or something that stands before it."""
 
     def run(self, event: Event) -> "Result": ...
+
+
+@dataclass(frozen=True, eq=False)
+class RegionTracks:
+    """What was found among the hits of one region."""
+
+    labels: Int64  # (n_hits,) track of each hit of the full event, -1 = none
+    inside: Bool  # (n_tracks,) whether its direction is in the region
+    stages: tuple[StageRecord, ...] = ()
+    n_hits: int = 0  # that the region took
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,59 +67,58 @@ class Regional:
     regions: Regions
 
     def run(self, event: Event) -> RegionalResult:
-        """Find the tracks whose directions are in one of the regions."""
-        tesla = event.likely_field.centre
-        labels: list[Int64] = []
-        stages: list[tuple[StageRecord, ...]] = []
-        n_hits: list[int] = []
-        for region in self.regions.parts:
-            taken = region.reaches(event.hits, tesla, self.regions.min_pt)
-            result = self.finder.run(select_hits(event, taken))
-            own = np.full(event.n_hits, -1, np.int64)
-            own[taken] = tracks_in(result.state, region)
-            labels.append(own)
-            stages.append(result.stages)
-            n_hits.append(int(np.count_nonzero(taken)))
-        merged, shared = merge_regions(labels)
-        return RegionalResult(merged, _together(stages), shared, tuple(n_hits))
+        """Find the tracks of the regions; of a single one those that point into it."""
+        found = [self.find(event, region) for region in self.regions.parts]
+        merged, shared = merge_regions(found)
+        stages = _together([one.stages for one in found])
+        return RegionalResult(merged, stages, shared, tuple(one.n_hits for one in found))
+
+    def find(self, event: Event, region: Region) -> RegionTracks:
+        """All tracks among the hits of one region."""
+        taken = region.reaches(event.hits, event.likely_field.centre, self.regions.min_pt)
+        result = self.finder.run(select_hits(event, taken))
+        labels = np.full(event.n_hits, -1, np.int64)
+        labels[taken] = result.labels
+        inside = points_into(result.state, region)
+        return RegionTracks(labels, inside, result.stages, int(np.count_nonzero(taken)))
 
 
-def tracks_in(state: State, region: Region) -> Int64:
-    """(n_hits,) the tracks that have their direction in the region; -1 for all other hits."""
+def points_into(state: State, region: Region) -> Bool:
+    """(n_tracks,) whether the direction of each track is in the region."""
     assert state.labels is not None
-    labels: Int64 = state.labels.cpu().numpy().copy()
     on = torch.nonzero(state.labels >= 0).squeeze(1)
     helices = fit_helices(state.hits.straight[on].double(), state.labels[on])
-    eta, phi = np.arcsinh(helices.cot.cpu().numpy()), helices.phi0.cpu().numpy()
-    outside = np.append(~region.holds(eta, phi), False)  # hits on no track are -1
-    labels[outside[labels]] = -1
-    return labels
+    return region.holds(np.arcsinh(helices.cot.cpu().numpy()), helices.phi0.cpu().numpy())
 
 
-def merge_regions(labels: Sequence[Int64]) -> tuple[Int64, float]:
-    """The tracks of several regions, labels (n_hits,) each, as those of one event.
+def merge_regions(found: Sequence[RegionTracks]) -> tuple[Int64, float]:
+    """The tracks (n_hits,) of several regions as those of one event; of one, those inside of it.
 
-    A hit that several tracks claim goes to the longest of them, of equally long ones to that of
-    the first region; a track that is left with less than half of its hits is none. Also gives the
-    share of hits on tracks that were claimed twice.
+    A hit that several tracks claim goes to one that points into its region, then to the longest,
+    then to that of the first region. A track that is left with less than half of its hits is none,
+    and one that points out of its region, if it is left with less than all. Also gives the share of
+    hits on tracks that point into their region that were claimed twice.
     """
     hit, track, first = [], [], 0
-    for one in labels:
-        on = np.flatnonzero(one >= 0)
+    for one in found:
+        on = np.flatnonzero(one.labels >= 0)
         hit.append(on)
-        track.append(one[on] + first)
-        first += int(one.max(initial=-1)) + 1
+        track.append(one.labels[on] + first)
+        first += len(one.inside)
     hits, tracks = np.concatenate(hit), np.concatenate(track)
+    inside = np.concatenate([one.inside for one in found])
     size = np.bincount(tracks, minlength=first)
-    order = np.lexsort((tracks, -size[tracks], hits))
+    order = np.lexsort((tracks, -size[tracks], ~inside[tracks], hits))
     hits, tracks = hits[order], tracks[order]
     wins = np.diff(hits, prepend=-1) > 0
     kept = np.bincount(tracks[wins], minlength=first)
-    wins &= (2 * kept >= size)[tracks]
-    merged = np.full(len(labels[0]), -1, np.int64)
+    whole = (kept == size) & (len(found) > 1)
+    wins &= np.where(inside, 2 * kept >= size, whole)[tracks]
+    merged = np.full(len(found[0].labels), -1, np.int64)
     merged[hits[wins]] = np.unique(tracks[wins], return_inverse=True)[1]
-    n_claimed = len(np.unique(hits))
-    return merged, (len(hits) - n_claimed) / max(n_claimed, 1)
+    claimed = hits[inside[tracks]]
+    n_claimed = len(np.unique(claimed))
+    return merged, (len(claimed) - n_claimed) / max(n_claimed, 1)
 
 
 def _together(stages: Sequence[tuple[StageRecord, ...]]) -> tuple[StageRecord, ...]:

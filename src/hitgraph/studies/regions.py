@@ -20,7 +20,7 @@ from hitgraph.event.selection import Selection
 from hitgraph.event.source import EventSource
 from hitgraph.event.truth import summarise_particles
 from hitgraph.pipeline import Pipeline
-from hitgraph.regional import Regional, merge_regions
+from hitgraph.regional import Regional, RegionTracks, merge_regions
 from hitgraph.studies.plan import Plan
 from hitgraph.studies.points import Point
 from hitgraph.studies.quality import found_particles, quality_of
@@ -35,10 +35,9 @@ PLACES = ("inside", "at borders")
 
 @dataclass(frozen=True, eq=False)
 class _Timed:
-    """Tracks of an event or a region, and the CPU time that they took."""
+    """Tracks of an event, and the CPU time that they took."""
 
     labels: NDArray[np.int64]
-    n_hits: int
     seconds: float
 
 
@@ -79,8 +78,10 @@ def _measure(
 ) -> dict[str, Any]:
     event = read(source, pipeline.recipe.clusters)
     full = _full(source, pipeline)
-    found = [_region(pipeline, event, Regions((part,), regions.min_pt)) for part in regions.parts]
-    labels = merge_regions([one.labels for one in found])[0]
+    found, seconds = zip(
+        *(_region(Regional(pipeline, regions), event, part) for part in regions.parts), strict=True
+    )
+    labels = merge_regions(found)[0]
     return {
         "pipeline": name,
         "regions": text,
@@ -88,7 +89,7 @@ def _measure(
         "n_hits": event.n_hits,
         "seconds": full.seconds,
         "region_hits": [one.n_hits for one in found],
-        "region_seconds": [one.seconds for one in found],
+        "region_seconds": list(seconds),
         "purity": {
             key: quality_of(event, one, selection)["purity"]
             for key, one in (("full", full.labels), ("regions", labels))
@@ -104,13 +105,14 @@ def _full(source: EventSource, pipeline: Pipeline) -> _Timed:
     pipeline.run(event)
     start = process_time()
     labels = pipeline.run(event).labels
-    return _Timed(labels, event.n_hits, process_time() - start)
+    return _Timed(labels, process_time() - start)
 
 
-def _region(pipeline: Pipeline, event: Event, region: Regions) -> _Timed:
+def _region(finder: Regional, event: Event, part: Region) -> tuple[RegionTracks, float]:
+    """What is found among the hits of a part, and the CPU time that it takes."""
     start = process_time()
-    result = Regional(pipeline, region).run(event)
-    return _Timed(result.labels, result.n_region_hits[0], process_time() - start)
+    found = finder.find(event, part)
+    return found, process_time() - start
 
 
 def _beside(
