@@ -91,8 +91,8 @@ def metric_learning(constructor: Stage, features: Tensor) -> Tensor:
     return torch.triu(near, 1).nonzero().T.contiguous()
 
 
-def classify(algorithm: Stage, features: Tensor, edges: Tensor) -> tuple[Tensor, Tensor]:
-    """Each classifier in turn: the rows that are left, and the edges between them."""
+def classify(algorithm: Stage, features: Tensor, edges: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Each classifier in turn: the rows that are left, the edges between them, their scores."""
     rows = torch.arange(len(features))
     for classifier in algorithm.edgeClassifiers:
         used, edges = edges.unique(return_inverse=True)  # shrink
@@ -102,16 +102,31 @@ def classify(algorithm: Stage, features: Tensor, edges: Tensor) -> tuple[Tensor,
         scores = torch.sigmoid(run({"x": features, "edge_index": edges}))
         assert scores.shape == (edges.shape[1],)
         assert scores.dtype == torch.float32
-        edges = edges[:, scores > classifier.cut]
+        kept = scores > classifier.cut
+        edges, scores = edges[:, kept], scores[kept]
         if not edges.numel():
             break
-    return rows, edges
+    return rows, edges, scores
 
 
-def candidates(algorithm: Stage, rows: Tensor, edges: Tensor) -> set[frozenset[int]]:
-    """Connected components of at least minMeasurementsPerTrack space points."""
+def candidates(
+    algorithm: Stage, rows: Tensor, edges: Tensor, scores: Tensor
+) -> set[frozenset[int]]:
+    """Connected components of at least minMeasurementsPerTrack space points.
+
+    With doJunctionRemoval, of the edges that are the best both onward from their first space point
+    and into their second.
+    """
     group = {int(row): {int(row)} for row in rows}
-    for one, other in rows[edges].T.tolist():
+    best: list[dict[int, float]] = [{}, {}]
+    if algorithm.trackBuilder.arguments.get("doJunctionRemoval"):
+        for ends, known in zip(edges.tolist(), best, strict=True):
+            for row, score in zip(ends, scores.tolist(), strict=True):
+                known[row] = max(known.get(row, 0.0), score)
+    for (one, other), score in zip(edges.T.tolist(), scores.tolist(), strict=True):
+        if score < max(best[0].get(one, 0.0), best[1].get(other, 0.0)):
+            continue
+        one, other = int(rows[one]), int(rows[other])
         together = group[one] | group[other]
         for row in together:
             group[row] = together

@@ -74,8 +74,8 @@ def in_acts(algorithm: Stage, event: Event, edges: Callable[[Tensor, Tensor], Te
     order = sorted_by_module(event)
     position = positions(event)
     features = node_features(algorithm, position[order].numpy())
-    rows, found = classify(algorithm, features, edges(features, order))
-    tracks = candidates(algorithm, rows, found)
+    rows, found, scores = classify(algorithm, features, edges(features, order))
+    tracks = candidates(algorithm, rows, found, scores)
     kept = order[rows[found]]
     return (
         {tuple(pair) for pair in outward(position, kept).T.tolist()},
@@ -148,6 +148,26 @@ def test_module_map(suffix: str, exported_map: Path, map_chain: Pipeline, event:
     assert in_acts(algorithm, event, built) == ours(result)
 
 
+@suffixes
+def test_junctions_of_a_module_map_are_removed(
+    suffix: str, map_chain: Pipeline, event: Event, tmp_path: Path
+) -> None:
+    """Given the edges of the map as it has them, outward."""
+    pytest.importorskip("uproot", reason="the extra root is not installed")
+    stage = map_chain.stages["tracks"]
+    settings = replace(stage.settings, junction_removal=True)  # type: ignore[attr-defined]
+    stages = {**map_chain.stages, "tracks": replace(stage, settings=settings)}  # type: ignore[type-var]
+    pipeline = replace(map_chain, stages=stages)
+    export_pipeline(pipeline, "acts", tmp_path / "out", [event])
+    algorithm = configured(tmp_path / "out" / SCRIPT, suffix)
+    assert algorithm.trackBuilder.doJunctionRemoval is True
+    result = pipeline.run(event, keep=["graph"])
+    found = result.kept["graph"].graph()
+    expected = ours(result)
+    assert in_acts(algorithm, event, lambda _, order: order.argsort()[found]) == expected
+    assert expected != ours(map_chain.run(event))
+
+
 def test_a_name_is_no_code(radius_chain: Pipeline) -> None:
     name = '"""\nimport nothing  # '
     renamed = replace(radius_chain, recipe=replace(radius_chain.recipe, name=name))
@@ -172,6 +192,10 @@ def test_edges_are_turned_by_the_distance_of_their_hits() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
+        (
+            {"tracks": {"use": "components", "junction_removal": True}},
+            "stage tracks of the pipeline tiny: junction_removal is for a module_map only",
+        ),
         ({"tracks": {"use": "merge"}}, "stage tracks of the pipeline tiny: ACTS has no such stage"),
         (
             {"graph": {"use": "windows", "pair_coverage": 1.0}},

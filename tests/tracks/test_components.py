@@ -1,5 +1,6 @@
 """Connected components of the edges above a cut."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +34,39 @@ def test_direction_repetition_and_loops_do_not_matter() -> None:
     edges = make_edges([(2, 0, 0.9), (0, 2, 0.9), (1, 2, 0.9), (3, 3, 0.9)])
     labels = connected_components(make_hits(4), *edges, ComponentsSettings())
     assert labels.tolist() == [0, 0, 0, -1]
+
+
+def test_a_junction_keeps_its_best_edge_either_way() -> None:
+    """1 leads on to 2 and, worse, to 3; 4 is reached from 3 and, better, from 5."""
+    edges = [(0, 1, 0.9), (1, 2, 0.8), (1, 3, 0.7), (3, 4, 0.6), (5, 4, 0.95)]
+    for backend in ("cpu", "plain"):
+        labels = connected_components(
+            make_hits(6), *make_edges(edges), ComponentsSettings(0.5, 2, True), backend
+        )
+        assert partition(labels) == sets([0, 1, 2], [4, 5])
+
+
+@settings(max_examples=60, deadline=None)
+@given(graph=graphs() | wild_graphs(), host=st.booleans())
+def test_without_junctions_no_hit_has_two_edges_onward(
+    graph: tuple[Hits, list[Edge]], host: bool
+) -> None:
+    """Counted edge by edge: those with a better one, or an equal one before, at an end go."""
+    hits, edges = graph
+    kept = [
+        edge
+        for k, edge in enumerate(edges)
+        if not any(
+            (other[end] == edge[end]) and (-other[2], j) < (-edge[2], k)
+            for j, other in enumerate(edges)
+            for end in (0, 1)
+        )
+    ]
+    chosen = ComponentsSettings(0.3, 1)
+    backend: Backend = "cpu" if host else "plain"
+    expected = connected_components(hits, *make_edges(kept), chosen, backend)
+    chosen = replace(chosen, junction_removal=True)
+    assert torch.equal(connected_components(hits, *make_edges(edges), chosen, backend), expected)
 
 
 @settings(max_examples=60, deadline=None)

@@ -67,7 +67,10 @@ def script(chain: Chain) -> str:
             neighbours=graph.settings.max_neighbours or MANY,
         )
     else:
-        constructor, builder = _MODULE_MAP, _ON_GPU.format(min_hits=chain.tracks.min_hits)
+        constructor = _MODULE_MAP
+        builder = _ON_GPU.format(
+            junctions=chain.tracks.junction_removal, min_hits=chain.tracks.min_hits
+        )
     return _SCRIPT.format(
         name=chain.pipeline.recipe.name,
         constructor=constructor,
@@ -144,7 +147,7 @@ _METRIC_LEARNING = """graphConstructor = gnn.TorchMetricLearning(
     )"""
 _ON_CPU = "trackBuilder = gnn.BoostTrackBuilding(level=level)"
 _ON_GPU = """trackBuilder = gnn.CudaTrackBuilding(
-        level=level, doJunctionRemoval=False, minCandidateSize={min_hits}
+        level=level, doJunctionRemoval={junctions}, minCandidateSize={min_hits}
     )"""
 
 TARGET = Target(models, [TORCHSCRIPT, ONNX], tolerance=2e-3, beside=beside)

@@ -58,6 +58,12 @@ def chain_of(pipeline: Pipeline, program: str) -> Chain:
             raise _not_there(name, pipeline, program)
     if tracks is None:
         raise SettingsError(f"pipeline {pipeline.recipe.name}: {program} ends with components")
+    if tracks.junction_removal and isinstance(graph, RadiusStage):
+        raise SettingsError(
+            f"stage {name} of the pipeline {pipeline.recipe.name}: junction_removal is for a "
+            f"module_map only, since the edges of an embedding have no direction in {program}: "
+            "train with junction_removal: false"
+        )
     return Chain(pipeline, (first, graph), tuple(classifiers), tracks)
 
 

@@ -19,6 +19,18 @@ def best_first(edge_index: Tensor, scores: Tensor, cut: float) -> tuple[Tensor, 
     return edge_index[0, rows], edge_index[1, rows]
 
 
+def without_junctions(edge_index: Tensor, scores: Tensor, n_hits: int) -> tuple[Tensor, Tensor]:
+    """Edges, and their scores, than which none is better that begins, or ends, at the same hit."""
+    order = torch.argsort(scores, descending=True, stable=True)
+    rank = torch.empty_like(order)
+    rank[order] = torch.arange(len(order), device=order.device)
+    kept = torch.ones_like(scores, dtype=torch.bool)
+    for ends in edge_index.long():
+        best = torch.full((n_hits,), len(rank), device=rank.device)
+        kept &= rank == best.scatter_reduce_(0, ends, rank, "amin")[ends]
+    return edge_index[:, kept], scores[kept]
+
+
 def connect(n_hits: int, source: Tensor, target: Tensor) -> Tensor:
     """(n_hits,) lowest row of the component of each hit.
 

@@ -22,6 +22,7 @@ class ComponentsSettings(TrackSettings):
     min_hits: int = 3  # smaller components are no track
     exclusive: bool = False  # nor are components with two hits of one module
     tune: bool = True  # choose score_cut by the TrackML score in validation, or leave it as it is
+    junction_removal: bool = False  # of several edges outward of a hit, or inward, the best counts
 
     paper: ClassVar[str] = "2103.06995"
 
@@ -44,10 +45,14 @@ def connected_components(
 ) -> Tensor:
     """Track of each hit, (n_hits,) int64, -1 = none: components of the edges above the cut.
 
-    edge_index (2, n_edges) int64 in any direction and order, scores (n_edges,) from 0 to 1. A
-    particle crosses a module once: a component that is not `exclusive` holds several.
+    edge_index (2, n_edges) int64 in any order, and, where no junctions are removed, direction;
+    scores (n_edges,) from 0 to 1. An edge is removed where a better one begins at its first hit, or
+    ends at its second, as ACTS does it; of equally good ones the first stays. A particle crosses a
+    module once: a component that is not `exclusive` holds several.
     """
     check_edges(len(hits), edge_index, scores)
+    if settings.junction_removal:
+        edge_index, scores = plain.without_junctions(edge_index, scores, len(hits))
     if for_host(scores, backend):
         source, target, _ = edges_above(edge_index, scores, settings.score_cut)
         sets = number_sets(connect(len(hits), source, target), settings.min_hits)
