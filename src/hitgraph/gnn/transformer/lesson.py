@@ -1,7 +1,8 @@
 """Teaching the transformer on phi sectors of events.
 
 The loss adds the binary cross entropies of the hit filter and of first hits, and the mean over the
-predictions of the decoder of the losses of candidates (`losses`).
+predictions of the decoder of the losses of candidates (`losses`). In training the first hits of all
+objects are among the candidates, whatever the network thinks of them.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -102,7 +103,8 @@ class TransformerLesson(Lesson):
         return rows_batch(sector.features, owner, first.float())
 
     def loss(self, network: nn.Module, batch: Batch) -> Tensor:
-        return transformer_loss(network(batch.x), batch.y, batch.weight)
+        found = network(batch.x, first=batch.weight > 0)
+        return transformer_loss(found, batch.y, batch.weight)
 
     def measure(self, network: nn.Module, batch: Batch) -> dict[str, float]:
         found = network(batch.x)
@@ -139,17 +141,11 @@ def transformer_loss(found: Found, owner: Tensor, first: Tensor) -> Tensor:
         of_object = (owner >= 0).float()
         loss = binary_cross_entropy_with_logits(found.signal, of_object)
         loss = loss + binary_cross_entropy_with_logits(found.first, first)
-    truth = true_masks(owner[found.kept])
+    wanted = owner[found.begun, None]
+    truth = ((owner[found.kept] == wanted) & (wanted >= 0)).float()
     layers = zip(found.tracks, found.masks, strict=True)
-    of_candidates = torch.stack([candidate_loss(*layer, truth) for layer in layers])
-    return loss + of_candidates.mean()
-
-
-def true_masks(owner: Tensor) -> Tensor:
-    """(n_objects, n_hits) float32, 1 where a hit is of an object; of objects with a hit only."""
-    objects = torch.unique(owner[owner >= 0])
-    of_object: Tensor = owner[None] == objects[:, None]
-    return of_object.float()
+    of_candidates = [candidate_loss(*layer, first[found.begun], truth) for layer in layers]
+    return loss + torch.stack(of_candidates).mean()
 
 
 def share_found(found: Found, owner: Tensor) -> float:

@@ -61,6 +61,7 @@ class Found(NamedTuple):
     signal: Tensor  # (n_hits,) of a target
     first: Tensor  # (n_hits,) the first hit of one
     kept: Tensor  # (n_kept,) int64 hits that pass the filter
+    begun: Tensor  # (n_candidates,) int64 hits, of these, that candidates began with
     tracks: Tensor  # (1 + decoder_layers, n_candidates) a candidate is a track
     masks: Tensor  # (1 + decoder_layers, n_candidates, n_kept) a hit is on it
 
@@ -90,10 +91,12 @@ class TransformerNetwork(nn.Module):
         """Standardise by a sample of hits (n_hits, n_names)."""
         self.encode.learn(features)
 
-    def forward(self, features: Tensor) -> Found:
+    def forward(self, features: Tensor, *, first: Tensor | None = None) -> Found:
         """(n_hits, n_names) of a phi sector.
 
-        Raises InputError where the masks would not fit into the memory, with their sizes.
+        `first` (n_hits,) bool are hits that pass the filter and become candidates in any case,
+        while the network learns. Raises InputError where the masks would not fit into the memory,
+        with their sizes.
         """
         order = torch.argsort(features[:, self.phi], stable=True)
         hits = self.encode(features[order])
@@ -104,14 +107,18 @@ class TransformerNetwork(nn.Module):
             hits = layer(hits, windows, bias)
         hits = hits.with_state(self.normalise(hits.state)).take(torch.argsort(order))
         signal = logits_of(self.signal, hits.state)
-        first = logits_of(self.first, hits.state)
-        kept = torch.nonzero(torch.sigmoid(signal) >= FILTER_CUT).squeeze(1)
+        is_first = logits_of(self.first, hits.state)
+        passes, rank = torch.sigmoid(signal) >= FILTER_CUT, is_first.detach()
+        if first is not None:
+            passes, rank = passes | first, rank.masked_fill(first, torch.inf)
+        kept = torch.nonzero(passes).squeeze(1)
         n_candidates = min(self.settings.candidates, len(kept))
         self._check_masks(n_candidates, len(kept))
-        begun = hits.take(kept[first[kept].topk(n_candidates).indices])
-        candidates = begun.with_state(self.begin(begun.state))
+        begun = kept[rank[kept].topk(n_candidates).indices]
+        candidates = hits.take(begun)
+        candidates = candidates.with_state(self.begin(candidates.state))
         tracks, masks = self._decode(candidates, hits.take(kept))
-        return Found(signal, first, kept, tracks, masks)
+        return Found(signal, is_first, kept, begun, tracks, masks)
 
     def _decode(self, candidates: Tokens, hits: Tokens) -> tuple[Tensor, Tensor]:
         """Logits of candidates and of their masks over the hits, before and after each layer."""
