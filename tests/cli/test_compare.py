@@ -69,6 +69,21 @@ def test_it_goes_on_where_it_stopped(line: list[str]) -> None:
     assert after[3]["events"][0]["edges"] == before[3]["events"][0]["edges"]
 
 
+def test_what_an_older_version_did_not_measure_is_measured_again(line: list[str]) -> None:
+    """Comparisons that were begun before weights of edges counted lack them."""
+    out = out_of(line)
+    before = json.loads((out / "compare.json").read_text())["runs"]
+    (point,) = (out / "points").glob("a-1-*.json")
+    old = json.loads(point.read_text())
+    for event in old["events"]:
+        del event["edges"]["pure_weight"]
+    point.write_text(json.dumps(old))
+    assert main([*line, "--resume"]) == OK
+    after = json.loads((out / "compare.json").read_text())["runs"]
+    assert after[0]["events"][0]["edges"] == before[0]["events"][0]["edges"]
+    assert after[1:] == before[1:]
+
+
 def test_what_is_there_is_not_written_over(
     line: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from hitgraph.compare.output import summarise
+from hitgraph.compare.output import is_complete, summarise
 from hitgraph.compare.plan import Budget, Plan, Run, settings_of
 from hitgraph.compare.run import Report, judge, teach
 from hitgraph.errors import InputError, SettingsError
@@ -65,7 +65,7 @@ def compare(
         return judge(plan, run, learn(report, run), device)
 
     points = [Point(run.key, partial(measured, run)) for run in plan.runs]
-    found = measure(points, plan.out, settings, resume, force=force)
+    found = measure(points, plan.out, settings, resume, force=force, is_complete=is_complete)
     for run in plan.runs:
         clean(plan.folder(run))
     result = summarise(list(found.done.values()), all_stages=not plan.shared)

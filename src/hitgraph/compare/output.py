@@ -77,6 +77,15 @@ def summarise(runs: Sequence[Mapping[str, Any]], all_stages: bool) -> Result:
     return Result(tables, {"compare": figure_of(rows)}, data)
 
 
+def is_complete(run: Mapping[str, Any]) -> bool:
+    """Whether a run that was judged, maybe by an older version, has all that `values` reads."""
+    try:
+        values(run, all_stages=True)
+    except KeyError:
+        return False
+    return True
+
+
 def values(run: Mapping[str, Any], all_stages: bool) -> dict[str, float | None]:
     """The numbers of one run by the keys of COLUMNS, its events together."""
     events, trained = run["events"], run["trained"].values()

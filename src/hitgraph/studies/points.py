@@ -42,12 +42,14 @@ def measure(
     force: bool = False,
     workers: Workers = HERE,
     again: Callable[[], Sequence[Point]] | None = None,
+    is_complete: Callable[[Mapping[str, Any]], bool] = lambda _: True,
 ) -> Measured:
     """Measure each point and keep it in `folder`; a bad event is noted and left out.
 
     Several `workers` share the points; each calls `again`, which can be pickled, for its own.
 
-    Points that are there are read with `resume` and measured anew with `force`. Raises
+    Points that are there are read with `resume` and measured anew with `force`, or where they are
+    not complete: an older version may have measured less. Raises
     SettingsError where there are some and neither is given, where they were measured with other
     settings or two have one key, InputError when nothing could be measured.
     """
@@ -72,7 +74,7 @@ def measure(
     failed: dict[str, str] = {}
     for key in keys if resume else ():
         known = _read(_path(folder, key))
-        if known is not None:
+        if known is not None and is_complete(known):
             found[key] = known
             advance()
     todo = [key for key in keys if key not in found]
