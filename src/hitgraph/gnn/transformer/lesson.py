@@ -78,7 +78,7 @@ class TransformerLesson(Lesson):
 
     @property
     def n_validation(self) -> int:  # type: ignore[override]
-        return len(self.validation_events)
+        return len(self.validation_events) * self.stage.sectors
 
     def batches(self, network: nn.Module, epoch: int) -> Iterator[Batch]:  # noqa: ARG002
         n_sectors = self.stage.sectors
@@ -92,7 +92,9 @@ class TransformerLesson(Lesson):
             yield batch
 
     def validation_batch(self, number: int) -> Batch:
-        return self._batch(self.validation_events[number](), 0.0)
+        event, sector = divmod(number, self.stage.sectors)
+        centre = 2 * pi * sector / self.stage.sectors
+        return self._batch(self.validation_events[event](), centre)
 
     def _batch(self, event: Mapping[str, Tensor], centre: float) -> Batch:
         stage = self.stage
