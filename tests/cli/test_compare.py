@@ -84,6 +84,23 @@ def test_what_an_older_version_did_not_measure_is_measured_again(line: list[str]
     assert after[1:] == before[1:]
 
 
+def test_a_run_of_a_version_with_fewer_settings_is_not_taught_again(line: list[str]) -> None:
+    """Such a version had another digest, of a recipe without the keys that came later."""
+    out = out_of(line)
+    before = json.loads((out / "compare.json").read_text())["runs"]
+    (run,), (point,) = ((out / kind).glob("b-1-*") for kind in ("runs", "points"))
+    identity = run / "training" / "identity.json"
+    old = json.loads(identity.read_text())
+    for stage in old["recipe"]["stages"]:
+        stage.get("training", {}).pop("prune", None)
+    identity.write_text(json.dumps(old))
+    run.rename(run.with_name("b-1-000000"))
+    point.rename(point.with_name("b-1-000000.json"))
+    assert main([*line, "--resume"]) == OK
+    assert json.loads((out / "compare.json").read_text())["runs"] == before
+    assert [path.name for path in (out / "runs").glob("b-1-*")] == ["b-1-000000"]
+
+
 def test_what_is_there_is_not_written_over(
     line: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:

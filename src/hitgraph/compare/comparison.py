@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hitgraph.compare.output import is_complete, summarise
-from hitgraph.compare.plan import Budget, Plan, Run, settings_of
+from hitgraph.compare.plan import RUNS, Budget, Plan, Run, settings_of
 from hitgraph.compare.run import Report, judge, teach
 from hitgraph.errors import InputError, SettingsError
 from hitgraph.event.store import preset_of
@@ -45,7 +45,7 @@ def compare(
     disturb each other. Raises SettingsError where runs are there already and neither `resume` nor
     `force` is given.
     """
-    runs = plan.out / "runs"
+    runs = plan.out / RUNS
     if force:
         shutil.rmtree(runs, ignore_errors=True)
     elif runs.is_dir() and not resume:

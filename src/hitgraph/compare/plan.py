@@ -12,6 +12,9 @@ from hitgraph.fingerprint import fingerprint_of_folder, fingerprint_of_settings
 from hitgraph.lessons.settings import TrainingSettings
 from hitgraph.pipeline_files import find_pipeline
 from hitgraph.recipe import Recipe, Step
+from hitgraph.training.identity import recipe_begun
+
+RUNS = "runs"  # folder of the pipelines
 
 
 @dataclass(frozen=True)
@@ -36,12 +39,13 @@ class Run:
     seed: int
     recipe: Recipe  # with that seed, and the epochs of the budget
     cpu_seconds: Mapping[str, float]  # of each network, by the stages that train their own
+    begun: str | None = None  # its key where it was begun, maybe by a version without all settings
 
     @property
     def key(self) -> str:
         """Tells it from the runs of other recipes, also of one that had the same name."""
         digest = fingerprint_of_settings(self.recipe)
-        return f"{self.name}-{self.seed}-{digest[:6]}"
+        return self.begun or f"{self.name}-{self.seed}-{digest[:6]}"
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,7 @@ class Plan:
     start: str | None = None  # a pipeline that shared stages are taken from
 
     def folder(self, run: Run) -> Path:
-        return self.out / "runs" / run.key
+        return self.out / RUNS / run.key
 
 
 def make_plan(
@@ -103,7 +107,20 @@ def make_plan(
         raise SettingsError(
             "--from: the recipes begin with no stage alike, so there is none to take"
         )
-    return Plan(tuple(runs), names, tuple(train[:n_taught]), tuple(test), out, start)
+    begun = tuple(replace(run, begun=key_begun(out, run)) for run in runs)
+    return Plan(begun, names, tuple(train[:n_taught]), tuple(test), out, start)
+
+
+def key_begun(out: Path, run: Run) -> str | None:
+    """Under which key a training of the run's recipe was begun in `out`, None where none was.
+
+    Recipes are compared as they are parsed: a version that knows more settings gives another
+    digest, but the same recipe.
+    """
+    for folder in sorted((out / RUNS).glob(f"{run.name}-{run.seed}-??????")):
+        if recipe_begun(folder) == run.recipe:
+            return folder.name
+    return None
 
 
 def require_unseen(train: Sequence[EventSource], test: Sequence[EventSource]) -> None:

@@ -44,13 +44,14 @@ from hitgraph.nn.quantise import FLOAT, has_input_grids
 from hitgraph.pipeline import Pipeline, check_detector, promised
 from hitgraph.pipeline_files import PIPELINE_FILE
 from hitgraph.recipe import Recipe, Step
-from hitgraph.settings import parse, to_dict
+from hitgraph.settings import to_dict
 from hitgraph.stage import Context, Stage, gives_of
 from hitgraph.state import EDGES, LABELS, State
 from hitgraph.tensor_files import write_tensors
 from hitgraph.tensors import check_network
 from hitgraph.tracks.both_passes import all_tracks
 from hitgraph.training.contract import check_state, contract_of, tensors_of
+from hitgraph.training.identity import identity_of, recipe_in
 from hitgraph.training.ranks import ranks_of
 from hitgraph.training.start import stages_taken
 from hitgraph.training.teachers import edge_scores, load_named
@@ -400,7 +401,7 @@ def _open(place: TrainingFolder, event_names: list[str]) -> bool:
     """Refuse a folder with a pipeline, or one that another training has begun, or this one
     without --resume; whether the training begins now."""
     identity = {"recipe": to_dict(place.recipe), "events": event_names, "taken": list(place.taken)}
-    path = place.folder / "identity.json"
+    path = identity_of(place.out)
     if not path.is_file():
         if (place.out / PIPELINE_FILE).is_file():
             raise SettingsError(
@@ -416,9 +417,8 @@ def _open(place: TrainingFolder, event_names: list[str]) -> bool:
             f"{place.out}: a training was begun here: go on with --resume, or name another --out"
         )
     begun = read_json(path)
-    # Parsed, so that a key which a later version added with a default makes no difference.
     same = begun.get("events") == event_names and begun.get("taken", []) == identity["taken"]
-    if not same or parse(Recipe, begun.get("recipe")) != place.recipe:
+    if not same or recipe_in(begun) != place.recipe:
         raise SettingsError(
             f"{place.out}: was begun with another recipe, other events or another --from "
             f"(see {place.folder / 'recipe.yaml'}): resume with those, or name another --out"
