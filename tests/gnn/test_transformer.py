@@ -24,6 +24,7 @@ from hitgraph.gnn.transformer.network import (
     TransformerNetwork,
     TransformerNetworkSettings,
 )
+from hitgraph.gnn.transformer.orders import by_azimuth, by_hashes, random_directions
 from hitgraph.gnn.transformer.sectors import sectors_of
 from hitgraph.gnn.transformer.stage import TransformerSettings, TransformerStage
 from hitgraph.hits import hits_from_event
@@ -42,9 +43,9 @@ def random_hits(n_hits: int, seed: int = 0) -> Tensor:
     return torch.stack([30 + 1000 * r, (2 * phi - 1) * math.pi, 2000 * z - 1000], dim=1)
 
 
-def small_network() -> TransformerNetwork:
+def small_network(**changes: Any) -> TransformerNetwork:
     torch.manual_seed(0)
-    made = TransformerNetwork(SMALL, NAMES).eval()
+    made = TransformerNetwork(replace(SMALL, **changes), NAMES).eval()
     made.learn_inputs(random_hits(100))
     return made
 
@@ -59,16 +60,18 @@ def test_windows_are_attention_to_those_near_by_on_the_ring(
     torch.manual_seed(seed)
     attention = Attention(8, 4, 2)
     hits = Tokens(torch.randn(n_hits, 8), torch.randn(n_hits, 4), torch.zeros(n_hits, 3))
-    rows = torch.arange(n_hits)
-    ahead = (rows[None] - (rows[:, None] // window * window - half)) % n_hits
+    order = torch.randperm(n_hits)
+    rank = torch.argsort(order)
+    ahead = (rank[None] - (rank[:, None] // window * window - half)) % n_hits
     mask = (ahead < 2 * window) | torch.tensor(n_hits <= 2 * window)
-    found = attention(hits, hits, windows=Windows.of(n_hits, window, rows.device))
+    found = attention(hits, hits, windows=Windows.of(order, window))
     torch.testing.assert_close(found, attention(hits, hits, mask=mask), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("attention", ["windows", "lsh"])
 @pytest.mark.parametrize("n_hits", [0, 1, 7, 80])
-def test_the_order_of_hits_does_not_matter(n_hits: int) -> None:
-    made, hits = small_network(), random_hits(n_hits)
+def test_the_order_of_hits_does_not_matter(n_hits: int, attention: str) -> None:
+    made, hits = small_network(attention=attention), random_hits(n_hits)
     order = torch.randperm(n_hits, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
         found, again = made(hits), made(hits[order])
@@ -78,6 +81,39 @@ def test_the_order_of_hits_does_not_matter(n_hits: int) -> None:
     columns = torch.tensor([place[hit] for hit in order[again.kept].tolist()], dtype=torch.int64)
     torch.testing.assert_close(again.tracks, found.tracks, rtol=1e-3, atol=1e-4)
     torch.testing.assert_close(again.masks, found.masks[:, :, columns], rtol=1e-3, atol=1e-4)
+
+
+@settings(max_examples=30, deadline=None)
+@given(n_hits=st.integers(0, 200), half=st.integers(1, 8), seed=st.integers(0, 10**6))
+def test_an_order_by_hashes_has_every_hit_once_and_no_end_at_pi(
+    n_hits: int, half: int, seed: int
+) -> None:
+    hits = random_hits(n_hits, seed).double()
+    torch.manual_seed(seed)
+    directions = random_directions(1)[0].double()
+    order = by_hashes(hits, directions, 2 * half)
+    assert sorted(order.tolist()) == list(range(n_hits))
+    turned = hits + torch.tensor([0.0, 2 * math.pi, 0.0])
+    assert by_hashes(turned, directions, 2 * half).tolist() == order.tolist()
+
+
+def test_an_order_by_hashes_sees_more_of_tracks_from_the_origin_than_one_by_azimuth() -> None:
+    """Straight tracks in z, bent by 50 mrad: many others have these azimuths, few the direction."""
+    torch.manual_seed(0)
+    n_tracks, r = 2000, torch.tensor([30.0, 70.0, 120.0, 170.0])
+    phi, eta = 2 * math.pi * torch.rand(n_tracks, 1), 6 * torch.rand(n_tracks, 1) - 3
+    bend = 0.05 * r / 170 * torch.randn(n_tracks, 1).sign()
+    columns = (r.expand(n_tracks, 4), phi + bend, r * eta.sinh())
+    hits = torch.stack([one.flatten() for one in columns], dim=1)
+    track = torch.arange(n_tracks).repeat_interleave(4)
+
+    def seen(order: Tensor) -> float:
+        windows = Windows.of(order, 16)
+        of_same = track[windows.own][:, :, None] == track[windows.seen][:, None]
+        return float(of_same.sum()) / (4 * len(hits))
+
+    hashed = [seen(by_hashes(hits, one, 16)) for one in random_directions(5)]
+    assert min(hashed) > seen(by_azimuth(hits)) + 0.05
 
 
 def test_mixed_precision_changes_little_and_leaves_logits_in_32_bits() -> None:

@@ -1,4 +1,4 @@
-"""Attention between hits and candidates, of all or within windows along the azimuth."""
+"""Attention between hits and candidates, of all or within windows of some order of the hits."""
 
 from typing import NamedTuple
 
@@ -26,24 +26,27 @@ class Tokens(NamedTuple):
 
 
 class Windows(NamedTuple):
-    """Who attends to whom: the ring of sorted hits in blocks, each with what is around it."""
+    """Who attends to whom: hits in some order in blocks, each with what is around it."""
 
-    own: Tensor  # (n_blocks, window) int64
+    own: Tensor  # (n_blocks, window) int64 hits
     seen: Tensor  # (n_blocks, 2 window) int64; one block of all hits where they are as few
+    rank: Tensor  # (n_hits,) int64 place of each hit among `own`, row after row
 
     @classmethod
-    def of(cls, n_hits: int, window: int, device: torch.device) -> "Windows":
+    def of(cls, order: Tensor, window: int) -> "Windows":
         """Blocks of `window` hits (even) that see half a window more on either side.
 
-        The ring closes: the last hits by azimuth are near the first. So the last block goes on
-        with hits of the first, which have been counted there.
+        `order` (n_hits,) int64 are the hits one after another. It is a ring: in that of their
+        azimuths the last hits are near the first. So the last block goes on with hits of the first,
+        which have been counted there.
         """
-        rows = torch.arange(n_hits, device=device)
+        n_hits, rank = len(order), torch.argsort(order)
         if n_hits <= 2 * window:
-            return cls(rows[None], rows[None])
-        start = torch.arange(0, n_hits, window, device=device)[:, None]
-        wide = torch.arange(-(window // 2), window + window // 2, device=device)
-        return cls((start + wide[window // 2 : -(window // 2)]) % n_hits, (start + wide) % n_hits)
+            return cls(order[None], order[None], rank)
+        start = torch.arange(0, n_hits, window, device=order.device)[:, None]
+        wide = torch.arange(-(window // 2), window + window // 2, device=order.device)
+        seen = order[(start + wide) % n_hits]
+        return cls(seen[:, window // 2 : -(window // 2)], seen, rank)
 
 
 class Compare(nn.Module):
@@ -83,7 +86,8 @@ class Attention(nn.Module):
             query, key, value = query[windows.own], key[windows.seen], value[windows.seen]
         query, key, value = (self._split(one) for one in (query, key, value))
         heard = scaled_dot_product_attention(query, key, value, attn_mask=mask)
-        together: Tensor = self.out(heard.transpose(1, 2).flatten(2).flatten(0, 1)[: len(x.state)])
+        rows = heard.transpose(1, 2).flatten(2).flatten(0, 1)
+        together: Tensor = self.out(rows if windows is None else rows[windows.rank])
         return together
 
     def _split(self, x: Tensor) -> Tensor:

@@ -1,10 +1,10 @@
 """The network: an encoder with windowed attention, a hit filter, and candidates with masks.
 
-After arXiv 2411.07149 (hepattn): hits sorted by azimuth attend to those near them in that order,
-a filter drops those that are likely of no target, and candidates ("queries") that attend to what is
-left become tracks, each with a mask over the hits (masked attention of arXiv 2112.01527). As in
-arXiv 2606.17631 candidates are not learnt vectors but hits: those that look most like the first
-hit of a target.
+After arXiv 2411.07149 (hepattn): hits attend to those near them in an order, of their azimuths or,
+as in arXiv 2402.12535, of hashes; a filter drops those that are likely of no target, and candidates
+("queries") that attend to what is left become tracks, each with a mask over the hits (masked
+attention of arXiv 2112.01527). As in arXiv 2606.17631 candidates are not learnt vectors but hits:
+those that look most like the first hit of a target.
 
 Every product that compares two of them sees where they are beside their states, and begins with
 the same weights on either side: alike is near then, and training has something to begin with.
@@ -12,7 +12,7 @@ the same weights on either side: alike is near then, and training has something 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from hitgraph.errors import InputError, SettingsError
 from hitgraph.gnn.transformer.attention import Attention, Compare, Tokens, Windows
 from hitgraph.gnn.transformer.geometry import PairBias
+from hitgraph.gnn.transformer.orders import by_azimuth, by_hashes, random_directions
 from hitgraph.hits.columns import POSITION_FEATURES
 from hitgraph.lessons.settings import check_at_least
 from hitgraph.nn.azimuths import AZIMUTHS
@@ -38,7 +39,8 @@ class TransformerNetworkSettings:
     hidden: int = 64  # width of the state of a hit and of a candidate
     heads: int = 4  # of every attention; they share the width
     layers: int = 4  # of the encoder
-    window: int = 128  # hits, along the azimuth, that attend together to twice as many
+    attention: Literal["windows", "lsh"] = "windows"  # order of hits: azimuth, or hashes a layer
+    window: int = 128  # hits, next to each other in that order, that attend to twice as many
     decoder_layers: int = 3  # which improve the candidates
     candidates: int = 256  # of a phi sector, at most
     frequencies: int = 8  # sines and cosines of 1, 2, 4 ... times each input
@@ -72,7 +74,6 @@ class TransformerNetwork(nn.Module):
     def __init__(self, settings: TransformerNetworkSettings, names: Sequence[str]) -> None:
         super().__init__()
         self.settings, width = settings, settings.hidden
-        self.phi = list(names).index("phi")
         self.encode = Inputs(names, settings.frequencies, width)
         place = self.encode.n_waves
         self.encoder = nn.ModuleList(
@@ -86,6 +87,10 @@ class TransformerNetwork(nn.Module):
         )
         self.heads = Heads(width, place)
         self.pairs, self.fits = PairBias(settings.heads), PairBias(1, hidden=32)
+        hashed = settings.attention == "lsh"
+        self.directions: Tensor | None
+        directions = random_directions(settings.layers) if hashed else None
+        self.register_buffer("directions", directions)
 
     def learn_inputs(self, features: Tensor) -> None:
         """Standardise by a sample of hits (n_hits, n_names)."""
@@ -98,14 +103,10 @@ class TransformerNetwork(nn.Module):
         while the network learns. Raises InputError where the masks would not fit into the memory,
         with their sizes.
         """
-        order = torch.argsort(features[:, self.phi], stable=True)
-        hits = self.encode(features[order])
-        windows = Windows.of(len(order), self.settings.window, order.device)
-        own, seen = (hits.position[rows] for rows in windows)
-        bias = self.pairs(own[:, :, None], seen[:, None]).movedim(-1, 1)
-        for layer in self.encoder:
+        hits = self.encode(features)
+        for layer, (windows, bias) in zip(self.encoder, self._near(hits.position), strict=True):
             hits = layer(hits, windows, bias)
-        hits = hits.with_state(self.normalise(hits.state)).take(torch.argsort(order))
+        hits = hits.with_state(self.normalise(hits.state))
         signal = logits_of(self.signal, hits.state)
         is_first = logits_of(self.first, hits.state)
         passes, rank = torch.sigmoid(signal) >= FILTER_CUT, is_first.detach()
@@ -119,6 +120,18 @@ class TransformerNetwork(nn.Module):
         candidates = candidates.with_state(self.begin(candidates.state))
         tracks, masks = self._decode(candidates, hits.take(kept))
         return Found(signal, is_first, kept, begun, tracks, masks)
+
+    def _near(self, position: Tensor) -> list[tuple[Windows, Tensor]]:
+        """For each layer of the encoder whom hits attend to, and the bias of their pairs."""
+
+        def biased(order: Tensor) -> tuple[Windows, Tensor]:
+            windows = Windows.of(order, self.settings.window)
+            own, seen = position[windows.own], position[windows.seen]
+            return windows, self.pairs(own[:, :, None], seen[:, None]).movedim(-1, 1)
+
+        if self.directions is None:
+            return [biased(by_azimuth(position))] * len(self.encoder)
+        return [biased(by_hashes(position, one, self.settings.window)) for one in self.directions]
 
     def _decode(self, candidates: Tokens, hits: Tokens) -> tuple[Tensor, Tensor]:
         """Logits of candidates and of their masks over the hits, before and after each layer."""
@@ -192,7 +205,7 @@ class EncoderLayer(nn.Module):
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(2))
 
     def forward(self, hits: Tokens, windows: Windows, bias: Tensor) -> Tokens:
-        """Hits sorted by azimuth, bias (n_blocks, heads, window, 2 window) -> hits."""
+        """Hits, bias (n_blocks, heads, window, 2 window) -> hits."""
         normal = hits.with_state(self.norms[0](hits.state))
         state = hits.state + self.attend(normal, normal, windows=windows, mask=bias)
         return hits.with_state(state + self.think(self.norms[1](state)))
