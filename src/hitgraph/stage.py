@@ -168,6 +168,7 @@ _STAGES = {
     "condensation": "hitgraph.tracks.condensation:CondensationSettings",
     "lstm": "hitgraph.tracks.lstm.stage:LstmSettings",
     "cnn": "hitgraph.tracks.cnn.stage:CnnSettings",
+    "clue": "hitgraph.tracks.clue:ClueSettings",
     "both_passes": "hitgraph.tracks.both_passes:BothPassesSettings",
     "join": "hitgraph.tracks.join.stage:JoinStageSettings",
     "class_vote": "hitgraph.tracks.class_vote:ClassVoteSettings",

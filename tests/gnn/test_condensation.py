@@ -9,11 +9,16 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from hitgraph.errors import SettingsError
-from hitgraph.gnn.condensation.lesson import without_gaps
+from hitgraph.event.event import Event
+from hitgraph.gnn.condensation.lesson import CondensationLesson, shares, without_gaps
 from hitgraph.gnn.condensation.loss import condensation_loss
 from hitgraph.gnn.condensation.network import GravNet, GravNetLayer, GravNetSettings
 from hitgraph.gnn.condensation.stage import GravNetStageSettings
+from hitgraph.lessons.material import Example
 from hitgraph.lessons.objects import NEUTRAL, NOISE
+from hitgraph.lessons.samples import make_sample
+from hitgraph.lessons.settings import TruthSettings
+from hitgraph.state import State
 from hitgraph.tracks.condensation import CondensationSettings, condense
 
 Q_MIN = 0.01  # of arXiv 2309.16754
@@ -80,15 +85,47 @@ def test_the_loss_is_that_of_the_formulas() -> None:
     repulsion = (q[2] * q[0] * 0.5 + q[0] * q[2] * 0.5 + q[1] * q[2] * (1 - apart)) / 3
     wanted = attraction + 2.0 * repulsion + ((1 - 0.6) + (1 - 0.4)) / 2 + 0.5 * 0.3
     logits = torch.logit(torch.tensor(beta))
-    found = condensation_loss(logits, place, owner, Q_MIN, repulsion=2.0, noise=0.5)
+    found = condensation_loss(logits, place, owner, torch.ones(5), Q_MIN, repulsion=2.0, noise=0.5)
     assert float(found) == pytest.approx(wanted, rel=1e-4)
+
+
+def test_hits_count_by_their_weight() -> None:
+    """The same objects, hits of which count 0.2, 0.8 and 1: the shares in their objects."""
+    beta = [0.6, 0.2, 0.4, 0.3]
+    place = torch.tensor([[0.0, 0.0], [0.3, 0.0], [0.0, 0.5], [5.0, 5.0]])
+    owner = torch.tensor([0, 0, 1, NOISE])
+    weight = shares(torch.tensor([1.0, 4.0, 7.0, 100.0]), owner)
+    torch.testing.assert_close(weight, torch.tensor([0.2, 0.8, 1.0, 0.0]))
+    q = [charge(one) for one in beta]
+    apart = math.hypot(0.3, 0.5)
+    attraction = 0.8 * q[1] * q[0] * 0.3**2 / 2
+    repulsion = (q[2] * q[0] * 0.5 + 0.2 * q[0] * q[2] * 0.5 + 0.8 * q[1] * q[2] * (1 - apart)) / 2
+    wanted = attraction + repulsion + ((1 - 0.6) + (1 - 0.4)) / 2
+    logits = torch.logit(torch.tensor(beta))
+    found = condensation_loss(logits, place, owner, weight, Q_MIN, repulsion=1.0, noise=0.0)
+    assert float(found) == pytest.approx(wanted, rel=1e-4)
+
+
+def test_a_lesson_weighs_hits_by_their_column(tiny_event: Event) -> None:
+    assert tiny_event.detector is not None
+    sample = make_sample(tiny_event, tiny_event.detector, True, TruthSettings())
+    example = Example(sample, State(sample.hits))
+    settings = GravNetStageSettings(hit_inputs=("position",), weigh_by="charge")
+    assert "hit.charge" in settings.needs
+    batch = CondensationLesson(settings, 1, [], [lambda: example]).validation_batch(0)
+    assert len(batch.y) == len(sample.hits)
+    for k in range(int(batch.y.max()) + 1):
+        assert float(batch.weight[batch.y == k].sum()) == pytest.approx(1, abs=1e-4)
+    assert not batch.weight[batch.y < 0].any()
 
 
 @pytest.mark.parametrize("owner", [[NOISE, NOISE], [NEUTRAL, NEUTRAL], [0, 0], []])
 def test_events_with_next_to_nothing_have_a_finite_loss(owner: list[int]) -> None:
     logits = torch.zeros(len(owner), requires_grad=True)
-    place = torch.zeros(len(owner), 2, requires_grad=True)
-    loss = condensation_loss(logits, place, torch.tensor(owner, dtype=torch.int64), 0.5, 1.0, 1.0)
+    place, ones = torch.zeros(len(owner), 2, requires_grad=True), torch.ones(len(owner))
+    loss = condensation_loss(
+        logits, place, torch.tensor(owner, dtype=torch.int64), ones, 0.5, 1.0, 1.0
+    )
     loss.backward()
     assert math.isfinite(float(loss.detach()))
 
@@ -101,7 +138,7 @@ def test_steps_gather_what_belongs_together() -> None:
     optimiser = torch.optim.Adam([logits, place], lr=0.05)
     for _ in range(400):
         optimiser.zero_grad()
-        condensation_loss(logits, place, owner, 0.01, 1.0, 0.0).backward()
+        condensation_loss(logits, place, owner, torch.ones(12), 0.01, 1.0, 0.0).backward()
         optimiser.step()
     labels = condense(
         torch.sigmoid(logits).detach(), place.detach(), CondensationSettings(0.5, 0.5, 2)
@@ -126,6 +163,22 @@ def test_the_order_of_hits_does_not_matter(n_hits: int) -> None:
     torch.testing.assert_close(again[1], place[order], rtol=1e-4, atol=1e-5)
 
 
+def test_what_counts_from_its_mean_can_be_moved() -> None:
+    """And with it nothing but the event: other columns stay where they are."""
+    torch.manual_seed(0)
+    settings, names = GravNetSettings(hidden=8), ("x", "y", "z")
+    network = GravNet(settings, names, ("x", "y")).eval()
+    network.learn_inputs(torch.randn(50, 3))
+    features = torch.randn(30, 3)
+    with torch.no_grad():
+        beta, place = network(features)
+        moved = network(features + torch.tensor([5.0, -3.0, 0.0]))
+        deeper = network(features + torch.tensor([0.0, 0.0, 1.0]))
+    torch.testing.assert_close(moved[0], beta, rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(moved[1], place, rtol=1e-3, atol=1e-4)
+    assert not torch.allclose(deeper[1], place, atol=1e-3)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -134,6 +187,10 @@ def test_the_order_of_hits_does_not_matter(n_hits: int) -> None:
         ({"repulsion": -1.0}, "repulsion: -1.0 is not allowed, at least 0"),
         ({"q_min": 0.0}, r"q_min: 0\.0 is not allowed, above 0"),
         ({"sectors": 0}, "sectors: 0 is not allowed, at least 1"),
+        ({"centre": ("x",)}, "centre: 'x' is not allowed, hit_inputs that are no angle"),
+        ({"centre": ("phi",)}, "centre: 'phi' is not allowed"),
+        ({"centre": ("r",), "sectors": 2}, "centre: is for whole events, so sectors has to be 1"),
+        ({"weigh_by": "energy"}, "weigh_by: 'energy' is not allowed; any of r, phi"),
     ],
 )
 def test_impossible_settings_are_refused(changes: dict[str, object], message: str) -> None:

@@ -48,6 +48,19 @@ def _y(hits: "Hits") -> Tensor:
     return hits.position[:, 1].clone()
 
 
+def _x_over_z(hits: "Hits") -> Tensor:
+    return hits.position[:, 0] / _away(hits.position[:, 2])
+
+
+def _y_over_z(hits: "Hits") -> Tensor:
+    return hits.position[:, 1] / _away(hits.position[:, 2])
+
+
+def _away(z: Tensor) -> Tensor:
+    """z, but no nearer to 0 than a millimetre."""
+    return torch.where(z < 0, -1.0, 1.0) * z.abs().clamp_min(1.0)
+
+
 def _log_charge(hits: "Hits") -> Tensor:
     return hits.charge.clamp_min(LEAST_CHARGE).log()
 
@@ -73,6 +86,8 @@ _COLUMNS = (
     HitColumn("eta", "1", {"z": torch.neg}, derive=_eta),
     HitColumn("x", "mm", {"x": torch.neg}, derive=_x),
     HitColumn("y", "mm", {"y": torch.neg}, derive=_y),
+    HitColumn("x_over_z", "1", {"x": torch.neg, "z": torch.neg}, derive=_x_over_z),
+    HitColumn("y_over_z", "1", {"y": torch.neg, "z": torch.neg}, derive=_y_over_z),
     HitColumn("log_charge", "1", derive=_log_charge, cells=True),
 )
 HIT_COLUMNS = {column.name: column for column in _COLUMNS}

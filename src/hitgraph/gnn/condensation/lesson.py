@@ -21,6 +21,8 @@ class Condensing(Protocol):
     @property
     def hit_inputs(self) -> tuple[str, ...]: ...
     @property
+    def weigh_by(self) -> str: ...
+    @property
     def q_min(self) -> float: ...
     @property
     def repulsion(self) -> float: ...
@@ -59,12 +61,17 @@ class CondensationLesson(Lesson):
         hits = example.sample.hits
         inside = sector_of(hits.column("phi") - start, self.stage.sectors) == sector
         y = without_gaps(objects_of(example.sample)[inside])
-        return rows_batch(hits.take(self.stage.hit_inputs)[inside], y, torch.ones(len(y)))
+        weight, column = torch.ones(len(y)), self.stage.weigh_by
+        if column:
+            weight = shares(hits.column(column)[inside], y)
+        return rows_batch(hits.take(self.stage.hit_inputs)[inside], y, weight)
 
     def loss(self, network: nn.Module, batch: Batch) -> Tensor:
         beta, place = network(batch.x)
         stage = self.stage
-        return condensation_loss(beta, place, batch.y, stage.q_min, stage.repulsion, stage.noise)
+        return condensation_loss(
+            beta, place, batch.y, batch.weight, stage.q_min, stage.repulsion, stage.noise
+        )
 
     def measure(self, network: nn.Module, batch: Batch) -> dict[str, float]:
         return {"val_loss": float(self.loss(network, batch))}
@@ -75,4 +82,14 @@ def without_gaps(owner: Tensor) -> Tensor:
     is_object = owner >= 0
     found = owner.clone()
     found[is_object] = torch.unique(owner[is_object], return_inverse=True)[1]
+    return found
+
+
+def shares(column: Tensor, owner: Tensor) -> Tensor:
+    """(n_hits,) what share of its object's sum of the column each hit has; 0 of no object."""
+    is_object = owner >= 0
+    own, values = owner[is_object], column[is_object].clamp_min(0)
+    total = values.new_zeros(int(owner.max()) + 1 if len(own) else 0).index_add(0, own, values)
+    found = torch.zeros_like(column)
+    found[is_object] = values / total[own].clamp_min(1e-12)
     return found

@@ -48,9 +48,12 @@ class GravNetSettings:
 class GravNet(nn.Module):
     """From the columns of hits to beta and a place in the space where they condense."""
 
-    def __init__(self, settings: GravNetSettings, names: Sequence[str]) -> None:
+    def __init__(
+        self, settings: GravNetSettings, names: Sequence[str], centre: Sequence[str] = ()
+    ) -> None:
         super().__init__()
         self.backend: Backend = "auto"
+        self.centred = [names.index(name) for name in centre]
         self.azimuths = Azimuths(tuple(names))
         width = settings.hidden
         self.standardise = Standardise(self.azimuths.n_outputs)
@@ -60,15 +63,22 @@ class GravNet(nn.Module):
         self.place = mlp([width, width, settings.outputs])
 
     def learn_inputs(self, features: Tensor) -> None:
-        """Standardise by a sample of hits (n_hits, n_names)."""
-        self.standardise.learn(self.azimuths(features))
+        """Standardise by the hits of an event (n_hits, n_names)."""
+        self.standardise.learn(self._inputs(features))
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """(n_hits, n_names) -> logits of beta (n_hits,), places (n_hits, outputs)."""
-        states = self.encode(self.standardise(self.azimuths(features)))
+        states = self.encode(self.standardise(self._inputs(features)))
         for one_round in self.rounds:
             states = states + one_round(states, self.backend)
         return self.beta(states).squeeze(1).float(), self.place(states).float()
+
+    def _inputs(self, features: Tensor) -> Tensor:
+        """(n_hits, n_names) -> (n_hits, n_inputs), those of `centre` from their mean on."""
+        if self.centred and len(features):
+            features = features.clone()
+            features[:, self.centred] -= features[:, self.centred].mean(dim=0)
+        return self.azimuths(features)
 
 
 class GravNetLayer(nn.Module):

@@ -7,6 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from hitgraph.errors import SettingsError
 from hitgraph.gnn.condensation.network import GravNet, GravNetSettings
 from hitgraph.hits.columns import check_hit_columns, expand_groups
 from hitgraph.lessons.material import Material
@@ -20,6 +21,7 @@ from hitgraph.lessons.settings import (
     refuse_trackml_weights,
 )
 from hitgraph.lessons.workshop import Workshop
+from hitgraph.nn.azimuths import AZIMUTHS
 from hitgraph.stage import Context, StageSettings
 from hitgraph.state import HITS, State
 from hitgraph.tensors import build_network, learnt_tensors, load_learnt
@@ -32,6 +34,8 @@ class GravNetStageSettings(StageSettings):
     network: GravNetSettings = field(default_factory=GravNetSettings)  # sizes
     training: TrainingSettings = field(default_factory=TrainingSettings)  # of the network
     hit_inputs: tuple[str, ...] = ("position",)  # columns of hits, or their groups
+    centre: tuple[str, ...] = ()  # those of hit_inputs that count from their mean in the event
+    weigh_by: str = ""  # column: hits count in the loss by their share of it in their particle
     q_min: float = 0.5  # least charge of a hit, which pulls and pushes where beta is small
     repulsion: float = 1.0  # weight in the loss, beside the attraction's 1
     noise: float = 0.1  # weight of the mean beta of noise
@@ -49,14 +53,24 @@ class GravNetStageSettings(StageSettings):
         object.__setattr__(self, "hit_inputs", expand_groups(self.hit_inputs))
         check_hit_columns("hit_inputs", self.hit_inputs)
         check_not_empty(self, "hit_inputs")
+        for name in self.centre:
+            if name not in self.hit_inputs or name in AZIMUTHS:
+                raise SettingsError(
+                    f"centre: {name!r} is not allowed, hit_inputs that are no angle"
+                )
+        if self.centre and self.sectors > 1:
+            raise SettingsError("centre: is for whole events, so sectors has to be 1")
+        if self.weigh_by:
+            check_hit_columns("weigh_by", [self.weigh_by])
 
     @property
     def needs(self) -> frozenset[str]:  # type: ignore[override]
-        return frozenset({HITS, *(f"hit.{name}" for name in self.hit_inputs)})
+        names = {*self.hit_inputs, *([self.weigh_by] if self.weigh_by else [])}
+        return frozenset({HITS, *(f"hit.{name}" for name in names)})
 
     def build(self) -> GravNet:
         """The untrained network."""
-        return GravNet(self.network, self.hit_inputs)
+        return GravNet(self.network, self.hit_inputs, self.centre)
 
     def load(self, context: Context, tensors: Mapping[str, Tensor]) -> "GravNetStage":
         network, _ = load_learnt(self.build, tensors, context.device, self.network)
