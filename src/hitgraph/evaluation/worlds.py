@@ -16,6 +16,7 @@ from hitgraph.evaluation.tables import Row
 from hitgraph.event.event import Event
 
 WORLDS = {
+    "hgcal": "hitgraph.evaluation.showers",
     "lartpc": "hitgraph.evaluation.argon",
 }
 

@@ -78,7 +78,7 @@ def read_out(
     cells, first = np.unique(cell, return_index=True)
     total = np.add.reduceat(energy, first) if len(cells) else energy
     order = np.lexsort((energy, cell))
-    last = np.append(first[1:], len(cell)) - 1
+    last = np.append(first, len(cell))[1:] - 1
     largest, winner = energy[order][last], which[order][last]
     mip = layers.mip[cells // ROW**2]
     shift = noise * mip * rng.standard_normal(len(cells))
