@@ -29,7 +29,7 @@ Night = Mapping[str, Any]
 
 def night_of(run: Mapping[str, Any], commit: str) -> Night:
     """One line of the history, of a run as its file has it."""
-    (part,) = run["parts"].values()
+    (part,) = (part for part in run["parts"].values() if "events" in part)  # not the start-up
     cpu = {stage: float(np.median(repeat_means(part, stage, "cpu"))) for stage in stage_names(part)}
     quality = part["quality"]
     return {

@@ -13,7 +13,7 @@ def run(when: str, seconds: float) -> dict[str, object]:
         "yardstick": [0.1, 0.3],
         "quality": {"trackml_score": {"value": 0.9}},
     }
-    return {"when": when, "pipeline": "compact", "parts": {"cpu, 1 thread": part}}
+    return {"when": when, "pipeline": "compact", "parts": {"start-up": {}, "cpu, 1 thread": part}}
 
 
 def test_a_night_has_the_median_of_the_repeats() -> None:
