@@ -9,12 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hitgraph.errors import InputError
+from hitgraph.evaluation.comparison import compare
 from hitgraph.evaluation.fit_quality import combine_fits, fit_quality
 from hitgraph.evaluation.fit_tables import fit_rows
 from hitgraph.evaluation.metrics import truth_labels
 from hitgraph.event.event import Event
 from hitgraph.event.fits import FittedTracks, fits_path, read_fits, write_fits
 from hitgraph.event.perigee import true_parameters
+from hitgraph.event.source import list_events
+from hitgraph.event.store import write_event
+from hitgraph.event.trackml import write_submission
 
 FIELD = 2.0  # Tesla
 
@@ -123,6 +127,20 @@ def test_events_add_up(tiny_event: Event) -> None:
     one = fit_quality(tiny_event, labels, made(true))
     two = combine_fits([one, one])
     assert (two.n_tracks, len(two)) == (2 * one.n_tracks, 2 * len(one))
-    rows = {row.name: row.cells for row in fit_rows({"a": one, "b": two})}
-    assert rows["fitted tracks"] == (str(one.n_tracks), str(two.n_tracks))
-    assert rows["resolution of d0"] == ("0 um", "0 um")
+    by_both = combine_fits([replace(one, method="kalman"), replace(one, method="helix")])
+    rows = {row.name: row.cells for row in fit_rows({"a": one, "b": two, "c": by_both})}
+    assert rows["fitted by"] == ("-", "-", "helix and kalman")
+    assert rows["fitted tracks"] == (str(one.n_tracks), *[str(two.n_tracks)] * 2)
+    assert rows["resolution of d0"] == ("0 um",) * 3
+
+
+def test_who_fitted_is_read_off_the_file(tmp_path: Path, tiny_event: Event) -> None:
+    labels, true = true_fits(tiny_event)
+    write_event(tiny_event, tmp_path / "truth")
+    hit_id = tiny_event.hits.hit_id
+    write_submission(
+        tmp_path / "a" / f"{tiny_event.name}-tracks.csv", tiny_event.name, hit_id, labels
+    )
+    write_fits(made(true), fits_path(tmp_path / "a", tiny_event.name), "helix")
+    found = compare([tmp_path / "a"], list_events([tmp_path / "truth"]))
+    assert found.fits["a"].method == "helix"

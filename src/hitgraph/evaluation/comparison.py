@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from hitgraph.evaluation.fit_quality import FitQuality, combine_fits, fit_qualit
 from hitgraph.evaluation.metrics import MIN_TRACK_HITS, Metrics, combine, evaluate
 from hitgraph.evaluation.worlds import WorldQuality, judge_of
 from hitgraph.event.event import Event, number_of
-from hitgraph.event.fits import fits_path, read_fits
+from hitgraph.event.fits import fits_path, method_of, read_fits
 from hitgraph.event.selection import SELECTED, Selection
 from hitgraph.event.source import EventSource, require_different_names
 from hitgraph.event.store import preset_of, world_of
@@ -261,7 +261,8 @@ def _evaluate_event(
                 f"{fitted}: is older than {tracks.name}, so it is of other tracks: fit them again "
                 "with `hitgraph fit`, or remove it"
             )
-        fits[name] = fit_quality(event, labels, read_fits(fitted), selection)
+        quality = fit_quality(event, labels, read_fits(fitted), selection)
+        fits[name] = replace(quality, method=method_of(fitted))
     return metrics, fits, of_world
 
 

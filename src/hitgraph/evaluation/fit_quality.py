@@ -29,6 +29,7 @@ class FitQuality:
     eta: Float64  # (n,) of the particle
     residual: Float64  # (n, 5) fitted - true, columns PARAMETERS; q/p relative: p_true / p - 1
     pull: Float64  # (n, 5) (fitted - true) / error
+    method: str = ""  # who fitted them, where the file says so
 
     def __len__(self) -> int:
         return len(self.pt)
@@ -111,12 +112,17 @@ def fit_quality(
 
 def combine_fits(parts: Sequence[FitQuality]) -> FitQuality:
     """The tracks of several events together."""
+
+    def all_of(name: str) -> Float64:
+        return np.concatenate([getattr(part, name) for part in parts])
+
     return FitQuality(
-        sum(part.n_tracks for part in parts),
-        *(
-            np.concatenate([getattr(part, name) for part in parts])
-            for name in ("pt", "eta", "residual", "pull")
-        ),
+        n_tracks=sum(part.n_tracks for part in parts),
+        pt=all_of("pt"),
+        eta=all_of("eta"),
+        residual=all_of("residual"),
+        pull=all_of("pull"),
+        method=" and ".join(sorted({part.method for part in parts})),
     )
 
 

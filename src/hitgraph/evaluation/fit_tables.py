@@ -20,6 +20,7 @@ UNITS = {
 def fit_rows(columns: Mapping[str, FitQuality]) -> list[Row]:
     """Tracks, then resolution and pulls of each parameter, one cell a column."""
     rows = [
+        Row("fitted by", tuple(one.method or NOTHING for one in columns.values())),
         Row("fitted tracks", tuple(str(one.n_tracks) for one in columns.values())),
         Row("of primary particles", tuple(str(len(one)) for one in columns.values())),
     ]
