@@ -97,6 +97,14 @@ def test_an_order_by_hashes_has_every_hit_once_and_no_end_at_pi(
     assert by_hashes(turned, directions, 2 * half).tolist() == order.tolist()
 
 
+def test_mixed_precision_does_not_change_an_order_by_hashes() -> None:
+    torch.manual_seed(0)
+    hits, directions = random_hits(200), random_directions(1)[0]
+    with torch.autocast("cpu", torch.bfloat16):
+        order = by_hashes(hits, directions, 8)
+    assert order.tolist() == by_hashes(hits, directions, 8).tolist()
+
+
 def test_an_order_by_hashes_sees_more_of_tracks_from_the_origin_than_one_by_azimuth() -> None:
     """Straight tracks in z, bent by 50 mrad: many others have these azimuths, few the direction."""
     torch.manual_seed(0)

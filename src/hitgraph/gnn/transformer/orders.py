@@ -33,7 +33,8 @@ def by_hashes(position: Tensor, directions: Tensor, window: int) -> Tensor:
     """
     r, phi, z = position.unbind(1)
     eta = torch.asinh(z / r.clamp_min(1.0))
-    first, second = directions @ torch.stack([eta, AZIMUTH * phi.cos(), AZIMUTH * phi.sin()])
+    place = torch.stack([eta, AZIMUTH * phi.cos(), AZIMUTH * phi.sin()])
+    first, second = (directions[:, :, None] * place).sum(dim=1)  # in 32 bits, whatever the network
     n_hits = len(position)
     n_cells = max(round((n_hits / window) ** 0.5), 1)
     cell = torch.argsort(torch.argsort(first, stable=True)) * n_cells // max(n_hits, 1)
