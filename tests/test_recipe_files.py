@@ -27,7 +27,8 @@ def test_a_file_is_itself_and_what_is_neither_is_refused(tmp_path: Path) -> None
         find_recipe(str(tmp_path / "other.yaml"))
 
 
-def test_accurate_can_be_taught_behind_compact() -> None:
-    compact, accurate = (read_recipe(find_recipe(name)).stages for name in ("compact", "accurate"))
-    assert accurate[: len(compact)] == compact
-    assert accurate[: len(compact)] == Pipeline.load("compact").recipe.stages
+@pytest.mark.parametrize("name", ["accurate", "parameters", "vertices"])
+def test_what_stands_behind_compact_can_be_taught_there(name: str) -> None:
+    compact, longer = (read_recipe(find_recipe(one)).stages for one in ("compact", name))
+    assert longer[: len(compact)] == compact
+    assert longer[: len(compact)] == Pipeline.load("compact").recipe.stages

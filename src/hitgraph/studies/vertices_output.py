@@ -57,12 +57,16 @@ def _cells(quality: VertexQuality) -> tuple[str, ...]:
         percent(quality.efficiency),
         percent(quality.clean_efficiency),
         percent(quality.purity),
-        *(f"{100 * quality.share_of(kind).value:.0f} %" for kind in range(len(CLASSES))),
+        *(_share(quality.share_of(kind)) for kind in range(len(CLASSES))),
         f"{resolution:.0f} um" if resolution == resolution else NOTHING,
         f"{width:.2f}" if width == width else NOTHING,
         f"{quality.n_hard_found} of {quality.n_hard}",
         f"{quality.n_hard_chosen} of {quality.n_hard}",
     )
+
+
+def _share(ratio: Ratio) -> str:
+    return f"{100 * ratio.value:.0f} %" if ratio.total else NOTHING
 
 
 def vertex_scan_figure(scan: VertexScan) -> "Figure":
