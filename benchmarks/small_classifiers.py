@@ -3,8 +3,8 @@
     hitgraph simulate data/pu20 --events 70 --pileup 20 --seed 31
     python benchmarks/small_classifiers.py data/pu20 --out small.md
 
-A pair filter and the networks of the triplet filter behind the graph of `compact`, and an
-interaction network behind its triplet filters, sizes as in `compact`. The first events of DATA
+A pair filter and the networks of the triplet filter behind the graph of `accurate`, and an
+interaction network behind its triplet filters, sizes as there. The first events of DATA
 (--train) teach, the next one chooses the best epochs, the next ones (--test) are measured on. Each
 is trained in 32 bits and on few, once, and three times with a pruning after each of the first two
 that leaves an eighth of the weights in the end; and as often with all weights, since that is a
@@ -41,7 +41,7 @@ from hitgraph.stage import StageSettings
 from hitgraph.state import State
 from hitgraph.training.workshop import StageWorkshop
 
-PIPELINE = "compact"
+PIPELINE = "accurate"
 NONE = 1e-9  # share of the weights that go at each pruning: all stay
 EIGHTH = 1 - 8**-0.5  # of two prunings
 BITS = (32, 4, 3, 2)  # of weights
