@@ -28,8 +28,11 @@ MAX_TESLA = 10.0
 _AXIS = 1.0  # mm, from where on a direction z / r is taken
 STEP = 20.0  # mm, between the points of a table made here
 REACH_R, REACH_Z = 1100.0, 3100.0  # mm, of such a table; the tracker ends at 1029 and 3001
-SOLENOID, CONSTANT, TABLE = "solenoid", "constant", "table"
-WAYS = "solenoid, solenoid:FACTOR, constant:TESLA, or a file of lines `r z Br Bz` in mm and Tesla"
+SOLENOID, CONSTANT, TABLE, NONE = "solenoid", "constant", "table", "none"
+WAYS = (
+    "solenoid, solenoid:FACTOR, constant:TESLA, none, or a file of lines `r z Br Bz` in mm and "
+    "Tesla"
+)
 
 
 @dataclass(frozen=True)
@@ -193,7 +196,7 @@ def field_of(text: str) -> MagneticField:
 
 
 def _of_name(name: object) -> MagneticField | None:
-    """The solenoid or constant field of that name; a number, as older samples have it, is Tesla.
+    """The field of that name but a table's; a number, as older samples have it, is Tesla.
 
     None for anything else. Raises SettingsError for a number that no field has.
     """
@@ -204,6 +207,8 @@ def _of_name(name: object) -> MagneticField | None:
     kind, colon, value = name.partition(":")
     if name == SOLENOID:
         return solenoid()
+    if name == NONE:
+        return constant(0.0)
     if kind not in (SOLENOID, CONSTANT) or not colon:
         return None
     try:
