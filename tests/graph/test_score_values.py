@@ -48,7 +48,6 @@ def two_hits(
     local = np.einsum("nij,ni->nj", np.array(rotation), flight)
     path = DEPTH * np.linalg.norm(flight, axis=1) / np.abs(local[:, 2])
     size = DEPTH * np.abs(local[:, :2] / local[:, 2:]) + [PITCH_U, PITCH_V]
-    endcap = np.abs(np.array(rotation)[:, 2, 2]) > np.sqrt(0.5)
     features = np.zeros((2, len(FEATURES)), np.float32)
     columns = {"r": radii, "phi": phi, "z": position[:, 2], "charge": CHARGE_PER_MM * path}
     columns |= {"cell_count": np.ones(2), "lx": size[:, 0], "ly": size[:, 1]}
@@ -60,7 +59,7 @@ def two_hits(
         module_id=np.arange(2, dtype=np.int32),
         centre=position,
         rotation=np.array(rotation),
-        half_thickness=np.where(endcap, DEPTH / 2, DEPTH),  # see Detector.sensitive_thickness
+        half_thickness=np.full(2, DEPTH / 2),
         min_half_u=np.full(2, 10.0),
         max_half_u=np.full(2, 10.0),
         half_v=np.full(2, 10.0),

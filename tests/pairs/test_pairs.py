@@ -324,7 +324,7 @@ def clusters_on_helices(kind: str) -> tuple[Hits, Tensor, Detector]:
 @pytest.mark.parametrize("kind", ["barrel", "endcap"])
 def test_clusters_of_the_path_through_the_module_are_predicted(kind: str) -> None:
     hits, edges, detector = clusters_on_helices(kind)
-    assert ((detector.sensitive_thickness > detector.half_thickness) == (kind == "endcap")).all()
+    assert (detector.is_endcap == (kind == "endcap")).all()
     features = pair_features(hits, edges, detector)
     assert features.shape[1] == len(PAIR_FEATURES)
     for end, rows in (("inner", edges[0]), ("outer", edges[1])):

@@ -14,8 +14,8 @@ from hitgraph.event.detector import Detector
 from hitgraph.event.field import constant
 from hitgraph.event.source import read_event
 from hitgraph.simulate.card import check_card, read_card
+from hitgraph.simulate.crossings import OTHER_MATERIAL, Crossings, Steps, cosine
 from hitgraph.simulate.digitise import Clusters, Response, digitise
-from hitgraph.simulate.fatras import OTHER_MATERIAL, Crossings, Steps, cosine
 from hitgraph.simulate.generator import COLLISION_STRIDE, Generated, Gun
 from hitgraph.simulate.merge import merge_touching
 from hitgraph.simulate.noise import noise_crossings

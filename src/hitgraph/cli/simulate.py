@@ -4,11 +4,13 @@
     hitgraph simulate data/muons --events 5 --particle-gun 100 --gun-pt 0.5:5
     hitgraph simulate data/pu200 --validate trackml/event000001000
     hitgraph simulate data/showers --events 100 --world hgcal --set showers=20
+    hitgraph simulate data/odd --events 5 --pileup 20 --detector odd-like
 
 OUT becomes an event store (parquet) with the detectors table and dataset.json, which keeps the
 settings. An event depends on the settings, the seed and its number only. Ctrl-C leaves complete
 events; --resume goes on. With --validate, the events in OUT are set beside real ones; without
---events no new ones are made. Needs pip install 'hitgraph[sim]', but for worlds.
+--events no new ones are made. Needs pip install 'hitgraph[sim]', but for worlds and for the
+particle gun in a described detector (--detector).
 """
 
 import argparse

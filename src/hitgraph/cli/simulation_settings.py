@@ -64,10 +64,15 @@ def _add_collisions(group: argparse._ArgumentGroup) -> None:
 
 def _add_detector(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
+        "--detector",
+        metavar="NAME|FILE",
+        help="another than TrackML's: a shipped description, such as odd-like, or a YAML file",
+    )
+    group.add_argument(
         "--field",
         metavar="FIELD",
-        help="solenoid, as in TrackML (default); solenoid:FACTOR; constant:TESLA; or a file of "
-        "lines r z Br Bz, in mm and Tesla",
+        help="solenoid, as in TrackML (default); solenoid:FACTOR; constant:TESLA; none; or a file "
+        "of lines r z Br Bz, in mm and Tesla; without it a described detector has its own",
     )
     group.add_argument(
         "--noise", type=float, metavar="FRACTION", help="noise hits / all hits (default 0.15)"
@@ -96,6 +101,18 @@ def _add_gun(group: argparse._ArgumentGroup) -> None:
         type=float,
         metavar="MM",
         help="they are born displaced, after a transverse flight of this mean (default 0)",
+    )
+    group.add_argument(
+        "--gun-phi",
+        type=_range,
+        metavar="MIN:MAX",
+        help="azimuth range in rad (default all; write --gun-phi=-0.1:0.1)",
+    )
+    group.add_argument(
+        "--gun-spread",
+        type=float,
+        metavar="MM",
+        help="each starts for itself, with this standard deviation in x, y and z (default 0)",
     )
 
 
@@ -165,7 +182,13 @@ def _of_tracker(args: argparse.Namespace) -> "SimulationSettings":
     from hitgraph.errors import SettingsError
     from hitgraph.event.field import field_of
     from hitgraph.simulate.card import read_card
-    from hitgraph.simulate.settings import CARD, HARD_PROCESSES, SimulationSettings
+    from hitgraph.simulate.described import read_description
+    from hitgraph.simulate.settings import (
+        CARD,
+        HARD_PROCESSES,
+        OTHER_DETECTORS,
+        SimulationSettings,
+    )
 
     gun = _gun(args)
     if gun is not None and args.hard is not None:
@@ -191,6 +214,9 @@ def _of_tracker(args: argparse.Namespace) -> "SimulationSettings":
         values["beam_sigma_xy"], values["beam_sigma_z"] = args.beam_spot
     if args.beam_centre is not None:
         values["beam_centre"] = tuple(args.beam_centre)
+    if args.detector is not None:
+        described = read_description(args.detector)
+        values |= {"detector": described, "field": described.field, "preset": OTHER_DETECTORS}
     if args.field is not None:
         values["field"] = field_of(args.field)
     for name in ("preset", "noise"):
@@ -220,6 +246,8 @@ def _gun(args: argparse.Namespace) -> "ParticleGun | None":
         "gun-pt": args.gun_pt,
         "gun-eta": args.gun_eta,
         "gun-displaced": args.gun_displaced,
+        "gun-phi": args.gun_phi,
+        "gun-spread": args.gun_spread,
     }
     if args.particle_gun is None:
         for name, value in options.items():
@@ -229,8 +257,21 @@ def _gun(args: argparse.Namespace) -> "ParticleGun | None":
     default = ParticleGun()
     min_pt, max_pt = args.gun_pt or (default.min_pt, default.max_pt)
     min_eta, max_eta = args.gun_eta or (default.min_eta, default.max_eta)
-    if max_pt is None or max_eta is None:
-        raise SettingsError("--gun-pt and --gun-eta need two numbers with a colon between them")
+    min_phi, max_phi = args.gun_phi or (default.min_phi, default.max_phi)
+    if max_pt is None or max_eta is None or max_phi is None:
+        raise SettingsError(
+            "--gun-pt, --gun-eta and --gun-phi need two numbers with a colon between them"
+        )
     pdg = default.pdg if args.gun_pdg is None else args.gun_pdg
-    displaced = args.gun_displaced or 0.0
-    return ParticleGun(args.particle_gun, pdg, min_pt, max_pt, min_eta, max_eta, displaced)
+    return ParticleGun(
+        args.particle_gun,
+        pdg,
+        min_pt,
+        max_pt,
+        min_eta,
+        max_eta,
+        displaced=args.gun_displaced or 0.0,
+        min_phi=min_phi,
+        max_phi=max_phi,
+        spread=args.gun_spread or 0.0,
+    )

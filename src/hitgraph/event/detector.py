@@ -9,9 +9,11 @@ from numpy.typing import NDArray
 
 from hitgraph.errors import InputError
 from hitgraph.event.field import MagneticField
+from hitgraph.event.known_detectors import is_generic
 
 MAX_ID = 2**20  # ids of volume, layer and module are packed into one 64-bit key
 UNKNOWN_PITCH = -1.0  # as ACTS writes it; only clusters need pitches
+LONGEST_PIXEL = 3.0  # pitches along u that one along v of a pixel is at most
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,10 +77,18 @@ class Detector:
     def sensitive_thickness(self) -> NDArray[np.float64]:
         """(n_modules,) mm, the depth over which charge is collected, seen in cluster sizes.
 
-        Once the table's module_t where the normal is across the beam (barrel), twice where it is
-        along the beam (endcap): fitted on a TrackML event, see docs/physics.md.
+        Twice half_thickness, but in the barrels of the TrackML detector half of that: fitted on an
+        event, see docs/physics.md.
         """
-        return np.where(self.is_endcap, 2.0, 1.0) * self.half_thickness
+        odd = is_generic(self.volume_id, self.half_v) & ~self.is_endcap
+        return np.where(odd, 1.0, 2.0) * self.half_thickness
+
+    @cached_property
+    def is_pixel(self) -> NDArray[np.bool_]:
+        """(n_modules,) whether channels are about as long as wide; False without pitches."""
+        known = self.pitch_u != UNKNOWN_PITCH
+        pixel: NDArray[np.bool_] = known & (self.pitch_v <= LONGEST_PIXEL * self.pitch_u)
+        return pixel
 
     @cached_property
     def is_endcap(self) -> NDArray[np.bool_]:

@@ -16,7 +16,6 @@ PIXEL_BARREL = ((UNKNOWN, 0.21, 0.12, 0.05), (UNKNOWN, 0.20, 0.09, 0.05))
 PIXEL_ENDCAP = ((UNKNOWN, 0.27, 0.24, 0.05), (UNKNOWN, 0.19, 0.14, 0.05))
 STRIP = ((UNKNOWN, 0.21, 0.20, 0.21), (UNKNOWN, 0.26, 0.12, 0.12))
 MOST_CHANNELS = 3  # more say no more
-LONGEST_PIXEL = 3.0  # pitches along u that one along v of a pixel is at most
 
 
 def position_spread(detector: Detector, where: str) -> NDArray[np.float64]:
@@ -26,6 +25,5 @@ def position_spread(detector: Detector, where: str) -> NDArray[np.float64]:
     """
     detector.require_pitches(where)
     pitch = np.stack([detector.pitch_u, detector.pitch_v], axis=1)
-    is_pixel = detector.pitch_v <= LONGEST_PIXEL * detector.pitch_u
-    kind = np.where(is_pixel, detector.is_endcap.astype(np.int64), 2)
+    kind = np.where(detector.is_pixel, detector.is_endcap.astype(np.int64), 2)
     return np.array([PIXEL_BARREL, PIXEL_ENDCAP, STRIP])[kind] * pitch[:, :, None]

@@ -1,7 +1,7 @@
 """Geometric digitisation: the straight path through a module's sensor, cut up by its channels.
 
 The path crosses the sensor of an effective thickness; each channel collects the length of path
-inside it. Pixels (volumes 7, 8, 9) report that length in mm as their value, strips report 1. The
+inside it. Pixels report that length in mm as their value, strips report 1. The
 measured position is the value-weighted mean of the channel centres, in the module's mid plane.
 This is what ACTS's geometric digitisation does, without its detour through CSV files.
 
@@ -75,7 +75,7 @@ def digitise(
     local = np.einsum("nji,nj->ni", rotation, position - detector.centre[module])
     slope = np.einsum("nji,nj->ni", rotation, direction)
     slope /= np.linalg.norm(slope, axis=1, keepdims=True)
-    analogue = np.isin(detector.volume_id[module], PIXEL_VOLUMES)
+    analogue = detector.is_pixel[module]
     tangent, shift = _drift(detector, module, response)
     # A charge at w is displaced by tangent x its distance from the read-out face.
     drifted = slope - tangent[:, None] * slope[:, 2:3] * (1.0, 0.0, 0.0)

@@ -1,6 +1,7 @@
 """The folder that simulated events go to: what is complete in it, and how it was made."""
 
 import contextlib
+import math
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -10,13 +11,15 @@ from hitgraph._version import __version__
 from hitgraph.errors import SettingsError
 from hitgraph.event.checks import TABLES
 from hitgraph.event.store import file_name, read_dataset_info, write_dataset_info
+from hitgraph.simulate.needs import packages_of
 from hitgraph.simulate.settings import SimulationSettings
 from hitgraph.simulate.simulator import event_name
 from hitgraph.simulate.worlds import WorldSettings, world_info
 
 Info = dict[str, Any]
 AnySettings = SimulationSettings | WorldSettings
-NEWER = {"beam_centre": [0.0, 0.0, 0.0]}
+NEWER: Info = {"beam_centre": [0.0, 0.0, 0.0], "detector": None}
+NEWER_GUN = {"min_phi": -math.pi, "max_phi": math.pi, "spread": 0.0}
 """Settings that older folders do not tell, and with what their events were made."""
 GENERATORS = ("pyacts", "pythia8mc")
 """Packages that make the events of the tracker: their versions decide what is in them."""
@@ -103,7 +106,7 @@ def dataset_info(settings: AnySettings) -> Info:
         "preset": plain.pop("preset"),
         "seed": plain.pop("seed"),
         "settings": plain,
-        "versions": versions | {name: version(name) for name in GENERATORS},
+        "versions": versions | {name: version(name) for name in packages_of(settings).values()},
     }
 
 
@@ -113,9 +116,11 @@ def _check_same(folder: Path, found: Info, wanted: Info) -> None:
         if isinstance(was, dict) and isinstance(now, dict):
             keys = now.keys() & GENERATORS if key == "versions" else now.keys()
             known = NEWER | was
+            if isinstance(gun := known.get("gun"), dict):
+                known["gun"] = NEWER_GUN | gun
             different = [
                 f"{one} {known.get(one)} (now {now[one]})"
-                for one in keys
+                for one in sorted(keys)
                 if known.get(one) != now[one]
             ]
         else:

@@ -80,7 +80,7 @@ def make_source(settings: SimulationSettings) -> Source:
 
 
 class Gun:
-    """Particles uniform in pT, eta and phi from one vertex in the beam spot.
+    """Particles uniform in pT, eta and phi from one vertex in the beam spot, or spread about it.
 
     Displaced ones fly from there first, each for itself: by a transverse length from an
     exponential distribution, along its momentum but for FLIGHT_SPREAD in azimuth.
@@ -94,9 +94,11 @@ class Gun:
         sign = rng.choice(np.array([-1, 1]), n)
         pt = rng.uniform(gun.min_pt, gun.max_pt, n)
         eta = rng.uniform(gun.min_eta, gun.max_eta, n)
-        phi = rng.uniform(-math.pi, math.pi, n)
+        phi = rng.uniform(gun.min_phi, gun.max_phi, n)
         momentum = np.stack([pt * np.cos(phi), pt * np.sin(phi), pt * np.sinh(eta)], axis=1)
         vertex = np.tile(_beam_spot(self._settings, rng), (n, 1))
+        if gun.spread > 0:
+            vertex = vertex + rng.normal(scale=gun.spread, size=(n, 3))
         if gun.displaced > 0:
             flight = rng.exponential(gun.displaced, n)
             phi = phi + rng.normal(0.0, FLIGHT_SPREAD, n)

@@ -4,8 +4,8 @@ import numba
 import numpy as np
 
 from hitgraph.event.detector import Detector
-from hitgraph.simulate.digitise import PIXEL_VOLUMES, Clusters, Response, measured_positions
-from hitgraph.simulate.fatras import Crossings
+from hitgraph.simulate.crossings import Crossings
+from hitgraph.simulate.digitise import Clusters, Response, measured_positions
 
 
 def merge_touching(
@@ -34,7 +34,7 @@ def merge_touching(
     first = np.flatnonzero(new)
     value = np.add.reduceat(clusters.value[order], first)
     hit, ch0, ch1 = hit[first], ch0[first], ch1[first]
-    strip = ~np.isin(detector.volume_id[kept.module], PIXEL_VOLUMES)
+    strip = ~detector.is_pixel[kept.module]
     value = np.where(strip[hit], np.float32(1), value)
 
     position = clusters.position[keep]

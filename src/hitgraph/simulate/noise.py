@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hitgraph.event.detector import Detector
-from hitgraph.simulate.fatras import Crossings
+from hitgraph.simulate.crossings import Crossings
 
 # Spread in rad of the pretended particle's angles about the line from the origin, along the
 # module's u and v. The noise of a real TrackML event has these and hence wide clusters.

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hitgraph.event.detector import Detector
-from hitgraph.simulate.fatras import OTHER_MATERIAL, Steps
+from hitgraph.simulate.crossings import OTHER_MATERIAL, Steps
 from hitgraph.simulate.generator import Generated, visible
 
 Float64 = NDArray[np.float64]

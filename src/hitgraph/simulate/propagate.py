@@ -1,11 +1,11 @@
-"""Particles through the detector: Fatras, and generation after generation of interactions."""
+"""Particles through the detector: steps, and generation after generation of interactions."""
 
 from dataclasses import replace
 
 import numpy as np
 
 from hitgraph.event.detector import Detector
-from hitgraph.simulate.fatras import Crossings, Fatras, concatenate
+from hitgraph.simulate.crossings import Crossings, Stepping, concatenate
 from hitgraph.simulate.generator import Generated, join
 from hitgraph.simulate.nuclear import daughters, interact
 from hitgraph.simulate.settings import Effects
@@ -14,7 +14,7 @@ MAX_GENERATIONS = 4  # of interactions one after the other; later ones are too r
 
 
 def propagate(
-    fatras: Fatras,
+    stepping: Stepping,
     detector: Detector,
     generated: Generated,
     effects: Effects,
@@ -23,16 +23,16 @@ def propagate(
 ) -> tuple[Generated, Crossings]:
     """All particles, those born in the material too, and where they cross modules.
 
-    `seed` is that of Fatras, `rng` decides on the interactions.
+    `seed` is that of the stepping, `rng` decides on the interactions.
     """
     if not effects.nuclear_interactions:
-        return generated, fatras.simulate(generated, seed).crossings(generated.particle_id)
+        return generated, stepping.simulate(generated, seed).crossings(generated.particle_id)
     everybody, crossings = [generated], []
     parents = generated
     for _ in range(MAX_GENERATIONS):
         pt = np.hypot(parents.momentum[:, 0], parents.momentum[:, 1])
         parents = parents.where(pt >= effects.min_start_pt)
-        steps = fatras.simulate(parents, seed, material=True)
+        steps = stepping.simulate(parents, seed, material=True)
         steps, last = interact(steps, parents, detector, rng)
         crossings.append(steps.crossings(parents.particle_id))
         born = daughters(last, parents, rng)

@@ -3,19 +3,17 @@
 import time
 from collections.abc import Callable, Iterable
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 
 from hitgraph.errors import InputError
 from hitgraph.event.detector import Detector
 from hitgraph.event.store import DETECTORS_NAME, write_detectors
 from hitgraph.simulate.card import check_card
-from hitgraph.simulate.fatras import build_detector
 from hitgraph.simulate.folder import AnySettings, discard, is_complete, note_events, prepare
-from hitgraph.simulate.geometry import read_geometry
+from hitgraph.simulate.needs import require_simulation
 from hitgraph.simulate.outcome import SimulationRun
 from hitgraph.simulate.settings import SimulationSettings
-from hitgraph.simulate.simulator import require_simulation
+from hitgraph.simulate.stepping import detector_of
 from hitgraph.simulate.work import Maker
 from hitgraph.workers import HERE, Workers
 
@@ -37,7 +35,7 @@ def simulate(
     settings differ, HitgraphError if it cannot be written.
     """
     if isinstance(settings, SimulationSettings):
-        require_simulation()
+        require_simulation(settings)
         if settings.card:
             check_card(settings.card)
     started = time.perf_counter()
@@ -73,5 +71,5 @@ def simulate(
 
 def _detector(settings: AnySettings) -> Detector:
     if isinstance(settings, SimulationSettings):
-        return replace(read_geometry(build_detector())[0], field=settings.field)
+        return detector_of(settings)
     return settings.simulator().detector

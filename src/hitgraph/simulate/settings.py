@@ -7,6 +7,8 @@ from typing import Any
 
 from hitgraph.errors import SettingsError
 from hitgraph.event.field import MagneticField, solenoid
+from hitgraph.settings import to_dict
+from hitgraph.simulate.described.description import Description
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,7 @@ PRESETS = {
     ),
 }
 DEFAULT_PRESET = "trackml-like"
+OTHER_DETECTORS = "plain"  # their preset; the other one is tuned on TrackML's
 
 HARD_PROCESSES = {
     "ttbar": ("Top:gg2ttbar = on", "Top:qqbar2ttbar = on"),
@@ -64,6 +67,9 @@ class ParticleGun:
     min_eta: float = -3.0
     max_eta: float = 3.0
     displaced: float = 0.0  # mm, mean transverse flight from the beam spot to where they are born
+    min_phi: float = -math.pi  # rad
+    max_phi: float = math.pi
+    spread: float = 0.0  # mm, standard deviation of each one's start about the vertex, in x, y, z
 
     def __post_init__(self) -> None:
         _require(self.particles >= 1, "gun.particles", self.particles, "at least 1")
@@ -91,6 +97,18 @@ class ParticleGun:
             self.displaced,
             f"a mean flight of 0 to {MAX_DISPLACED:g} mm",
         )
+        _require(
+            -math.pi <= self.min_phi <= self.max_phi <= math.pi,
+            "gun.min_phi:max_phi",
+            f"{self.min_phi:g}:{self.max_phi:g}",
+            "-pi <= min <= max <= pi, in rad",
+        )
+        _require(
+            0 <= self.spread <= MAX_DISPLACED,
+            "gun.spread",
+            self.spread,
+            f"0 to {MAX_DISPLACED:g} mm",
+        )
 
 
 @dataclass(frozen=True)
@@ -114,6 +132,7 @@ class SimulationSettings:
     merge: bool = False  # one hit where clusters of a module touch
     seed: int = 1
     preset: str = DEFAULT_PRESET
+    detector: Description | None = None  # None: that of TrackML
 
     @property
     def effects(self) -> Effects:
@@ -124,11 +143,18 @@ class SimulationSettings:
         values = {one.name: getattr(self, one.name) for one in fields(self)}
         values["field"] = self.field.name
         values["gun"] = None if self.gun is None else asdict(self.gun)
+        values["detector"] = None if self.detector is None else to_dict(self.detector)
         plain: dict[str, Any] = json.loads(json.dumps(values))  # tuples become lists, as in files
         return plain
 
     def __post_init__(self) -> None:
         _require(self.preset in PRESETS, "preset", self.preset, " or ".join(PRESETS))
+        _require(
+            self.detector is None or self.preset == OTHER_DETECTORS,
+            "preset",
+            self.preset,
+            f"{OTHER_DETECTORS} with a detector of one's own: the other is tuned on TrackML's",
+        )
         self._check_collisions()
         high = math.inf if self.max_pt is None else self.max_pt
         _require(

@@ -1,28 +1,21 @@
 """One event from the settings and its number: generate, simulate, add noise, digitise."""
 
 from dataclasses import replace
-from importlib.util import find_spec
 
 import numpy as np
 
-from hitgraph.errors import MissingExtraError
 from hitgraph.event.event import Event
 from hitgraph.event.store import hard_collision_made
+from hitgraph.simulate.crossings import Crossings, concatenate, cosine
 from hitgraph.simulate.digitise import digitise, response_of
-from hitgraph.simulate.fatras import Crossings, Fatras, build_detector, concatenate, cosine
 from hitgraph.simulate.generator import make_source
-from hitgraph.simulate.geometry import read_geometry
 from hitgraph.simulate.merge import merge_touching
+from hitgraph.simulate.needs import require_simulation
 from hitgraph.simulate.noise import noise_crossings, number_of_noise_hits
 from hitgraph.simulate.propagate import propagate
 from hitgraph.simulate.settings import SimulationSettings
+from hitgraph.simulate.stepping import detector_of, stepping_of
 from hitgraph.simulate.tables import make_event
-
-
-def require_simulation() -> None:
-    """Raises MissingExtraError where pyacts or Pythia is not installed; imports neither."""
-    if find_spec("acts") is None or find_spec("pythia8mc") is None:
-        raise MissingExtraError("simulating events", "sim")
 
 
 def event_name(number: int) -> str:
@@ -34,12 +27,10 @@ class Simulator:
     """Keeps the detector and the generators alive between the events of one process."""
 
     def __init__(self, settings: SimulationSettings) -> None:
-        require_simulation()
+        require_simulation(settings)
         self.settings = settings
-        acts_detector = build_detector()
-        detector, module_row = read_geometry(acts_detector)
-        self.detector = replace(detector, field=settings.field)
-        self._fatras = Fatras(acts_detector, module_row, settings.field)
+        self.detector = detector_of(settings)
+        self._stepping = stepping_of(settings)
         self._source = make_source(settings)
         self._response = response_of(settings)
 
@@ -49,7 +40,7 @@ class Simulator:
         generation, material, noise, order, nuclear, sensors = seeds
         generated = self._source.generate(np.random.default_rng(generation))
         particles, signal = propagate(
-            self._fatras,
+            self._stepping,
             self.detector,
             generated,
             self.settings.effects,

@@ -6,8 +6,8 @@ from numpy.typing import NDArray
 from hitgraph.event.detector import Detector
 from hitgraph.event.event import CellTable, Event, HitTable, ParticleTable, TruthTable
 from hitgraph.event.truth import hit_weights
+from hitgraph.simulate.crossings import Crossings
 from hitgraph.simulate.digitise import Clusters
-from hitgraph.simulate.fatras import Crossings
 from hitgraph.simulate.generator import Generated
 
 
