@@ -40,6 +40,8 @@ _TYPES: dict[str, np.dtype[Any]] = dict.fromkeys(_IDS, np.dtype(np.int32)) | dic
     (*_CENTRE, *_ROTATION, *_SIZES.values()), np.dtype(np.float64)
 )
 
+_NO_PITCHES = {"pitch_u": UNKNOWN_PITCH, "pitch_v": UNKNOWN_PITCH}  # where there are no cells
+
 MAX_CENTRE, MAX_SIZE = 1e5, 1e4  # mm: 100 m from the origin, a module of 10 m
 ROTATION_TOLERANCE = 1e-3  # files carry six digits
 
@@ -48,8 +50,8 @@ def read_detectors(path: str | Path | Place) -> Detector:
     """The modules of a detectors table (.csv, .csv.gz, .parquet, or a zip or tar with one).
 
     Modules come sorted by volume, layer and module number, so that every copy of a table gives
-    the same dense indices. Extra columns are ignored; ids may be written as floats. The table that
-    ACTS writes is read too. Raises
+    the same dense indices. Extra columns are ignored, those of pitches may be missing, as long as
+    no cells come; ids may be written as floats. The table that ACTS writes is read too. Raises
     InputError if the table is empty, a module is there twice or makes no sense.
     """
     place = path if isinstance(path, Place) else Place(Path(path))
@@ -64,7 +66,7 @@ def read_detectors(path: str | Path | Place) -> Detector:
     if _of_acts(place):
         columns, rows = read_acts_detectors(place, _TYPES)
     else:
-        columns = read_columns(place, _TYPES)
+        columns = read_columns(place, _TYPES, optional=_NO_PITCHES)
         rows = np.arange(len(columns["volume_id"]))
     _check(columns, place, rows)
     order = np.lexsort([columns[name] for name in reversed(_IDS)])

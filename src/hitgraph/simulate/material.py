@@ -49,14 +49,22 @@ def _header(kind: str) -> dict[str, Any]:
     return {"format-version": 0, "value-identifier": f"Material {kind} Map"}
 
 
-def _entry(identifier: Any, material: Any) -> dict[str, Any]:
+def slab_of(identifier: Any, material: Any) -> dict[str, float]:
+    """What the homogeneous material of an ACTS surface is.
+
+    x0, l0 and t (its thickness) in mm, ar and z of its atoms, rho in mol / mm^3.
+    """
     found = _SLAB.search(material.toString())
     if found is None:
         raise HitgraphError(
             f"the material of surface {identifier} is {material.toString()!r}: another version of "
             "pyacts than the one that hitgraph knows (see constraints.txt)"
         )
-    slab = {name: float(value) for name, value in found.groupdict().items()}
+    return {name: float(value) for name, value in found.groupdict().items()}
+
+
+def _entry(identifier: Any, material: Any) -> dict[str, Any]:
+    slab = slab_of(identifier, material)
     density = TUNED * MOLAR_DENSITY if slab["z"] == SILICON else slab["rho"]
     levels = {
         level: getattr(identifier, level)

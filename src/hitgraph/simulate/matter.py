@@ -18,6 +18,7 @@ HALF_K_Z_OVER_A = 0.5 * 0.307075e-3 * 0.49848  # GeV cm^2 / g, of silicon
 EXCITATION = 173e-9  # GeV, of silicon
 X_LOW, X_HIGH, C_BAR, A, K = 0.2015, 2.8716, 4.4355, 0.14921, 3.2546  # density effect of silicon
 ELECTRON = 0.51099895e-3  # GeV
+LANDAU_MODE = -0.22278  # where its density is largest
 MASSES = {11: ELECTRON, 13: 0.1056584, 211: 0.1395704, 321: 0.493677, 2212: 0.9382721}  # GeV
 OTHER_MASS = 1.25  # GeV: hyperons are what is left of charged particles that live long enough
 
@@ -72,10 +73,18 @@ def scattered(direction: Float64, angle: Float64, rng: np.random.Generator) -> F
     return result
 
 
+def most_at_once(momentum: Float64, mass: Float64) -> Float64:
+    """(n,) GeV, the most that a collision gives to an electron (equation 34.4)."""
+    gamma, ratio = np.hypot(momentum, mass) / mass, ELECTRON / mass
+    most: Float64 = 2 * ELECTRON * (momentum / mass) ** 2 / (1 + 2 * gamma * ratio + ratio**2)
+    return most
+
+
 def most_probable_loss(momentum: Float64, mass: Float64, grams: Float64) -> tuple[Float64, Float64]:
     """(n,) GeV each: the most probable loss by ionisation, and the scale of its spread, xi.
 
-    Unit charge, `grams` g / cm^2 of path in silicon (equations 34.6, 34.7 and 34.12).
+    Unit charge, `grams` g / cm^2 of path in silicon (equations 34.6, 34.7 and 34.12); the mean
+    loss (34.5) where particles are so slow that it is less.
     """
     gamma_beta = momentum / mass
     beta2 = momentum**2 / (momentum**2 + mass**2)
@@ -83,8 +92,21 @@ def most_probable_loss(momentum: Float64, mass: Float64, grams: Float64) -> tupl
     x = np.log10(gamma_beta)
     density = 2 * np.log(10) * x - C_BAR + A * np.maximum(X_HIGH - x, 0.0) ** K
     density = np.where(x < X_LOW, 0.0, density)
-    logs = np.log(2 * ELECTRON * gamma_beta**2 / EXCITATION) + np.log(xi / EXCITATION)
-    return np.maximum(xi * (logs + 0.200 - beta2 - density), 0.0), xi
+    common = np.log(2 * ELECTRON * gamma_beta**2 / EXCITATION) - beta2 - density
+    probable = np.log(xi / EXCITATION) + 0.200
+    mean = np.log(most_at_once(momentum, mass) / EXCITATION) - beta2
+    return np.maximum(xi * (common + np.minimum(probable, mean)), 0.0), xi
+
+
+def landau(n: int, rng: np.random.Generator) -> Float64:
+    """(n,) random numbers with Landau's distribution, the stable one of index 1 and skewness 1.
+
+    J. Chambers, C. Mallows and B. Stuck, J. Am. Stat. Assoc. 71, 340 (1976), equation 3.9.
+    """
+    angle = rng.uniform(-np.pi / 2, np.pi / 2, n)
+    rest = np.pi / 2 + angle
+    drawn: Float64 = rest * np.tan(angle) - np.log(rng.exponential(size=n) * np.cos(angle) / rest)
+    return drawn
 
 
 def slowed(
@@ -92,13 +114,13 @@ def slowed(
 ) -> Float64:
     """(n,) GeV left of `momentum` after the material; 0 for particles that stop in it.
 
-    Ionisation spreads as Moyal's approximation of Landau's distribution (Phil. Mag. 46, 263, 1955)
-    about the most probable value; electrons radiate besides, as Bethe and Heitler have it.
+    Ionisation spreads as Landau has it about the most probable value, with no more above it than
+    one electron can be given; electrons radiate besides, as Bethe and Heitler have it.
     """
     energy = np.hypot(momentum, mass)
     probable, xi = most_probable_loss(momentum, mass, grams)
-    moyal = -np.log(np.maximum(rng.normal(size=len(xi)) ** 2, 1e-12))
-    loss = np.where(grams > 0, np.maximum(probable + xi * moyal, 0.0), 0.0)
+    more = np.minimum(xi * (landau(len(xi), rng) - LANDAU_MODE), most_at_once(momentum, mass))
+    loss = np.where(grams > 0, np.maximum(probable + more, 0.0), 0.0)
     electrons = np.flatnonzero((mass == ELECTRON) & (x0 > 0))
     kept = np.exp(-rng.gamma(x0[electrons] / np.log(2)))
     loss[electrons] += energy[electrons] * (1 - kept)

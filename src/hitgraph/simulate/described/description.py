@@ -195,15 +195,15 @@ def _parse_field(value: object, key: str) -> MagneticField:
 class Description:
     """A whole detector."""
 
-    name: str
+    name: str  # one's own
     field: MagneticField = field(  # none, constant:TESLA, solenoid[:FACTOR] or a file
         metadata={"parse": _parse_field, "dump": lambda value: value.name}
     )
     description: str = ""  # one sentence
-    cylinders: tuple[Cylinders, ...] = _entries(Cylinders)
-    disks: tuple[Disks, ...] = _entries(Disks)
-    planes: tuple[Planes, ...] = _entries(Planes)
-    passive: tuple[Passive, ...] = _entries(Passive)
+    cylinders: tuple[Cylinders, ...] = _entries(Cylinders)  # volumes of layers around the beam
+    disks: tuple[Disks, ...] = _entries(Disks)  # volumes of layers across the beam
+    planes: tuple[Planes, ...] = _entries(Planes)  # volumes of single modules across an axis
+    passive: tuple[Passive, ...] = _entries(Passive)  # cylinders of material without modules
 
     def __post_init__(self) -> None:
         if not self.layers:
