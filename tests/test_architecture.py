@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import hitgraph
+from hitgraph.event.known_detectors import GENERIC
 from hitgraph.stage import _NETWORKS, _STAGES
 
 SOURCE = Path(hitgraph.__file__).parent
@@ -109,3 +110,24 @@ def test_the_journey_of_one_edge_names_what_to_read() -> None:
         path = {**_STAGES, **_NETWORKS}[name].partition(":")[0].split(".")[1:]
         files = {f"{'/'.join(path)}.py", f"{'/'.join(path)}/__init__.py"}
         assert files & set(named), name
+
+
+def test_what_finds_tracks_knows_no_volume_of_trackml() -> None:
+    """Only event/known_detectors.py does: a detector is its table of modules and a field."""
+    volumes = set(GENERIC)
+    found = []
+    for name, tree in trees():
+        room = name.partition("/")[0]
+        words = (SOURCE / name).read_text(encoding="utf-8")
+        if (
+            room not in ("event", "hits", "pairs", "graph", "gnn", "tracks")
+            or "volume" not in words
+        ):
+            continue
+        for node in ast.walk(tree):
+            parts = node.elts if isinstance(node, ast.Tuple | ast.List | ast.Set) else []
+            parts = [key for key in node.keys if key] if isinstance(node, ast.Dict) else parts
+            numbers = {part.value for part in parts if isinstance(part, ast.Constant)}
+            if len(numbers) == len(parts) >= 3 and numbers <= volumes:
+                found.append(name)
+    assert set(found) == {"event/known_detectors.py"}

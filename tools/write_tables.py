@@ -10,7 +10,10 @@ from pathlib import Path
 
 from hitgraph.catalogue import key_table, network_table, stage_table
 
-PAGES = [Path(__file__).parents[1] / "docs" / name for name in ("stages.md", "evaluation.md")]
+PAGES = [
+    Path(__file__).parents[1] / "docs" / name
+    for name in ("stages.md", "evaluation.md", "detectors.md")
+]
 BLOCK = re.compile(r"<!-- (stages|networks|keys ([\w.]+):(\w+)) -->\n.*?<!-- end -->", re.DOTALL)
 
 

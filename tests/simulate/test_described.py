@@ -106,6 +106,25 @@ def test_what_cannot_stand_is_refused_by_file_and_key(
     assert str(error.value).startswith(str(tmp_path / "toy.yaml"))
 
 
+def test_the_page_describes_a_detector_and_says_what_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "detectors.md").read_text(encoding="utf-8")
+    content = yaml.safe_load(page.partition("```yaml\n")[2].partition("```")[0])
+    printed = " ".join(page.partition("```text\n")[2].partition("```")[0].split())
+    monkeypatch.chdir(tmp_path)
+    for change in ({}, {"tilt": 0}, {"phi_modules": [12, 30]}):
+        wrong = deepcopy(content)
+        wrong["cylinders"][0] |= change
+        Path("mine.yaml").write_text(yaml.safe_dump(wrong), encoding="utf-8")
+        if not change:
+            assert build(read_description("mine.yaml"))[0].n_modules == 344
+            continue
+        with pytest.raises(SettingsError) as error:
+            read_description("mine.yaml")
+        assert str(error.value) in printed
+
+
 def test_a_gap_may_be_allowed(tmp_path: Path) -> None:
     content = deepcopy(TOY)
     content["cylinders"][0] |= {"phi_modules": [12, 30], "allow_gaps": True}
