@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,11 +18,15 @@ from scipy.optimize import linprog
 from hitgraph.errors import InputError, SettingsError
 from hitgraph.event.detector import Detector
 from hitgraph.event.field import constant
+from hitgraph.event.modules import read_detectors
+from hitgraph.event.store import write_detectors
+from hitgraph.event.trackml import write_detectors_csv
 from hitgraph.settings import parse, to_dict
 from hitgraph.simulate.described import build, read_description, shipped_detectors
 from hitgraph.simulate.described.description import Cylinders, Description, Disks, Planes
 from hitgraph.simulate.described.overlaps import require_apart
 from hitgraph.simulate.described.places import places_of
+from hitgraph.tracks.parameters.measured import Modules
 
 SENSOR = {"thickness": 0.3, "x0": 0.02, "pitch_u": 0.05, "pitch_v": 0.05}
 TOY: dict[str, Any] = {
@@ -163,6 +169,28 @@ def test_both_sides_are_pairs_of_modules_a_gap_apart() -> None:
         assert (np.einsum("ni,ni->n", apart, detector.centre[even]) > 0).all()
         np.testing.assert_allclose(matter.x0[here], 0.0125)
     assert len(matter.tubes) == 2
+
+
+@pytest.mark.parametrize("name", ["detectors.csv", "detectors.parquet"])
+def test_a_table_keeps_the_material(name: str, tmp_path: Path) -> None:
+    detector, matter = build(described(TOY, tmp_path))
+    write = write_detectors_csv if name.endswith("csv") else write_detectors
+    write(detector, tmp_path / name)
+    again = read_detectors(tmp_path / name)
+    assert again.x0 is not None
+    np.testing.assert_allclose(again.x0, matter.x0)
+    half = again.take(again.volume_id == 9)
+    assert half.x0 is not None
+    assert len(half.x0) == half.n_modules
+    silicon = Modules.of(again, 9.0, torch.device("cpu")).silicon.numpy()
+    np.testing.assert_allclose(silicon, 93.7 * matter.x0)
+
+
+def test_material_that_cannot_be_is_refused(tmp_path: Path) -> None:
+    detector, _ = build(described(TOY, tmp_path))
+    write_detectors(replace(detector, x0=np.full(detector.n_modules, -1.0)), tmp_path)
+    with pytest.raises(InputError, match=r"column x0 is -1.0 where radiation lengths from 0"):
+        read_detectors(tmp_path / "detectors.parquet")
 
 
 def test_a_mirror_is_the_other_side(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from hitgraph.event.known_detectors import ENDCAP_RINGS, trackml_module_numbers
 from hitgraph.event.source import read_event
 from hitgraph.event.store import read_dataset_info, write_dataset_info, write_detectors
 from hitgraph.event.trackml import read_detectors
-from hitgraph.simulate import generator, simulator
+from hitgraph.simulate import generator, needs
 from hitgraph.simulate.digitise import Clusters, digitise
 from hitgraph.simulate.folder import dataset_info
 from hitgraph.simulate.noise import noise_crossings, number_of_noise_hits
@@ -591,7 +591,7 @@ def test_a_file_in_the_way_is_refused(tmp_path: Path, capsys: pytest.CaptureFixt
 
 
 def test_missing_packages_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(simulator, "find_spec", lambda _: None)
+    monkeypatch.setattr(needs, "find_spec", lambda _: None)
     with pytest.raises(MissingExtraError, match=r"hitgraph\[sim\]"):
         simulate(GUN, tmp_path / "out", [1])
     assert not (tmp_path / "out").exists()

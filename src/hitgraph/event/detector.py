@@ -37,6 +37,7 @@ class Detector:
     pitch_u: NDArray[np.float64]  # (n_modules,), or UNKNOWN_PITCH
     pitch_v: NDArray[np.float64]  # (n_modules,), or UNKNOWN_PITCH
     field: MagneticField | None = None  # None where nothing tells
+    x0: NDArray[np.float64] | None = None  # (n_modules,) radiation lengths at right angles, or None
 
     @property
     def n_modules(self) -> int:
@@ -71,7 +72,8 @@ class Detector:
         """The table of the modules of these rows (index, mask or slice)."""
         columns = {one.name: getattr(self, one.name) for one in fields(self)}
         columns.pop("field")
-        return replace(self, **{name: values[rows] for name, values in columns.items()})
+        known = {name: values for name, values in columns.items() if values is not None}
+        return replace(self, **{name: values[rows] for name, values in known.items()})
 
     @cached_property
     def sensitive_thickness(self) -> NDArray[np.float64]:

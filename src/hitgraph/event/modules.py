@@ -40,8 +40,11 @@ _TYPES: dict[str, np.dtype[Any]] = dict.fromkeys(_IDS, np.dtype(np.int32)) | dic
     (*_CENTRE, *_ROTATION, *_SIZES.values()), np.dtype(np.float64)
 )
 
-_NO_PITCHES = {"pitch_u": UNKNOWN_PITCH, "pitch_v": UNKNOWN_PITCH}  # where there are no cells
+_MATERIAL = {"x0": np.dtype(np.float64)}
+# pitches where there are no cells, material where nobody knows it
+_MAY_MISS = {"pitch_u": UNKNOWN_PITCH, "pitch_v": UNKNOWN_PITCH, "x0": np.nan}
 
+MAX_X0 = 10.0  # radiation lengths of a module
 MAX_CENTRE, MAX_SIZE = 1e5, 1e4  # mm: 100 m from the origin, a module of 10 m
 ROTATION_TOLERANCE = 1e-3  # files carry six digits
 
@@ -51,8 +54,8 @@ def read_detectors(path: str | Path | Place) -> Detector:
 
     Modules come sorted by volume, layer and module number, so that every copy of a table gives
     the same dense indices. Extra columns are ignored, those of pitches may be missing, as long as
-    no cells come; ids may be written as floats. The table that ACTS writes is read too. Raises
-    InputError if the table is empty, a module is there twice or makes no sense.
+    no cells come, and x0; ids may be written as floats. The table that ACTS writes is read too.
+    Raises InputError if the table is empty, a module is there twice or makes no sense.
     """
     place = path if isinstance(path, Place) else Place(Path(path))
     if place.member is None and is_archive(place.path):
@@ -66,7 +69,7 @@ def read_detectors(path: str | Path | Place) -> Detector:
     if _of_acts(place):
         columns, rows = read_acts_detectors(place, _TYPES)
     else:
-        columns = read_columns(place, _TYPES, optional=_NO_PITCHES)
+        columns = read_columns(place, _TYPES | _MATERIAL, optional=_MAY_MISS)
         rows = np.arange(len(columns["volume_id"]))
     _check(columns, place, rows)
     order = np.lexsort([columns[name] for name in reversed(_IDS)])
@@ -77,6 +80,7 @@ def read_detectors(path: str | Path | Place) -> Detector:
         rotation=np.stack([columns[name] for name in _ROTATION], axis=1).reshape(-1, 3, 3),
         **{field: columns[name] for field, name in _SIZES.items()},
         field=_field(place),
+        x0=columns["x0"] if "x0" in columns and np.isfinite(columns["x0"]).all() else None,
     )
 
 
@@ -127,6 +131,7 @@ def detector_columns(detector: Detector) -> dict[str, NDArray[Any]]:
         | {name: detector.centre[:, axis] for axis, name in enumerate(_CENTRE)}
         | {name: rotation[:, entry] for entry, name in enumerate(_ROTATION)}
         | {name: getattr(detector, field) for field, name in _SIZES.items()}
+        | ({} if detector.x0 is None else {"x0": detector.x0})
     )
 
 
@@ -148,6 +153,9 @@ def _check(columns: Columns, place: Place, rows: NDArray[np.int64]) -> None:
             too_small &= values != UNKNOWN_PITCH
         refuse(too_small, place, name, values, "a length above 0 mm", rows)
         refuse(values > MAX_SIZE, place, name, values, "a length in mm, at most 10 m,", rows)
+    if "x0" in columns:
+        x0 = columns["x0"]
+        refuse((x0 < 0) | (x0 > MAX_X0), place, "x0", x0, "radiation lengths from 0", rows)
     _check_rotations(columns, place, rows)
     ids = np.stack([columns[name] for name in _IDS], axis=1)
     _, first, inverse, counts = np.unique(

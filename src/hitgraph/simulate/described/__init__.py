@@ -75,6 +75,7 @@ def build(description: Description) -> tuple[Detector, Matter]:
     order = np.lexsort((all_.module_id, all_.layer_id, all_.volume_id))
     half_thickness, pitch_u, pitch_v = np.concatenate(sizes)[order].T
     half_sizes = all_.half_sizes[order]
+    depth = np.concatenate(x0)[order]
     detector = Detector(
         volume_id=all_.volume_id[order],
         layer_id=all_.layer_id[order],
@@ -88,11 +89,11 @@ def build(description: Description) -> tuple[Detector, Matter]:
         pitch_u=pitch_u,
         pitch_v=pitch_v,
         field=description.field,
+        x0=depth,
     )
     tubes = tuple(
         Tube(one.radius, one.half_length, one.x0, one.x0 * SILICON) for one in description.passive
     )
-    depth = np.concatenate(x0)[order]
     return detector, Matter(depth, depth * SILICON, tubes)
 
 

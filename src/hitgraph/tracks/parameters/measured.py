@@ -46,13 +46,17 @@ class Modules(NamedTuple):
 
     @staticmethod
     def of(detector: Detector, support: float, device: torch.device) -> "Modules":
-        """`support` is the material of a layer beside its modules, in units of theirs.
+        """`support` is the material of a layer beside its modules, in units of theirs, where the
+        detector does not tell.
 
         Raises InputError where the detector does not tell the pitches of its modules.
         """
         pitch = torch.from_numpy(np.stack([detector.pitch_u, detector.pitch_v], axis=1))
         rotation = torch.from_numpy(detector.rotation)
-        silicon = (1 + support) * torch.from_numpy(detector.half_thickness)
+        if detector.x0 is None:
+            silicon = (1 + support) * torch.from_numpy(detector.half_thickness)
+        else:
+            silicon = RADIATION_LENGTH * torch.from_numpy(detector.x0)
         spread = torch.from_numpy(position_spread(detector, "detectors"))
         found = (spread, pitch, rotation.transpose(1, 2), silicon)
         return Modules(*(one.double().contiguous().to(device) for one in found))
