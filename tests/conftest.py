@@ -123,7 +123,7 @@ def _assert_same_event(left: Event, right: Event) -> None:
         assert type(one) is type(other), name
         for field in fields(one) if one is not None else ():
             values, others = getattr(one, field.name), getattr(other, field.name)
-            if field.name == "field":
+            if field.name == "field" or values is None:
                 assert values == others
                 continue
             assert values.dtype == others.dtype, f"{name}.{field.name}"
