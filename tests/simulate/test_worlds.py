@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from hitgraph.errors import SettingsError
 from hitgraph.event.event import Event
 from hitgraph.event.source import list_events, read_event
 from hitgraph.event.store import world_of
+from hitgraph.simulate.run import simulate
 from hitgraph.simulate.worlds import WORLDS, world_settings
 
 TABLES = ("hits", "cells", "particles", "truth")
@@ -59,6 +61,17 @@ def test_a_folder_keeps_its_events_and_how_they_were_made(world: str, tmp_path: 
     assert main([*arguments, "--events", "2", "--resume"]) == 0
     assert same(read_event(out / sources[0].name), made.event(sources[0].number))
     assert main([*arguments, "--seed", "4", "--events", "2", "--resume"]) == 2
+
+
+@pytest.mark.parametrize("world", WORLDS)
+def test_a_world_needs_no_extra(
+    world: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for package in ("acts", "pythia8mc"):
+        monkeypatch.setitem(sys.modules, package, None)  # to import it is an error
+    result = simulate(world_settings(world, {}), tmp_path, [1000])
+    assert len(result.done) == 1
+    assert result.failed == {}
 
 
 @pytest.mark.parametrize(
