@@ -34,6 +34,7 @@ from hitgraph.graph.windows import LayerWindows, WindowBuilder, WindowSettings, 
 from hitgraph.hits import Hits, hits_from_event
 from hitgraph.hits.columns import FEATURES
 from hitgraph.hits.direction import squared_distance
+from hitgraph.hits.strips import Strips, cross_strips
 from hitgraph.kernels.choice import Backend
 from hitgraph.pairs import PAIR_FEATURES, pair_features
 from hitgraph.tracks.components import ComponentsSettings, connected_components
@@ -70,6 +71,21 @@ def _hits(seed: int) -> Compute:
         return hits.features, hits.position, hits.layer, hits.module
 
     return compute
+
+
+def _strips(seed: int) -> Compute:
+    random = torch.Generator().manual_seed(seed)
+
+    def side(stereo: float, radius: float) -> Strips:
+        across = 20 * torch.rand(60, generator=random, dtype=torch.float64) - 10
+        along = torch.tensor([0.0, stereo, 1.0], dtype=torch.float64)
+        centre = across[:, None] * torch.tensor([0.0, 1.0, -stereo], dtype=torch.float64)
+        centre[:, 0] = radius
+        module = torch.randint(4, (60,), generator=random).sort().values
+        return Strips(centre, (25 * along).repeat(60, 1), module)
+
+    sides = side(0.0, 400.0), side(0.05, 406.0)
+    return lambda backend: cross_strips(*sides, tolerance=1.0, backend=backend)
 
 
 def _pairs(seed: int) -> Compute:
@@ -263,6 +279,7 @@ def toy_helices(seed: int) -> tuple[Hits, Detector, Tensor, Tensor]:
 
 OPERATIONS = {
     "hits of an event": Operation("hitgraph.hits", _hits, "rounding"),
+    "crossings of strips": Operation("hitgraph.hits.strips", _strips, "rounding"),
     "features of pairs": Operation("hitgraph.pairs", _pairs, "rounding"),
     "pairs in windows": Operation("hitgraph.graph.windows", _windows, "order"),
     "scored pairs in windows": Operation("hitgraph.graph.scored", _scored, "order"),
