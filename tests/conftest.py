@@ -118,7 +118,7 @@ def assert_same_event() -> Callable[[Event, Event], None]:
 
 def _assert_same_event(left: Event, right: Event) -> None:
     assert (left.name, left.field) == (right.name, right.field)
-    for name in ("hits", "cells", "particles", "truth", "detector"):
+    for name in ("hits", "cells", "particles", "truth", "clusters", "spacepoints", "detector"):
         one, other = getattr(left, name), getattr(right, name)
         assert type(one) is type(other), name
         for field in fields(one) if one is not None else ():

@@ -1,14 +1,20 @@
 """Crossings of strips: crosses whose answer is known, all pairs, turned and mirrored modules."""
 
+from dataclasses import replace
 from math import cos, sin, tan
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.event.strips import strip_detector, strip_event
 from torch import Tensor
 
+from hitgraph.errors import InputError
+from hitgraph.event.cluster_tables import NO_ROW, require_clusters
 from hitgraph.hits.strips import Strips, cross_strips
+from hitgraph.hits.strips.points import space_points
 from hitgraph.kernels.choice import Backend
 
 STEREO, LENGTH, GAP, RADIUS = 0.052, 48.0, 6.0, 500.0  # rad, mm
@@ -120,3 +126,28 @@ def test_the_direction_from_the_beam_spot_bridges_the_gap(backend: Backend) -> N
     own = position[pairs[0] == pairs[1]]
     expected = torch.stack([y, z + 100.0], dim=1).double()
     torch.testing.assert_close(own[:, 1:], expected, rtol=0, atol=1e-5)
+
+
+def test_space_points_lie_where_particles_crossed_the_first_side() -> None:
+    """Whatever order the clusters come in; pixels are where they were measured."""
+    event, detector = strip_event(3), strip_detector()
+    clusters, _ = require_clusters(event)
+    assert event.particles is not None
+    order = np.random.default_rng(1).permutation(len(clusters))
+    shuffled = replace(clusters, **{key: column[order] for key, column in vars(clusters).items()})
+    rows, position = space_points(shuffled, detector, tolerance=50.0)
+    own = shuffled.particle_id[rows[:, 0]] == shuffled.particle_id[rows[:, 1]]
+    own |= rows[:, 1] == NO_ROW
+    maker = shuffled.particle_id[rows[own, 0]] - 1
+    p = np.stack([event.particles.px, event.particles.py, event.particles.pz], axis=1)[maker]
+    flown = p / p[:, :1] * position[own, :1]
+    np.testing.assert_allclose(position[own], flown, atol=2e-3)  # float32 / sin(stereo)
+    module = detector.module_index(shuffled.volume_id, shuffled.layer_id, shuffled.module_id)
+    assert (np.diff(module[rows[:, 0]]) >= 0).all()
+
+
+def test_strips_without_pitch_have_no_space_points() -> None:
+    clusters, _ = require_clusters(strip_event(1))
+    bare = replace(strip_detector(), pitch_v=np.full(7, -1.0))
+    with pytest.raises(InputError, match=r"space points of strips: .* no pitch for 7 of 7 modules"):
+        space_points(clusters, bare)

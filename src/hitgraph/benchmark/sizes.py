@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hitgraph.errors import InputError
+from hitgraph.event.cluster_tables import refuse_clusters
 from hitgraph.event.detector import Detector
 from hitgraph.event.event import Event
 from hitgraph.event.rows import joined, take_rows, visible, weighted
@@ -100,6 +101,7 @@ def overlay(events: Sequence[Event]) -> Event:
     hits, cells, truth, particles = [], [], [], []
     first_hit = first_particle = 1
     for event in events:
+        refuse_clusters(event, "clusters of two events are not crossed with one another")
         number = _numbers(event.hits.hit_id, first_hit)
         hits.append(replace(event.hits, hit_id=number))
         if event.cells is not None:

@@ -10,17 +10,21 @@ from numpy.typing import NDArray
 
 from hitgraph.errors import InputError, printable
 from hitgraph.event.archive import Place
+from hitgraph.event.cluster_tables import with_clusters
 from hitgraph.event.detector import MAX_ID, Detector
 from hitgraph.event.event import (
     CellTable,
+    ClusterTable,
     Event,
     HitTable,
     Int64,
     ParticleTable,
+    SpacePointTable,
     Table,
     TruthTable,
     column_types,
 )
+from hitgraph.event.numbers import one_each, require_hits, rows_of, sorted_by_id
 from hitgraph.event.positions import check_positions
 from hitgraph.event.tables import Columns, read_columns, refuse, row_name
 
@@ -29,6 +33,8 @@ TABLES: dict[str, type[Table]] = {
     "cells": CellTable,
     "particles": ParticleTable,
     "truth": TruthTable,
+    "clusters": ClusterTable,
+    "spacepoints": SpacePointTable,
 }
 CHANNEL_BITS = 21  # row of the hit and both channels sort as one 64-bit number
 # The first files of the challenge have no particle_type. Nothing needs nhits: hits are counted.
@@ -36,6 +42,7 @@ CHANNEL_BITS = 21  # row of the hit and both channels sort as one 64-bit number
 OPTIONAL: dict[str, dict[str, float]] = {
     "particles": {"particle_type": 0, "nhits": 0},
     "truth": {"weight": np.nan},
+    "clusters": {"n_cells": 0, "particle_id": 0},
 }
 FILL = {"truth": {"weight": np.nan}}
 
@@ -45,9 +52,10 @@ _VERTEX = (-1e7, 1e7, "a length in mm, at most 10 km,")  # cosmic particles come
 _MOMENTUM = (-1e6, 1e6, "a momentum in GeV, at most 1,000 TeV,")
 _CHARGE = (-1e9, 1e9, "a charge of at most 1e9")
 _ID = (0, MAX_ID - 1, f"a number from 0 to {MAX_ID - 1}")
+_IDS = dict.fromkeys(("volume_id", "layer_id", "module_id"), _ID)
+_LARGEST = 2**62  # of numbers of clusters
 RANGES: dict[str, dict[str, tuple[float, float, str]]] = {
-    "hits": dict.fromkeys("xyz", _LENGTH)
-    | dict.fromkeys(("volume_id", "layer_id", "module_id"), _ID),
+    "hits": dict.fromkeys("xyz", _LENGTH) | _IDS,
     "cells": {"value": _CHARGE}
     | dict.fromkeys(
         ("ch0", "ch1"),
@@ -59,6 +67,14 @@ RANGES: dict[str, dict[str, tuple[float, float, str]]] = {
     "truth": dict.fromkeys(("tx", "ty", "tz"), _LENGTH)
     | dict.fromkeys(("tpx", "tpy", "tpz"), _MOMENTUM)
     | {"weight": (0, 1e6, "a weight from 0")},
+    "clusters": {"cluster_id": (1, _LARGEST, "a number from 1")}
+    | dict.fromkeys("xyz", _LENGTH)
+    | _IDS
+    | {"n_cells": (0, 2**31 - 1, "a count")},
+    "spacepoints": {
+        "cluster_1": (1, _LARGEST, "the number of a cluster, from 1,"),
+        "cluster_2": (0, _LARGEST, "the number of a cluster, or 0 where there is none,"),
+    },
 }
 MAX_WITHOUT_CELLS = 0.03  # share of hits; above, the table of cells is not that of the hits
 
@@ -100,7 +116,7 @@ def checked_event(
         _require_in_range(values, RANGES[table], files[table])
     if detector is not None and "cells" in columns:
         detector.require_pitches(str(files["cells"]))
-    hits = _sorted_by_id(columns["hits"], "hit_id", files["hits"])
+    hits = sorted_by_id(columns["hits"], "hit_id", files["hits"])
     module = None if detector is None else _known_modules(hits, columns, files["hits"], detector)
     cells = truth = particles = None
     if "cells" in columns:
@@ -110,9 +126,12 @@ def checked_event(
         truth = TruthTable(**_checked_truth(columns["truth"], files["truth"], hits["hit_id"]))
     if "particles" in columns:
         particles = ParticleTable(**_checked_particles(columns["particles"], files["particles"]))
-        if truth is not None:
-            _require_known_particles(columns["truth"], particles.particle_id, files)
+        for table in ("truth", "clusters"):
+            if table in columns:
+                _require_known_particles(columns[table], particles.particle_id, files, table)
     event = Event(name, HitTable(**hits), cells, particles, truth, detector)
+    if "clusters" in columns or "spacepoints" in columns:
+        event = with_clusters(event, columns, files)
     if not event.n_hits:
         _log.warning("%s", printable(f"{name}: {files['hits']} has no hits"))
     check_positions(event, str(files["hits"]), module=module)
@@ -159,7 +178,7 @@ def _known_modules(
 
 
 def _checked_cells(cells: Columns, place: Place, hit_id: Int64) -> Columns:
-    return sorted_cells(cells, _require_hits(cells["hit_id"], place, hit_id))
+    return sorted_cells(cells, require_hits(cells["hit_id"], place, hit_id))
 
 
 def sorted_cells(cells: Columns, row: NDArray[np.integer[Any]]) -> Columns:
@@ -192,16 +211,14 @@ def _checked_truth(truth: Columns, place: Place, hit_id: Int64) -> Columns:
     without = np.isnan(truth["weight"])
     if not without.all():
         refuse(without, place, "weight", truth["weight"], "a weight (or none in any row)")
-    ordered = _sorted_by_id(truth, "hit_id", place)
-    _require_hits(truth["hit_id"], place, hit_id)
-    if len(truth["hit_id"]) < len(hit_id):
-        lacking = np.setdiff1d(hit_id, truth["hit_id"])
-        raise InputError(
-            f"{place}: no truth for {len(lacking)} of {len(hit_id)} hits (the first is hit_id "
-            f"{lacking[0]}): every hit needs a row, with particle_id 0 for noise; without any "
-            "truth table the event is read as one without truth"
-        )
-    return ordered
+    return one_each(
+        truth,
+        place,
+        hit_id,
+        "truth",
+        "every hit needs a row, with particle_id 0 for noise; without any truth table the event "
+        "is read as one without truth",
+    )
 
 
 def _checked_particles(particles: Columns, place: Place) -> Columns:
@@ -212,19 +229,19 @@ def _checked_particles(particles: Columns, place: Place) -> Columns:
             "in the truth: leave the row out if it is no particle; where particles are counted "
             "from 0, add 1 to particle_id in all tables"
         )
-    return _sorted_by_id(particles, "particle_id", place)
+    return sorted_by_id(particles, "particle_id", place)
 
 
 def _require_known_particles(
-    truth: Columns, particle_id: Int64, files: Mapping[str, Place]
+    truth: Columns, particle_id: Int64, files: Mapping[str, Place], table: str
 ) -> None:
-    unknown = (_rows_of(truth["particle_id"], particle_id) < 0) & (truth["particle_id"] != 0)
+    unknown = (rows_of(truth["particle_id"], particle_id) < 0) & (truth["particle_id"] != 0)
     if unknown.any():
         row = int(np.argmax(unknown))
         noise = (truth["particle_id"][unknown] < 0).all()
         raise InputError(
-            f"{row_name(files['truth'], row)}: particle_id {truth['particle_id'][row]} is not in "
-            f"{files['particles']} ({int(unknown.sum())} such hits): "
+            f"{row_name(files[table], row)}: particle_id {truth['particle_id'][row]} is not in "
+            f"{files['particles']} ({int(unknown.sum())} such rows): "
             + (
                 "if it stands for noise, write 0: noise has particle_id 0"
                 if noise
@@ -232,46 +249,3 @@ def _require_known_particles(
                 "truth alone is read"
             )
         )
-
-
-def _require_hits(wanted: Int64, place: Place, hit_id: Int64) -> Int64:
-    """Row of each wanted hit_id among the (rising) hit_id."""
-    row = _rows_of(wanted, hit_id)
-    unknown = row < 0
-    if unknown.any():
-        first = int(np.argmax(unknown))
-        raise InputError(
-            f"{row_name(place, first)}: hit_id {wanted[first]} is not in the table of hits "
-            f"({int(unknown.sum())} such rows): the tables must be of the same event"
-        )
-    return row
-
-
-def _rows_of(wanted: Int64, ids: Int64) -> Int64:
-    """Index of each wanted id among the (rising, different) ids; -1 where it is not there."""
-    if not len(ids):
-        return np.full(len(wanted), -1)
-    first, last = int(ids[0]), int(ids[-1])
-    span = last - first + 1
-    if span > 8 * len(ids) or max(-first, last) > 2**62:  # sparse, or close to overflow
-        row = np.minimum(np.searchsorted(ids, wanted), len(ids) - 1)
-        return np.where(ids[row] == wanted, row, -1)
-    table = np.full(span + 2, -1)  # one slot before and one behind for ids out of range
-    table[ids - (first - 1)] = np.arange(len(ids))
-    return table[np.clip(wanted, first - 1, first + span) - (first - 1)]
-
-
-def _sorted_by_id(columns: Columns, name: str, place: Place) -> Columns:
-    """Rows by rising id. Raises InputError if one is there twice."""
-    ids: NDArray[Any] = columns[name]
-    if (ids[1:] > ids[:-1]).all():
-        return columns
-    order = np.argsort(ids, kind="stable")
-    repeated = np.flatnonzero(ids[order][1:] == ids[order][:-1])
-    if len(repeated):
-        first, second = order[repeated[0]], order[repeated[0] + 1]
-        raise InputError(
-            f"{row_name(place, int(second))}: {name} {ids[second]} is already in row {first + 1} "
-            f"({len(repeated)} such rows): each may be there once"
-        )
-    return {name: values[order] for name, values in columns.items()}

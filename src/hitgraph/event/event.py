@@ -82,7 +82,42 @@ class TruthTable:
         return len(self.hit_id)
 
 
-Table = HitTable | CellTable | ParticleTable | TruthTable
+@dataclass(frozen=True, eq=False)
+class ClusterTable:
+    """Measurements that hits are made of where hits are space points, one row a cluster.
+
+    A cluster of a strip stands at the middle of its strip.
+    """
+
+    cluster_id: Int64  # from 1
+    x: Float32  # mm
+    y: Float32
+    z: Float32
+    volume_id: Int32
+    layer_id: Int32
+    module_id: Int32
+    n_cells: Int32  # channels that fired
+    particle_id: Int64  # that made it; 0 = noise, or an event without truth
+
+    def __len__(self) -> int:
+        return len(self.cluster_id)
+
+
+@dataclass(frozen=True, eq=False)
+class SpacePointTable:
+    """Which clusters each hit is made of. Row i belongs to row i of the hit table."""
+
+    hit_id: Int64
+    cluster_1: Int64  # cluster_id, on the module of the hit
+    cluster_2: Int64  # cluster_id on the other side of a double-sided module, or NO_CLUSTER
+
+    def __len__(self) -> int:
+        return len(self.hit_id)
+
+
+NO_CLUSTER = 0  # the second cluster of a hit that has one only
+
+Table = HitTable | CellTable | ParticleTable | TruthTable | ClusterTable | SpacePointTable
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,6 +128,8 @@ class Event:
     rows aligned with hit rows; cells sorted by hit, ch0, ch1 and each belonging to a hit;
     particle_id unique, rising and never 0; every particle_id of the truth but 0 is a particle;
     every hit's module is in the detector, and most hits lie on it. An event may have no hits.
+    Clusters and space points are there together or not at all: cluster_id unique and rising, each
+    hit on the module of its first cluster, its second one on the other side of it.
     """
 
     name: str  # for example event000001000
@@ -103,9 +140,11 @@ class Event:
     detector: Detector | None = None
     field: MagneticField | None = None  # None where the source does not tell
     hard_collision: int | None = None  # number of the hard process (or the gun) in particle_id
+    clusters: ClusterTable | None = None  # where hits are space points, of strips for example
+    spacepoints: SpacePointTable | None = None  # which clusters each hit is made of
 
     def __repr__(self) -> str:
-        tables = ("cells", "particles", "truth", "detector", "field")
+        tables = ("cells", "particles", "truth", "clusters", "detector", "field")
         known = [name for name in tables if getattr(self, name) is not None]
         return f"<Event {self.name}: {self.n_hits} hits{', ' if known else ''}{', '.join(known)}>"
 

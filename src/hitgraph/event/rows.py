@@ -7,10 +7,20 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from hitgraph.event.event import CellTable, Event, HitTable, ParticleTable, TruthTable
+from hitgraph.event.event import (
+    CellTable,
+    ClusterTable,
+    Event,
+    HitTable,
+    ParticleTable,
+    SpacePointTable,
+    TruthTable,
+)
 from hitgraph.event.truth import hit_weights, require_truth
 
-Table = TypeVar("Table", HitTable, CellTable, ParticleTable, TruthTable)
+Table = TypeVar(
+    "Table", HitTable, CellTable, ParticleTable, TruthTable, ClusterTable, SpacePointTable
+)
 
 
 def take_rows(table: Table, keep: NDArray[Any]) -> Table:
@@ -30,17 +40,28 @@ def joined(tables: Sequence[Table]) -> Table:
 def select_hits(event: Event, keep: NDArray[np.bool_]) -> Event:
     """The event with the hits that `keep` (n_hits,) marks, their cells and their truth as it was.
 
-    All particles stay.
+    All particles stay, and clusters that are in no hit or in one of these.
     """
     cells = event.cells
     if cells is not None:
         cells = take_rows(cells, np.isin(cells.hit_id, event.hits.hit_id[keep]))
+    clusters, points = event.clusters, event.spacepoints
+    if clusters is not None and points is not None:
+        gone, points = take_rows(points, ~keep), take_rows(points, keep)
+        left = np.isin(clusters.cluster_id, _numbers(points))
+        clusters = take_rows(clusters, left | ~np.isin(clusters.cluster_id, _numbers(gone)))
     return replace(
         event,
         hits=take_rows(event.hits, keep),
         cells=cells,
         truth=None if event.truth is None else take_rows(event.truth, keep),
+        clusters=clusters,
+        spacepoints=points,
     )
+
+
+def _numbers(points: SpacePointTable) -> NDArray[np.int64]:
+    return np.concatenate([points.cluster_1, points.cluster_2])
 
 
 def visible(
@@ -52,7 +73,10 @@ def visible(
     """
     selected = select_hits(event, keep)
     if event.truth is None or event.particles is None or keep_particle is None:
-        return replace(selected, truth=None, particles=None)
+        clusters = selected.clusters
+        if clusters is not None:
+            clusters = replace(clusters, particle_id=np.zeros(len(clusters), np.int64))
+        return replace(selected, truth=None, particles=None, clusters=clusters)
     return weighted(replace(selected, particles=take_rows(event.particles, keep_particle)))
 
 

@@ -21,7 +21,9 @@ from hitgraph.event.modules import MADE_KEY, detector_columns, made_of
 from hitgraph.event.modules import read_detectors as read_detectors
 from hitgraph.files import atomic_write
 
-FILE_NAME = re.compile(r"(?s)(?P<event>.+)\.(?P<table>hits|cells|particles|truth)\.parquet")
+FILE_NAME = re.compile(
+    r"(?s)(?P<event>.+)\.(?P<table>hits|cells|particles|truth|clusters|spacepoints)\.parquet"
+)
 DETECTORS_NAME = "detectors.parquet"
 INFO_NAME = "dataset.json"
 HARD_KEY = "hard_collision"

@@ -23,7 +23,9 @@ from hitgraph.event.tables import read_columns, row_name
 from hitgraph.event.trees import Tree, write_trees
 from hitgraph.files import atomic_write
 
-FILE_NAME = re.compile(r"(?s)(?P<event>.+)-(?P<table>hits|cells|particles|truth)\.csv(\.gz)?")
+FILE_NAME = re.compile(
+    r"(?s)(?P<event>.+)-(?P<table>hits|cells|particles|truth|clusters|spacepoints)\.csv(\.gz)?"
+)
 
 NO_TRACK = 0  # track_id of a hit on no track
 TRACKS = "tracks"  # the tree of a ROOT file

@@ -25,6 +25,9 @@ def turned_event(event: Event, angle: float) -> Event:
         vx, vy = _turned(particles.vx, particles.vy, angle)
         px, py = _turned(particles.px, particles.py, angle)
         turned = replace(turned, particles=replace(particles, vx=vx, vy=vy, px=px, py=py))
+    if (clusters := event.clusters) is not None:
+        x, y = _turned(clusters.x, clusters.y, angle)
+        turned = replace(turned, clusters=replace(clusters, x=x, y=y))
     return turned
 
 

@@ -18,6 +18,7 @@ from hitgraph.simulate.worlds import WorldSettings, world_info
 
 Info = dict[str, Any]
 AnySettings = SimulationSettings | WorldSettings
+CLUSTERS = ("clusters", "spacepoints")  # tables that events of double-sided strips have
 NEWER: Info = {"beam_centre": [0.0, 0.0, 0.0], "detector": None}
 NEWER_GUN = {"min_phi": -math.pi, "max_phi": math.pi, "spread": 0.0}
 """Settings that older folders do not tell, and with what their events were made."""
@@ -39,12 +40,13 @@ class EventSummary:
 
 
 def tables(folder: Path, number: int) -> list[Path]:
-    """The four files of an event."""
-    return [folder / file_name(event_name(number), table) for table in TABLES]
+    """The files of an event: four, and those of clusters where hits are made of them."""
+    paths = {table: folder / file_name(event_name(number), table) for table in TABLES}
+    return [path for name, path in paths.items() if name not in CLUSTERS or path.is_file()]
 
 
 def is_complete(folder: Path, number: int) -> bool:
-    """Whether all four tables of event `number` are in `folder`."""
+    """Whether the tables of event `number` are in `folder`; those of clusters come first."""
     return all(path.is_file() for path in tables(folder, number))
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hitgraph.errors import InputError, SettingsError
+from hitgraph.event.cluster_tables import refuse_clusters
 from hitgraph.event.clusters import modules_of_hits
 from hitgraph.event.detector import Detector
 from hitgraph.event.event import CellTable, Event, HitTable, TruthTable
@@ -39,6 +40,7 @@ def with_noise(
     rows. Raises InputError without truth, SettingsError for an impossible fraction.
     """
     check_noise(fraction)
+    refuse_clusters(event, "noise hits have none")
     truth = require_truth(event)
     clean = select_hits(event, truth.particle_id != NOISE)
     if clean.n_hits == 0:
@@ -130,6 +132,8 @@ def overlaid(event: Event, other: Event) -> Event:
     Clusters that touch stay apart. Raises InputError where one has no truth, or the events were
     taken in different magnetic fields.
     """
+    for one in (event, other):
+        refuse_clusters(one, "clusters of two events are not crossed with one another")
     if event.likely_field.name != other.likely_field.name:
         raise InputError(
             f"{event.name} was taken in the field {event.likely_field.name}, {other.name} in "

@@ -1,0 +1,76 @@
+"""Clusters of pixels and strips -> space points."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from hitgraph.event.cluster_tables import NO_ROW
+from hitgraph.event.detector import Detector
+from hitgraph.event.double_sided import NO_SIDE, other_sides
+from hitgraph.event.event import NO_CLUSTER, ClusterTable, HitTable, SpacePointTable
+from hitgraph.hits.strips import Strips, cross_strips
+from hitgraph.kernels.choice import Backend
+
+TOLERANCE = 3.0  # mm beyond the ends of strips, for particles that bend or come from elsewhere
+
+
+def space_points(
+    clusters: ClusterTable,
+    detector: Detector,
+    origin: tuple[float, float, float] = (0.0, 0.0, 0.0),
+    tolerance: float = TOLERANCE,
+    backend: Backend = "auto",
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Rows (n_points, 2) of the clusters of each space point, and position (n_points, 3) in mm.
+
+    A cluster of a single module is one by itself, with the position that it has and NO_ROW; on a
+    double-sided one every pair that crosses is one (`cross_strips`), also where two particles made
+    it. Strips are `pitch_v` long, along v. By module of the first cluster, which is on the module
+    with the lower row of the two. Raises InputError for a module that `detector` does not have, and
+    where it does not tell the pitch.
+    """
+    detector.require_pitches("space points of strips")
+    module = detector.module_index(clusters.volume_id, clusters.layer_id, clusters.module_id)
+    position = np.stack([clusters.x, clusters.y, clusters.z], axis=1).astype(np.float64)
+    side = other_sides(detector)[module]
+
+    def strips(rows: NDArray[np.int64], pair: NDArray[np.int64]) -> Strips:
+        along = detector.rotation[module[rows]][:, :, 1]
+        half = 0.5 * detector.pitch_v[module[rows], None] * along
+        columns = (position[rows], half, pair)
+        return Strips(*(torch.from_numpy(column) for column in columns))
+
+    first = _sorted(np.flatnonzero((side != NO_SIDE) & (module < side)), module)
+    second = _sorted(np.flatnonzero((side != NO_SIDE) & (module > side)), side)
+    sides = strips(first, module[first]), strips(second, side[second])
+    pairs, crossing = cross_strips(*sides, origin=origin, tolerance=tolerance, backend=backend)
+    single = np.flatnonzero(side == NO_SIDE)
+    rows = np.concatenate(
+        [
+            np.stack([single, np.full(len(single), NO_ROW)], axis=1),
+            np.stack([first[pairs[0].numpy()], second[pairs[1].numpy()]], axis=1),
+        ]
+    )
+    order = np.argsort(module[rows[:, 0]], kind="stable")
+    return rows[order], np.concatenate([position[single], crossing.numpy()])[order]
+
+
+def _sorted(rows: NDArray[np.int64], key: NDArray[np.int64]) -> NDArray[np.int64]:
+    return rows[np.argsort(key[rows], kind="stable")]
+
+
+def hits_of(
+    clusters: ClusterTable, rows: NDArray[np.int64], position: NDArray[np.float64]
+) -> tuple[HitTable, SpacePointTable]:
+    """The hits that space points are, numbered from 1, on the module of their first cluster.
+
+    `rows` and `position` as of `space_points`.
+    """
+    first, second = rows.T
+    hit_id = np.arange(1, len(rows) + 1, dtype=np.int64)
+    x, y, z = position.astype(np.float32).T.copy()
+    numbers = np.append(clusters.cluster_id, NO_CLUSTER)  # the last for NO_ROW
+    module = (getattr(clusters, key)[first] for key in ("volume_id", "layer_id", "module_id"))
+    return HitTable(hit_id, x, y, z, *module), SpacePointTable(
+        hit_id, clusters.cluster_id[first], numbers[second]
+    )
