@@ -22,6 +22,12 @@ from hitgraph.event.event import Event
 from hitgraph.event.fits import fits_path, write_fits
 from hitgraph.event.hit_classes import classes_path, write_classes
 from hitgraph.event.source import EventSource
+from hitgraph.event.track_clusters import (
+    clusters_on_tracks,
+    shared_clusters,
+    track_clusters_path,
+    write_track_clusters,
+)
 from hitgraph.event.trackml import write_submission
 from hitgraph.event.vertices import write_vertices
 from hitgraph.files import atomic_write
@@ -77,7 +83,13 @@ class OpenedHere:
         return self._finder.run(event)
 
 
-_WRITTEN = ("tracks.*", "fits.parquet", "vertices.parquet", "attached.parquet")  # of an event
+_WRITTEN = (  # of an event
+    "tracks.*",
+    "trackclusters.*",
+    "fits.parquet",
+    "vertices.parquet",
+    "attached.parquet",
+)
 
 
 @dataclass(frozen=True)
@@ -112,6 +124,7 @@ class EventRun:
     n_region_hits: tuple[int, ...] | None = None  # that each region took; None: a full event
     threads: int = 0  # that numba and torch used; 0 = not known
     compile_seconds: float = 0.0  # kernels compiled meanwhile, which is in the times of stages
+    shared_clusters: float | None = None  # on several tracks / on tracks; None without clusters
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -253,6 +266,7 @@ def _one_event(
     with compile_time() as compiled:
         result = finder.run(event)
     path = tracks_path(out, source.name, suffix)
+    shared = _write_clusters(result, event, track_clusters_path(out, source.name, suffix))
     write_submission(path, event.name, event.hits.hit_id, result.labels + 1)
     _write_found(result, event, path, signature)
     _write_classes(result, event, out)
@@ -268,9 +282,19 @@ def _one_event(
         getattr(result, "n_region_hits", None),
         numba.get_num_threads(),
         sum(compiled),
+        shared,
     )
     write_record(out, signature.to_dict() | run.to_dict())
     return run
+
+
+def _write_clusters(result: Found, event: Event, path: Path) -> float | None:
+    """Write the clusters of tracks, where hits have any; the share that several tracks have."""
+    if event.clusters is None:
+        return None
+    track, cluster = clusters_on_tracks(event, result.labels)
+    write_track_clusters(path, event.name, track + 1, cluster)
+    return shared_clusters(cluster)
 
 
 def _write_found(result: Found, event: Event, path: Path, signature: Signature) -> None:

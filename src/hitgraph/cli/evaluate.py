@@ -29,12 +29,20 @@ if TYPE_CHECKING:
 
     from hitgraph.cli.console import Table
     from hitgraph.evaluation.comparison import Comparison
+    from hitgraph.evaluation.metrics import Counted
     from hitgraph.evaluation.vertex_quality import VertexQuality
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of `hitgraph evaluate`."""
     add_comparison(parser)
+    parser.add_argument(
+        "--on",
+        choices=("hits", "clusters"),
+        default="hits",
+        help="judge tracks on hits (default) or on the clusters that these are made of, where "
+        "events and tracks have them",
+    )
     add_json(parser)
     parser.add_argument(
         "--root", type=Path, metavar="FILE", help="histograms as a ROOT file, named as in ACTS"
@@ -91,7 +99,7 @@ def run(args: argparse.Namespace) -> int:
     if args.root is not None:
         uproot_for("--root")
     folders = vertex_folders(args.folders, args.vertices)
-    comparison = compare_folders(args)
+    comparison = compare_folders(args, args.on)
     judged = compare_vertices_of(args, folders)
     vertices = {name: judged[folder] for name, folder in name_columns([*judged]).items()}
     out = console(args.quiet)
@@ -116,7 +124,7 @@ def run(args: argparse.Namespace) -> int:
     return SOME_FAILED if comparison.problems else OK
 
 
-def compare_folders(args: argparse.Namespace) -> "Comparison":
+def compare_folders(args: argparse.Namespace, counted: "Counted" = "hits") -> "Comparison":
     """Evaluate what `add_comparison` describes; problems go to standard error."""
     from hitgraph.cli.console import progress
     from hitgraph.cli.messages import complain
@@ -136,6 +144,7 @@ def compare_folders(args: argparse.Namespace) -> "Comparison":
             lambda: bar.advance(task),
             selection,
             workers,
+            counted,
         )
     for problem in comparison.problems:
         complain(f"{problem.where}: {problem.message}")

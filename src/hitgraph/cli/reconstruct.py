@@ -2,7 +2,8 @@
 
     hitgraph reconstruct data/pu200 --pipeline compact --out tracks
 
-Writes <event>-tracks.csv (event_id, hit_id, track_id; 0 = on no track) for each event, and
+Writes <event>-tracks.csv (event_id, hit_id, track_id; 0 = on no track) for each event, where hits
+are made of clusters also <event>-trackclusters.csv (event_id, track_id, cluster_id), and
 run.json with the time, edges, efficiency and purity of each stage. An event that cannot be read
 is reported and left out; the others go on. Tracks that are there are not written over: --resume
 goes on behind them, --force makes them anew. Where events are outside of what the pipeline was
@@ -200,6 +201,10 @@ def find_all(
     shared = [one.shared_fraction for one in result.done if one.shared_fraction is not None]
     if shared:
         say(f"hits that several tracks claimed: {sum(shared) / len(shared):.2%}", args.quiet)
+    clusters = [one.shared_clusters for one in result.done if one.shared_clusters is not None]
+    if clusters:
+        mean = sum(clusters) / len(clusters)
+        say(f"clusters on several tracks, of those on tracks: {mean:.2%}", args.quiet)
     say(
         f"{len(result.done)} events written to {args.out}, {len(result.skipped)} were there, "
         f"{len(result.failed)} failed",

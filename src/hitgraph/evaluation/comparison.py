@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from hitgraph._version import __version__
 from hitgraph.errors import InputError
 from hitgraph.evaluation.fit_quality import FitQuality, combine_fits, fit_quality
-from hitgraph.evaluation.metrics import MIN_TRACK_HITS, Metrics, combine, evaluate
+from hitgraph.evaluation.metrics import MIN_TRACK_HITS, Counted, Metrics, combine, evaluate
+from hitgraph.evaluation.track_clusters import evaluate_clusters
 from hitgraph.evaluation.worlds import WorldQuality, judge_of
 from hitgraph.event.event import Event, number_of
 from hitgraph.event.fits import fits_path, method_of, read_fits
@@ -90,13 +91,15 @@ def compare(
     on_event: Callable[[], None] = lambda: None,
     selection: Selection = SELECTED,
     workers: Workers = HERE,
+    counted: Counted = "hits",
 ) -> Comparison:
     """Evaluate the tracks in every folder against the truth of every event.
 
     An event enters all columns or none: where its tracks are missing or bad in one folder, or its
     truth is, it becomes a problem and the others go on. With `numbers` (first, end), as `sources`
     were chosen, tracks of other events are passed over. `selection` are the particles that count.
-    `workers` share the events; `on_event` is called after each. Raises InputError if a folder has
+    `workers` share the events; `on_event` is called after each. With `counted` "clusters" all that
+    is counted as hits are the clusters that hits are made of. Raises InputError if a folder has
     no tracks, or no event is left.
     """
     require_different_names(sources)
@@ -114,6 +117,7 @@ def compare(
         min_track_hits=min_track_hits,
         selection=selection,
         world=world,
+        counted=counted,
     )
     results = {}
     for _ in range(len(sources) - len(some)):
@@ -239,6 +243,7 @@ def _evaluate_event(
     files: Mapping[str, TracksFiles],
     min_track_hits: int,
     selection: Selection,
+    counted: Counted,
     world: str | None,
 ) -> tuple[dict[str, Metrics], dict[str, FitQuality], dict[str, WorldQuality]]:
     missing = [name for name, found in files.items() if source.name not in found]
@@ -250,7 +255,10 @@ def _evaluate_event(
     for name, found in files.items():
         tracks = found[source.name]
         labels = read_labels(event, tracks)
-        metrics[name] = evaluate(event, labels, min_track_hits, selection)
+        if counted == "clusters":
+            metrics[name] = evaluate_clusters(event, tracks, min_track_hits, selection)
+        else:
+            metrics[name] = evaluate(event, labels, min_track_hits, selection)
         if judge is not None:
             of_world[name] = judge.judge(event, labels, tracks, min_track_hits)
         fitted = fits_path(tracks.parent, source.name)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,8 @@ MIN_TRACK_HITS = 3
 
 STIFF, STIFFER = 0.5, 1.0  # GeV
 """Efficiencies stand in tables for the selected particles, and for those of them above these."""
+
+Counted = Literal["hits", "clusters"]
 
 GRIDS = {"pt": PT, "eta": ETA, "phi": PHI, "radius": RADIUS, "length": LENGTH}
 """Bins of the curves, by the last word of their names."""
@@ -117,6 +119,7 @@ class Metrics:
     track_lengths: tuple[int, ...]  # tracks in the bins of LENGTH, short ones included
     particle_lengths: tuple[int, ...]  # the same for selected particles
     matchings: dict[str, MatchedMetrics]  # by the names in MATCHINGS
+    counted: Counted = "hits"  # what is counted as hits
 
     @property
     def score(self) -> float:
@@ -143,6 +146,7 @@ class Metrics:
         edges, lengths = LENGTH.shown_counts([self.track_lengths, self.particle_lengths])
         return {
             "events": list(self.events),
+            "counted": self.counted,
             "min_track_hits": self.min_track_hits,
             "n_hits": self.n_hits,
             "n_hits_on_tracks": self.n_hits_on_tracks,
@@ -215,6 +219,7 @@ def combine(metrics: Sequence[Metrics]) -> Metrics:
         matchings={
             name: reduce(add, [one.matchings[name] for one in metrics]) for name in MATCHINGS
         },
+        counted=metrics[0].counted,
     )
 
 

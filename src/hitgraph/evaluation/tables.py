@@ -51,8 +51,14 @@ def summary(columns: Mapping[str, Metrics]) -> list[Section]:
                     "score, primaries",
                     lambda m: with_error(m.score_primaries, m.score_primaries_error),
                 ),
-                row(f"tracks of at least {first.min_track_hits} hits", lambda m: str(m.n_tracks)),
-                row("hits on tracks", lambda m: percent(Ratio(m.n_hits_on_tracks, m.n_hits))),
+                row(
+                    f"tracks of at least {first.min_track_hits} {first.counted}",
+                    lambda m: str(m.n_tracks),
+                ),
+                row(
+                    f"{first.counted} on tracks",
+                    lambda m: percent(Ratio(m.n_hits_on_tracks, m.n_hits)),
+                ),
             ),
         )
     ]
@@ -99,8 +105,8 @@ def heading(metrics: Metrics, preset: str | None) -> str:
     kind = f" (preset {preset})" if preset else ""
     chosen = "" if metrics.selection == SELECTED else f"particles: {metrics.selection}; "
     return (
-        f"{events}{kind}, {metrics.n_hits} hits; {chosen}tracks of at least "
-        f"{metrics.min_track_hits} hits; 68 % intervals"
+        f"{events}{kind}, {metrics.n_hits} {metrics.counted}; {chosen}tracks of at least "
+        f"{metrics.min_track_hits} {metrics.counted}; 68 % intervals"
     )
 
 

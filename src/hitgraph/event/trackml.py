@@ -76,8 +76,13 @@ def write_submission(
         "hit_id": np.asarray(hit_id, np.int64),
         "track_id": np.maximum(np.asarray(track_id, np.int64), NO_TRACK),
     }
+    write_table(path, columns, TRACKS)
+
+
+def write_table(path: str | Path, columns: dict[str, NDArray[Any]], tree: str) -> None:
+    """Write columns of equal length: parquet, a tree of a ROOT file, or CSV, by the suffix."""
     if Path(path).suffix == ".root":
-        write_trees(path, {TRACKS: columns})
+        write_trees(path, {tree: columns})
         return
     write = write_parquet if Path(path).suffix == ".parquet" else write_csv
     write(columns, path)
