@@ -11,12 +11,14 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from tests.event.strips import strip_detector, strip_event
 
 from hitgraph.cli import main
 from hitgraph.cli.arguments import EVERY_NUMBER, add_events, parse_range
 from hitgraph.event.event import Event
 from hitgraph.event.field import constant, solenoid
 from hitgraph.event.source import list_events, read_event
+from hitgraph.event.space_points import event_of_clusters
 from hitgraph.event.store import (
     read_dataset_info,
     write_dataset_info,
@@ -356,3 +358,16 @@ def test_a_field_nobody_told_is_shown_as_such(tmp_path, make_event, capsys):
     write_event(make_event(), tmp_path)
     assert main(["info", str(tmp_path)]) == 0
     assert "magnetic field: not told" in capsys.readouterr().out
+
+
+def test_convert_makes_space_points_of_clusters(tmp_path, capsys):
+    write_event(event_of_clusters(strip_event(3)), tmp_path / "clusters")
+    words = ["convert", str(tmp_path / "clusters"), "--to", "parquet", "--space-points", "--out"]
+    assert main([*words, str(tmp_path / "none")]) == 1
+    assert "no detectors table, which tells the sides of modules" in capsys.readouterr().err
+    write_detectors(strip_detector(), tmp_path / "clusters")
+    assert main([*words, str(tmp_path / "out")]) == 0
+    made = read_event(tmp_path / "out")
+    assert made.clusters is not None
+    assert len(made.clusters) == 3 * 7
+    assert (made.hits.layer_id > 1).sum() == 3 * 3 * 3
