@@ -6,9 +6,9 @@ from numpy.typing import NDArray
 from hitgraph.event.cluster_tables import NO_ROW
 from hitgraph.event.detector import Detector
 from hitgraph.event.event import ClusterTable, Event, ParticleTable, TruthTable
-from hitgraph.event.space_points import particles_of
+from hitgraph.event.space_points import hits_of, particles_of
 from hitgraph.event.truth import hit_weights
-from hitgraph.hits.strips.points import hits_of, space_points
+from hitgraph.hits.strips.points import space_points
 
 PIXEL_X, STRIP_X, GAP, STEREO = 100.0, (400.0, 560.0, 720.0), 6.0, 0.052  # mm, rad
 HALF_U, HALF_V = 50.0, 24.0  # mm

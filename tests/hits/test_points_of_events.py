@@ -10,7 +10,7 @@ from hitgraph.errors import InputError
 from hitgraph.event.cluster_tables import require_clusters
 from hitgraph.event.event import CellTable, Event
 from hitgraph.event.space_points import event_of_clusters, ghosts
-from hitgraph.hits.strips.events import event_of_points
+from hitgraph.hits.strips.points import event_of_points
 
 
 def made(event: Event) -> Event:

@@ -202,7 +202,7 @@ def _convert(
     if volumes is not None:
         event = in_volumes(event, volumes)
     if cross:
-        from hitgraph.hits.strips.events import event_of_points
+        from hitgraph.hits.strips.points import event_of_points
 
         if event.detector is None:
             raise InputError(

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from hitgraph.errors import InputError, printable
 from hitgraph.event.acts_modules import module_ids
+from hitgraph.event.acts_points import with_space_points
 from hitgraph.event.archive import Place
 from hitgraph.event.checks import checked_event
 from hitgraph.event.detector import Detector
@@ -25,6 +26,7 @@ from hitgraph.event.tables import Columns, header_names, read_columns, refuse, r
 
 MEASUREMENTS = "measurements"
 _CELLS, _MAP = "cells", "measurement-simhit-map"
+SPACE_POINT_FILES = ("spacepoints", "spacepoint")
 SIMHIT_FILES = ("simhits", "hits", "truth")  # the last is the default of acorn's reader
 
 FILE_NAME = re.compile(
@@ -65,8 +67,9 @@ def read_acts_tables(name: str, files: Mapping[str, Place], detector: Detector |
 
     Modules of the generic detector get TrackML's numbers, so that pipelines know them. Where
     measurements have no global position it comes from the local one and the module table. A
-    measurement merged from several simulated hits keeps the first of them as its truth. Raises
-    InputError naming file, row and column.
+    measurement merged from several simulated hits keeps the first of them as its truth. Where
+    space points have two measurements, hits are space points and measurements their clusters.
+    Raises InputError naming file, row and column.
     """
     place = files[MEASUREMENTS]
     hits, geometry_id = _hits(place, detector)
@@ -85,7 +88,8 @@ def read_acts_tables(name: str, files: Mapping[str, Place], detector: Detector |
     event = checked_event(name, columns, places, detector)
     if detector is not None and event.n_hits:
         _require_on_modules(event, detector, place)
-    return event
+    points = next((files[table] for table in SPACE_POINT_FILES if table in files), None)
+    return event if points is None else with_space_points(event, points)
 
 
 def _tell_what_is_not_read(name: str, files: Mapping[str, Place], simhits: Place | None) -> None:

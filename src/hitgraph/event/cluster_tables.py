@@ -51,7 +51,7 @@ def with_clusters(
         expected = f"one of the {len(known)} numbers in {files['clusters']}, {there},"
         refuse((rows_of(number, known) < 0) & (number != NO_CLUSTER), place, name, number, expected)
     whole = replace(event, clusters=clusters, spacepoints=points)
-    _require_modules(whole, place, columns["spacepoints"]["hit_id"])
+    require_sides(whole, place, columns["spacepoints"]["hit_id"])
     return whole
 
 
@@ -98,7 +98,7 @@ def _require_known_modules(clusters: Columns, place: Place, detector: Detector |
     refuse(unknown, place, "module_id", clusters["module_id"], expected)
 
 
-def _require_modules(event: Event, place: Place, in_file: Int64) -> None:
+def require_sides(event: Event, place: Place, in_file: Int64) -> None:
     """Raise InputError where clusters of a hit are not on its module and the other side of it.
 
     `in_file` is hit_id row by row of the file, for messages.

@@ -4,10 +4,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from hitgraph.event.cluster_tables import NO_ROW
+from hitgraph.event.cluster_tables import NO_ROW, refuse_clusters
 from hitgraph.event.detector import Detector
 from hitgraph.event.double_sided import NO_SIDE, other_sides
-from hitgraph.event.event import NO_CLUSTER, ClusterTable, HitTable, SpacePointTable
+from hitgraph.event.event import ClusterTable, Event
+from hitgraph.event.space_points import clusters_of, event_of_pairs
 from hitgraph.hits.strips import Strips, cross_strips
 from hitgraph.kernels.choice import Backend
 
@@ -55,22 +56,16 @@ def space_points(
     return rows[order], np.concatenate([position[single], crossing.numpy()])[order]
 
 
+def event_of_points(event: Event, detector: Detector, tolerance: float = TOLERANCE) -> Event:
+    """The event whose hits are the space points of what are its hits now, clusters.
+
+    As `event_of_pairs`, of every pair that crosses. Raises InputError for an event that has space
+    points already, and as `space_points`.
+    """
+    refuse_clusters(event, "are so already")
+    rows, position = space_points(clusters_of(event), detector, tolerance=tolerance)
+    return event_of_pairs(event, rows, position)
+
+
 def _sorted(rows: NDArray[np.int64], key: NDArray[np.int64]) -> NDArray[np.int64]:
     return rows[np.argsort(key[rows], kind="stable")]
-
-
-def hits_of(
-    clusters: ClusterTable, rows: NDArray[np.int64], position: NDArray[np.float64]
-) -> tuple[HitTable, SpacePointTable]:
-    """The hits that space points are, numbered from 1, on the module of their first cluster.
-
-    `rows` and `position` as of `space_points`.
-    """
-    first, second = rows.T
-    hit_id = np.arange(1, len(rows) + 1, dtype=np.int64)
-    x, y, z = position.astype(np.float32).T.copy()
-    numbers = np.append(clusters.cluster_id, NO_CLUSTER)  # the last for NO_ROW
-    module = (getattr(clusters, key)[first] for key in ("volume_id", "layer_id", "module_id"))
-    return HitTable(hit_id, x, y, z, *module), SpacePointTable(
-        hit_id, clusters.cluster_id[first], numbers[second]
-    )
