@@ -85,7 +85,8 @@ def _strips(seed: int) -> Compute:
         return Strips(centre, (25 * along).repeat(60, 1), module)
 
     sides = side(0.0, 400.0), side(0.05, 406.0)
-    return lambda backend: cross_strips(*sides, tolerance=1.0, backend=backend)
+    tolerance = torch.rand(60, generator=random, dtype=torch.float64)
+    return lambda backend: cross_strips(*sides, tolerance, backend=backend)
 
 
 def _pairs(seed: int) -> Compute:

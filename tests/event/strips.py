@@ -69,10 +69,10 @@ def clusters_of(detector: Detector, y: Float64, z: Float64) -> ClusterTable:
 def strip_event(n_particles: int = 4, seed: int = 0) -> Event:
     """Particles so near each other that all their strips cross: n^2 space points a layer."""
     random = np.random.default_rng(seed)
-    y, z = random.uniform(-0.1, 0.1, n_particles), random.uniform(-0.5, 0.5, n_particles)
+    y, z = random.uniform(-0.05, 0.05, n_particles), random.uniform(-0.5, 0.5, n_particles)
     detector = strip_detector()
     clusters = clusters_of(detector, y, z)
-    rows, position = space_points(clusters, detector, tolerance=50.0)
+    rows, position = space_points(clusters, detector)
     hits, points = hits_of(clusters, rows, position)
     made_by = particles_of(rows, clusters.particle_id)
     nothing = np.zeros(n_particles, np.float32)

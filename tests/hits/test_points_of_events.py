@@ -14,7 +14,7 @@ from hitgraph.hits.strips.points import event_of_points
 
 
 def made(event: Event) -> Event:
-    return event_of_points(event, strip_detector(), tolerance=50.0)
+    return event_of_points(event, strip_detector())
 
 
 def test_clusters_of_space_points_make_them_again() -> None:

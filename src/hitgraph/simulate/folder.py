@@ -18,7 +18,8 @@ from hitgraph.simulate.worlds import WorldSettings, world_info
 
 Info = dict[str, Any]
 AnySettings = SimulationSettings | WorldSettings
-CLUSTERS = ("clusters", "spacepoints")  # tables that events of double-sided strips have
+OF_HITS = ("hits", "cells", "particles", "truth")
+OF_SPACE_POINTS = ("hits", "particles", "truth", "clusters", "spacepoints")
 NEWER: Info = {"beam_centre": [0.0, 0.0, 0.0], "detector": None}
 NEWER_GUN = {"min_phi": -math.pi, "max_phi": math.pi, "spread": 0.0}
 """Settings that older folders do not tell, and with what their events were made."""
@@ -40,13 +41,14 @@ class EventSummary:
 
 
 def tables(folder: Path, number: int) -> list[Path]:
-    """The files of an event: four, and those of clusters where hits are made of them."""
+    """The files of an event; one of space points has those of its clusters in place of cells."""
     paths = {table: folder / file_name(event_name(number), table) for table in TABLES}
-    return [path for name, path in paths.items() if name not in CLUSTERS or path.is_file()]
+    crossed = paths["clusters"].is_file() or paths["spacepoints"].is_file()
+    return [paths[table] for table in (OF_SPACE_POINTS if crossed else OF_HITS)]
 
 
 def is_complete(folder: Path, number: int) -> bool:
-    """Whether the tables of event `number` are in `folder`; those of clusters come first."""
+    """Whether all tables of event `number` are in `folder`."""
     return all(path.is_file() for path in tables(folder, number))
 
 

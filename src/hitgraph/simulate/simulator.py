@@ -68,6 +68,10 @@ class Simulator:
         if self.settings.merge:
             crossings, clusters = merge_touching(self.detector, crossings, clusters, self._response)
         event = make_event(event_name(number), self.detector, particles, crossings, clusters)
+        if self.settings.detector is not None and self.settings.detector.space_points:
+            from hitgraph.hits.strips.points import event_of_points  # torch takes long to import
+
+            event = event_of_points(event, self.detector)
         hard = hard_collision_made({"settings": self.settings.to_dict()}, event.name)
         return replace(event, field=self.settings.field, hard_collision=hard)
 

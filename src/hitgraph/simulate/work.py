@@ -3,6 +3,7 @@
 import time
 from pathlib import Path
 
+from hitgraph.event.event import Event
 from hitgraph.event.store import write_event
 from hitgraph.simulate.folder import AnySettings, EventSummary, dataset_info, tables
 from hitgraph.simulate.settings import SimulationSettings
@@ -23,12 +24,11 @@ class Maker:
         started, cpu_started = time.perf_counter(), time.process_time()
         event = self._simulator.event(number)
         write_event(event, self._folder, dataset_info(self._settings))
-        assert event.cells is not None
         assert event.particles is not None
         return EventSummary(
             number=number,
             hits=len(event.hits),
-            cells=len(event.cells),
+            cells=_cells(event),
             particles=len(event.particles),
             seconds=round(time.perf_counter() - started, 3),
             cpu_seconds=round(time.process_time() - cpu_started, 3),
@@ -41,3 +41,11 @@ def simulator_of(settings: AnySettings) -> EventMaker:
     if isinstance(settings, SimulationSettings):
         return Simulator(settings)
     return settings.simulator()
+
+
+def _cells(event: Event) -> int:
+    """Channels that fired; an event of space points has them counted with its clusters."""
+    if event.clusters is not None:
+        return int(event.clusters.n_cells.sum())
+    assert event.cells is not None
+    return len(event.cells)

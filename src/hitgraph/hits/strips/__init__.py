@@ -34,20 +34,21 @@ class Strips:
 def cross_strips(
     first: Strips,
     second: Strips,
+    tolerance: Tensor,
     origin: tuple[float, float, float] = (0.0, 0.0, 0.0),
-    tolerance: float = 0.0,
     backend: Backend = "auto",
 ) -> tuple[Tensor, Tensor]:
     """Every pair of strips of one module that cross, the pairs of no one particle (ghosts) too.
 
     Rows (2, n_pairs) int64 of a first and a second strip, by rising rows, and position (n_pairs, 3)
-    float64 in mm, on the first strip. Strips may miss each other by `tolerance` mm beyond their
-    ends, for particles from elsewhere than `origin`; such a point lies at the end of the first.
+    float64 in mm, on the first strip. Strips may miss each other by `tolerance` (n_first,) float64
+    in mm beyond their ends, for particles that are not straight from `origin`; such a point lies at
+    the end of the first.
     """
     place = torch.tensor(origin, dtype=torch.float64, device=first.centre.device)
     columns = (first.centre, first.half, first.module, second.centre, second.half, second.module)
     if for_host(first.centre, backend):
-        found = cpu.cross(*(one.numpy() for one in (*columns, place)), tolerance)
+        found = cpu.cross(*(one.numpy() for one in (*columns, place, tolerance)))
         pairs, position = (torch.from_numpy(one) for one in found)
         return pairs, position
     return plain.cross(*columns, place, tolerance)

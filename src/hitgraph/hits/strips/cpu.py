@@ -26,8 +26,8 @@ def cross(  # type: ignore[no-untyped-def]
             while j < len(other_module) and other_module[j] == module[i]:
                 m = _along(centre[i], half[i], other_centre[j], other_half[j], origin)
                 n = _along(other_centre[j], other_half[j], centre[i], half[i], origin)
-                if abs(m) <= _limit(half[i], tolerance) and abs(n) <= _limit(
-                    other_half[j], tolerance
+                if abs(m) <= _limit(half[i], tolerance[i]) and abs(n) <= _limit(
+                    other_half[j], tolerance[i]
                 ):
                     if fill:
                         pairs[0, n_pairs], pairs[1, n_pairs] = i, j

@@ -14,7 +14,7 @@ def cross(
     other_half: Tensor,
     other_module: Tensor,
     origin: Tensor,
-    tolerance: float,
+    tolerance: Tensor,
 ) -> tuple[Tensor, Tensor]:
     """As `cross_strips`, of the columns of the first strips and of the second."""
     begin = torch.searchsorted(other_module, module)
@@ -25,7 +25,8 @@ def cross(
     m = _along(s, q, torch.linalg.cross(r, t))
     n = _along(t, r, torch.linalg.cross(q, s))
     # not a number, and so nowhere, where strips are parallel
-    inside = (m.abs() <= _limit(q, tolerance)) & (n.abs() <= _limit(r, tolerance))
+    missed = tolerance[first]
+    inside = (m.abs() <= _limit(q, missed)) & (n.abs() <= _limit(r, missed))
     position = centre[first] + m.clamp(-1.0, 1.0)[:, None] * q
     return torch.stack([first, second])[:, inside], position[inside]
 
@@ -36,6 +37,6 @@ def _along(centre: Tensor, half: Tensor, normal: Tensor) -> Tensor:
     return place
 
 
-def _limit(half: Tensor, tolerance: float) -> Tensor:
+def _limit(half: Tensor, tolerance: Tensor) -> Tensor:
     limit: Tensor = 1.0 + tolerance / torch.linalg.vector_norm(half, dim=1)
     return limit

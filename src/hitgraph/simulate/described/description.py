@@ -200,6 +200,7 @@ class Description:
         metadata={"parse": _parse_field, "dump": lambda value: value.name}
     )
     description: str = ""  # one sentence
+    space_points: bool = False  # hits of two-sided layers are crossings of strips, ghosts included
     cylinders: tuple[Cylinders, ...] = _entries(Cylinders)  # volumes of layers around the beam
     disks: tuple[Disks, ...] = _entries(Disks)  # volumes of layers across the beam
     planes: tuple[Planes, ...] = _entries(Planes)  # volumes of single modules across an axis
@@ -208,6 +209,12 @@ class Description:
     def __post_init__(self) -> None:
         if not self.layers:
             raise SettingsError("cylinders, disks, planes: one of them is needed, with an entry")
+        require(
+            not self.space_points or any(entry.stereo for entry in self.layers.values()),
+            "space_points",
+            "true",
+            "without a layer that has a second side at a stereo angle",
+        )
         taken: dict[int, str] = {}
         for where, entry in self.layers.items():
             for key, volume in _volumes(entry).items():
