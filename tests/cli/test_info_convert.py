@@ -370,4 +370,8 @@ def test_convert_makes_space_points_of_clusters(tmp_path, capsys):
     made = read_event(tmp_path / "out")
     assert made.clusters is not None
     assert len(made.clusters) == 3 * 7
+    capsys.readouterr()
+    assert main(["info", str(tmp_path / "out")]) == 0
+    said = "21 clusters an event; hits of two: 27, of which 66.7% are ghosts, and 100.0% of what"
+    assert said in capsys.readouterr().out
     assert (made.hits.layer_id > 1).sum() == 3 * 3 * 3

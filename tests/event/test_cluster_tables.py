@@ -11,6 +11,7 @@ from tests.event.strips import strip_detector, strip_event
 
 from hitgraph.errors import InputError
 from hitgraph.event.cluster_tables import NO_ROW, cluster_rows, refuse_clusters, require_clusters
+from hitgraph.event.crossed import Crossed, count_crossed
 from hitgraph.event.double_sided import other_sides
 from hitgraph.event.event import Event, SpacePointTable
 from hitgraph.event.root import write_root
@@ -69,6 +70,18 @@ def test_n_particles_have_n_hits_a_layer_and_the_others_are_ghosts() -> None:
         assert ghosts(event)[here].sum() == n * n - n
     assert event.truth is not None
     assert (event.truth.particle_id[ghosts(event)] == 0).all()
+
+
+def test_lost_crossings_are_counted() -> None:
+    event = strip_event(3)
+    assert count_crossed(event) == Crossed(21, 27, 18, 9, 9)
+    assert event.truth is not None
+    own = (event.hits.layer_id == 2) & (event.truth.particle_id == 1)
+    assert count_crossed(select_hits(event, ~own)) == Crossed(21, 26, 18, 9, 8)
+    assert event.particles is not None
+    soft = replace(event, particles=replace(event.particles, px=event.particles.px / 4))
+    assert count_crossed(soft) == Crossed(21, 27, 18, 0, 0)
+    assert count_crossed(event_of_clusters(event)) is None
 
 
 def test_a_space_point_is_the_particle_of_both_clusters_or_nobodys() -> None:

@@ -71,6 +71,8 @@ def run(args: argparse.Namespace) -> int:
         out.print(f"magnetic field: {', '.join(fields)}", markup=False, soft_wrap=True)
         out.print(_event_table([summaries[source] for source in done]))
         out.print(_volume_table([summaries[source] for source in done]))
+        for line in _crossed([summaries[source] for source in done]):
+            out.print(line, markup=False, soft_wrap=True)
     for path, why in failed.items():
         complain(f"failed {path}: {why}")
     if args.json is not None:
@@ -165,6 +167,23 @@ def _volume_table(summaries: "Sequence[EventSummary]") -> "Table":
     for volume, count in sorted(hits.items()):
         table.add(str(volume), f"{count / len(summaries):,.0f}", f"{count / total:.1%}")
     return table
+
+
+def _crossed(summaries: "Sequence[EventSummary]") -> list[str]:
+    """What became of the clusters, where hits are space points; a mean of the events."""
+    known = [summary.crossed for summary in summaries if summary.crossed is not None]
+    if not known:
+        return []
+    from hitgraph.event.crossed import STIFF
+
+    pairs, ghosts = sum(one.pairs for one in known), sum(one.ghosts for one in known)
+    found, crossings = sum(one.found for one in known), sum(one.crossings for one in known)
+    clusters = sum(one.clusters for one in known) / len(known)
+    return [
+        f"{clusters:,.0f} clusters an event; hits of two: {pairs / len(known):,.0f}, of which "
+        f"{ghosts / max(pairs, 1):.1%} are ghosts, and {found / max(crossings, 1):.1%} of what "
+        f"particles above {STIFF:g} GeV left on both sides of a module"
+    ]
 
 
 def _flat(info: dict[str, Any], prefix: str = "") -> str:

@@ -1,10 +1,14 @@
 """What is in an event, in a few numbers."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hitgraph.event.event import Event, ParticleTable, TruthTable
+
+if TYPE_CHECKING:
+    from hitgraph.event.crossed import Crossed
 
 MAX_ABS_ETA = 4.0  # of the particles that are counted
 PT_THRESHOLDS = (0.1, 0.5, 1.0)  # GeV
@@ -24,6 +28,7 @@ class EventSummary:
     hits_per_volume: dict[int, int]
     modules: int | None  # in the detectors table
     field: str | None  # name of the magnetic field
+    crossed: "Crossed | None"  # of an event of space points with truth
 
 
 def summarise(event: Event) -> EventSummary:
@@ -41,7 +46,16 @@ def summarise(event: Event) -> EventSummary:
         hits_per_volume=dict(zip(volumes.tolist(), counts.tolist(), strict=True)),
         modules=None if detector is None else detector.n_modules,
         field=None if event.field is None else event.field.name,
+        crossed=_crossed(event),
     )
+
+
+def _crossed(event: Event) -> "Crossed | None":
+    if event.clusters is None:
+        return None
+    from hitgraph.event.crossed import count_crossed  # compiles kernels of the truth
+
+    return count_crossed(event)
 
 
 def _noise_fraction(truth: TruthTable | None) -> float | None:
