@@ -20,8 +20,10 @@ from hitgraph.pipeline import Pipeline
 from hitgraph.stage import Context
 from hitgraph.state import State
 from hitgraph.tracks.cnn import CnnNetworkSettings, look
+from hitgraph.tracks.cnn.lesson import reach_of
 from hitgraph.tracks.cnn.stage import CnnSettings, CnnStage
 from hitgraph.tracks.lstm import Follower, Gaussian, LstmNetworkSettings, places_of
+from hitgraph.tracks.lstm.lesson import sequences_of
 from hitgraph.tracks.lstm.search import follow
 from hitgraph.tracks.seeded import seeds_of, tracks_of
 from hitgraph.tracks.seeded.truth import true_members
@@ -131,7 +133,43 @@ def test_layers_without_a_radius_are_passed_over() -> None:
     assert quality.shape == (0,)
 
 
+def test_what_is_taught_is_the_way_to_the_next_hit_behind_the_seed(sample: Sample) -> None:
+    """Of four hits the one behind the third, unless the particle comes back inward there."""
+    members = true_members(sample)
+    made = sequences_of(sample)
+    assert made["teaches"].tolist() == [[0.0, 0.0, 1.0]] * 12
+    position = sample.hits.position[members].double()
+    r, z = position[:, :, :2].norm(dim=2) / 1000, position[:, :, 2] / 1000
+    torch.testing.assert_close(made["ways"][:, :, 0].double(), r.diff(dim=1), atol=1e-6, rtol=1e-4)
+    slopes = z.diff(dim=1) / r.diff(dim=1)
+    torch.testing.assert_close(
+        made["inputs"][:, 1:, 6].double(), slopes[:, :2], atol=1e-4, rtol=1e-3
+    )
+    assert made["inputs"][:, 0, 4:].abs().max() == 0  # before the first hit there is none
+    moved = sample.hits.position.clone()
+    moved[members[:, 3]] = moved[members[:, 1]]
+    hits = type(sample.hits)(sample.hits.features, moved, sample.hits.layer, sample.hits.module)
+    assert sequences_of(Sample(**{**vars(sample), "hits": hits}))["teaches"].sum() == 0
+
+
 # ---------------------------------------------------------------- the images
+
+
+def test_images_reach_as_far_as_a_share_of_the_hits_lies(sample: Sample) -> None:
+    members = true_members(sample)
+    x, y, z = sample.hits.position[members].double().unbind(2)
+    across = torch.atan2(y[:, 3], x[:, 3]) - torch.atan2(y[:, 2], x[:, 2])
+    across = torch.atan2(across.sin(), across.cos()).abs()
+    along = (z[:, 3] - z[:, 2]).abs()
+    all_of_them = reach_of([sample], 1.0)
+    assert all_of_them.tolist() == pytest.approx(
+        [float(across.max()), float(along.max())], rel=1e-4
+    )
+    half = reach_of([sample, sample], 0.5)
+    assert half.tolist() == pytest.approx(
+        [float(across.quantile(0.5)), float(along.quantile(0.5))], rel=0.2
+    )
+    assert bool((half < all_of_them).all())
 
 
 def test_an_image_shows_what_is_near_its_middle_also_across_pi() -> None:

@@ -105,8 +105,7 @@ class LstmSettings(StageSettings):
             cut: LstmStage(context, replace(self, max_chi2=cut), network, radius)
             for cut in sorted({self.max_chi2, *MAX_CHI2})
         }
-        with torch.no_grad():
-            cut, facts = best_of(choices, self.max_chi2, material, workshop)
+        cut, facts = best_of(choices, self.max_chi2, material, workshop)
         workshop.record({"max_chi2": cut, **facts})
         return choices[cut]
 
