@@ -41,7 +41,10 @@ def test_a_junction_keeps_its_best_edge_either_way() -> None:
     edges = [(0, 1, 0.9), (1, 2, 0.8), (1, 3, 0.7), (3, 4, 0.6), (5, 4, 0.95)]
     for backend in ("cpu", "plain"):
         labels = connected_components(
-            make_hits(6), *make_edges(edges), ComponentsSettings(0.5, 2, True), backend
+            make_hits(6),
+            *make_edges(edges),
+            ComponentsSettings(0.5, 2, junction_removal=True),
+            backend,
         )
         assert partition(labels) == sets([0, 1, 2], [4, 5])
 
