@@ -21,7 +21,7 @@ def best_first(edge_index: Tensor, scores: Tensor, cut: float) -> tuple[Tensor, 
 
 def without_junctions(edge_index: Tensor, scores: Tensor, n_hits: int) -> tuple[Tensor, Tensor]:
     """Edges, and their scores, than which none is better that begins, or ends, at the same hit."""
-    order = torch.argsort(scores, descending=True, stable=True)
+    order = torch.argsort(scores.nan_to_num(-1.0), descending=True, stable=True)
     rank = torch.empty_like(order)
     rank[order] = torch.arange(len(order), device=order.device)
     kept = torch.ones_like(scores, dtype=torch.bool)
