@@ -29,7 +29,12 @@ from hitgraph.lessons.workshop import Workshop
 from hitgraph.settings import parse, to_dict
 from hitgraph.stage import Context, StageSettings
 from hitgraph.state import EDGES, HITS, State, long_tracks
-from hitgraph.tracks.both_passes import BothPasses, BothPassesSettings, together
+from hitgraph.tracks.both_passes import (
+    BothPasses,
+    BothPassesSettings,
+    once_a_module,
+    together,
+)
 from hitgraph.training.workshop import StageWorkshop
 
 LABELS = torch.tensor([0, 0, 1, -1, 2, 2, 2, 1, 0, -1])
@@ -184,6 +189,17 @@ def test_first_tracks_stay_and_numbers_have_no_gaps(pairs: list[tuple[int, int]]
     assert set(both[both >= 0].tolist()) == set(range(int(both.max()) + 1 if len(both) else 0))
     for track in range(4):
         assert len(both[(second == track) & (first < 0)].unique()) <= 1
+
+
+def test_no_track_gets_a_second_hit_of_a_module() -> None:
+    """Hit 3 continues track 0, whose hit 1 is of its module; hit 4 is of another one."""
+    first = torch.tensor([0, 0, 0, -1, -1, -1])
+    second = torch.tensor([-1, -1, 0, 0, 0, 1])
+    module = torch.tensor([5, 6, 7, 6, 8, 6])
+    labels = together(first, second)
+    assert labels.tolist() == [0, 0, 0, 0, 0, 1]
+    assert once_a_module(labels, first, module).tolist() == [0, 0, 0, -1, 0, 1]
+    assert once_a_module(first, first, module).tolist() == first.tolist()
 
 
 def test_both_passes_of_nothing() -> None:

@@ -59,7 +59,29 @@ def all_tracks(state: State) -> Tensor:
     """(n_hits,) int64, also the tracks that were set aside where a second pass is going on."""
     assert state.labels is not None
     first = state.hit.get("first_pass")
-    return state.labels if first is None else together(first, state.labels)
+    if first is None:
+        return state.labels
+    return once_a_module(together(first, state.labels), first, state.hits.module)
+
+
+def once_a_module(labels: Tensor, first: Tensor, module: Tensor) -> Tensor:
+    """The labels (n_hits,) without hits that were added to a track of the first pass although it
+    has a hit of their module (n_hits,); all int64, -1 = none.
+
+    The second pass saw no more of such tracks than their ends.
+    """
+    n_first = int(first.max()) + 1 if len(first) else 0
+    added = torch.nonzero((first < 0) & (labels >= 0) & (labels < n_first)).squeeze(1)
+    if not len(added):
+        return labels
+    grown = torch.zeros(n_first, dtype=torch.bool, device=labels.device)
+    grown[labels[added]] = True
+    own = torch.nonzero(first >= 0).squeeze(1)
+    own = own[grown[first[own]]]
+    crossed = labels * (module.max() + 1) + module
+    labels = labels.clone()
+    labels[added[torch.isin(crossed[added], crossed[own])]] = -1
+    return labels
 
 
 def together(first: Tensor, second: Tensor) -> Tensor:
