@@ -1,7 +1,7 @@
 """The second pass: long tracks set aside, a graph of the rest, tracks of both passes together."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -18,6 +18,7 @@ from hitgraph.graph.second_pass import (
     SecondPass,
     SecondPassSettings,
     along_tracks,
+    edges_along,
     what_is_left,
 )
 from hitgraph.graph.windows import WindowSettings
@@ -133,6 +134,15 @@ def test_hits_along_tracks() -> None:
     assert end.tolist() == [3, 5]
     nothing = along_tracks(torch.full((7,), -1), hits(7).position)
     assert [one.tolist() for one in nothing] == [[], [], []]
+
+
+def test_edges_along_tracks_lead_from_layer_to_layer() -> None:
+    """The hits 0 and 2 of track 0 lie on one layer, as 4 and 5 do."""
+    labels = torch.tensor([0, 1, 0, 1, 0, 0, 0, -1])
+    layer = torch.tensor([3, 3, 3, 5, 4, 4, 6, 6])
+    some = replace(hits(8), layer=layer)
+    assert edges_along(labels, some).T.tolist() == [[0, 4], [4, 6], [1, 3]]
+    assert edges_along(torch.full((8,), -1), some).shape == (2, 0)
 
 
 def test_tracks_are_continued_outwards_and_not_joined() -> None:

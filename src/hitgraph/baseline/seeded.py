@@ -33,6 +33,7 @@ from hitgraph.event.event import Event
 from hitgraph.event.field import MagneticField
 from hitgraph.gnn.seeds import innermost_seeds, triplet_seeds
 from hitgraph.gnn.triplet_graph import TripletGraphStage
+from hitgraph.graph.second_pass import SURE, edges_along
 from hitgraph.observe import StageRecord
 from hitgraph.pipeline import Pipeline
 from hitgraph.state import EDGES, LOGIT, State
@@ -80,8 +81,13 @@ class Seeder:
         return self._of_edges(state)
 
     def _of_edges(self, state: State) -> NDArray[np.int64]:
-        layer = state.hits.layer
-        return innermost_seeds(state.graph(), state.edge["logit"], layer, self.cut).cpu().numpy()
+        """Of the graph, and of the tracks that it leaves out since an earlier pass has them."""
+        hits, edges, logits = state.hits, state.graph(), state.edge["logit"]
+        if (aside := state.hit.get("first_pass")) is not None:
+            along = edges_along(aside, hits)
+            edges = torch.cat([edges, along], dim=1)
+            logits = torch.cat([logits, logits.new_full((along.shape[1],), SURE)])
+        return innermost_seeds(edges, logits, hits.layer, self.cut).cpu().numpy()
 
 
 @dataclass(frozen=True, eq=False)

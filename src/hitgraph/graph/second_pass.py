@@ -15,6 +15,7 @@ from torch import Tensor
 
 from hitgraph.errors import SettingsError
 from hitgraph.graph.scored.stage import ScoredSettings
+from hitgraph.hits import Hits
 from hitgraph.hits.direction import squared_distance
 from hitgraph.lessons.material import Example, Material, Read
 from hitgraph.lessons.samples import select_sample
@@ -154,6 +155,17 @@ def along_tracks(labels: Tensor, position: Tensor) -> tuple[Tensor, Tensor, Tens
     order = on[torch.argsort(labels[on] * step + distance, stable=True)]
     stop = torch.cumsum(torch.bincount(labels[order]), 0)
     return order, torch.cat([stop.new_zeros(1), stop[:-1]])[: len(stop)], stop - 1
+
+
+def edges_along(labels: Tensor, hits: Hits) -> Tensor:
+    """(2, n) int64 along each track outwards, from the first hit on a layer to that on the next."""
+    order, _, _ = along_tracks(labels, hits.position)
+    place = torch.stack([labels[order], hits.layer[order]])
+    enters = torch.ones_like(order, dtype=torch.bool)
+    enters[1:] = (place[:, 1:] != place[:, :-1]).any(dim=0)
+    first = order[enters]
+    onwards = labels[first[:-1]] == labels[first[1:]]
+    return torch.stack([first[:-1][onwards], first[1:][onwards]])
 
 
 def without(state: State, rows: Tensor) -> State:
