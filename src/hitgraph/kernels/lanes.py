@@ -15,7 +15,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from hitgraph.kernels.tiles import spread
+from hitgraph.kernels.tiles import in_memory, spread
 
 _FEATURES = llvm.get_host_cpu_features()
 _AVX512 = _FEATURES.get("avx512f", False)
@@ -32,16 +32,6 @@ def _same(kind: Any, value: Any) -> Any:
 
 def _shuffle(builder: Any, a: Any, b: Any, places: list[int]) -> Any:
     return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(_INDEX, len(places)), places))
-
-
-def _memory(context: Any, builder: Any, signature: Any, arguments: Any) -> list[Any]:
-    """The arguments, with a pointer to its first element in place of each array."""
-    return [
-        context.make_array(kind)(context, builder, argument).data
-        if isinstance(kind, types.Array)
-        else argument
-        for kind, argument in zip(signature.args, arguments, strict=True)
-    ]
 
 
 def _load(builder: Any, pointer: Any, vector: Any) -> Any:
@@ -79,7 +69,7 @@ def _take_rows(width: int) -> Any:
         size = types.intp
 
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            out, out_at, out_row, table, rows, rows_at, n = _memory(
+            out, out_at, out_row, table, rows, rows_at, n = in_memory(
                 context, builder, signature, arguments
             )
             row = ir.VectorType(_FLOAT, width)
@@ -122,7 +112,7 @@ def add_entries(
     size = types.intp
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        total, total_at, value, value_at, low, scale, table, table_at, n = _memory(
+        total, total_at, value, value_at, low, scale, table, table_at, n = in_memory(
             context, builder, signature, arguments
         )
         zero, last = _same(_FLOATS, 0.0), _same(_FLOATS, ENTRIES - 1.0)
@@ -174,7 +164,7 @@ def take_above(
     size = types.intp
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        out, out_at, values, values_at, scores, scores_at, cut, n = _memory(
+        out, out_at, values, values_at, scores, scores_at, cut, n = in_memory(
             context, builder, signature, arguments
         )
         kind = ir.VectorType(context.get_data_type(signature.args[0].dtype), LANES)

@@ -14,7 +14,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from hitgraph.kernels.tiles import LANES, spread
+from hitgraph.kernels.tiles import LANES, in_memory, spread
 
 EPSILON = 1e-5  # of torch's layer norm
 
@@ -27,13 +27,8 @@ class _Rows:
     """The code that an intrinsic becomes: its arguments, with pointers in place of arrays."""
 
     def __init__(self, context: Any, builder: Any, signature: Any, arguments: Any) -> None:
-        self.context, self.builder = context, builder
-        self.arguments = [
-            context.make_array(kind)(context, builder, argument).data
-            if isinstance(kind, types.Array)
-            else argument
-            for kind, argument in zip(signature.args, arguments, strict=True)
-        ]
+        self.builder = builder
+        self.arguments = in_memory(context, builder, signature, arguments)
 
     def places(self, n: Any) -> Any:
         """A loop over the vectors of a row: where each begins."""

@@ -69,16 +69,22 @@ def spread(builder: Any, scalar: Any, lanes: int) -> Any:
     return builder.shuffle_vector(builder.insert_element(none, scalar, zero), none, zeros)
 
 
+def in_memory(context: Any, builder: Any, signature: Any, arguments: Any) -> list[Any]:
+    """The arguments, with a pointer to its first element in place of each array."""
+    return [
+        context.make_array(kind)(context, builder, argument).data
+        if isinstance(kind, types.Array)
+        else argument
+        for kind, argument in zip(signature.args, arguments, strict=True)
+    ]
+
+
 def _write_tile(relu: bool, context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
     """The code of a tile in LLVM's language; see sum_tile."""
-    memory = {
-        place: context.make_array(kind)(context, builder, argument).data
-        for place, (kind, argument) in enumerate(zip(signature.args, arguments, strict=True))
-        if isinstance(kind, types.Array)
-    }
-    _, out_at, out_row, *_, column = arguments[:8]
-    _, a_at, a_row, a_step, _, b_at, b_row, n = arguments[8:]
-    out, one, one_rows, other, other_rows, a, b = memory.values()
+    (
+        out, out_at, out_row, one, one_rows, other, other_rows, column,
+        a, a_at, a_row, a_step, b, b_at, b_row, n,
+    ) = in_memory(context, builder, signature, arguments)  # fmt: skip
     vector = ir.VectorType(ir.FloatType(), LANES)
     zeros = ir.Constant(vector, [0.0] * LANES)
 
