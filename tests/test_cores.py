@@ -1,9 +1,19 @@
 """How many threads and processes are used where nobody says."""
 
+import os
+
 import pytest
 
 from hitgraph import cores
-from hitgraph.cores import OPENMP, SLURM, available_cores, usual_threads, usual_workers
+from hitgraph.cores import (
+    OPENMP,
+    SLURM,
+    WAITING,
+    available_cores,
+    let_idle_threads_sleep,
+    usual_threads,
+    usual_workers,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -43,3 +53,14 @@ def test_the_environment_is_heeded(
 
 def test_there_is_a_core() -> None:
     assert available_cores() >= 1
+
+
+def test_idle_threads_of_openmp_sleep_unless_the_user_says_otherwise(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv(WAITING, raising=False)
+    let_idle_threads_sleep()
+    assert os.environ[WAITING] == "passive"
+    monkeypatch.setenv(WAITING, "active")
+    let_idle_threads_sleep()
+    assert os.environ[WAITING] == "active"

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from hitgraph._version import __version__
+from hitgraph.cores import let_idle_threads_sleep
 from hitgraph.offered import offer
 
 if TYPE_CHECKING:
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from hitgraph.viewer import display
 
 __all__ = ["Pipeline", "Selection", "__version__", "display", "evaluate", "read_event"]
+
+let_idle_threads_sleep()
 
 __getattr__, __dir__ = offer(
     __name__,

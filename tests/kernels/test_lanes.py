@@ -11,6 +11,7 @@ from hitgraph.kernels.lanes import (
     ENTRIES,
     LANES,
     add_entries,
+    list_bits,
     take_above,
     take_rows_4,
     take_rows_8,
@@ -91,3 +92,17 @@ def test_what_is_above_the_cut_is_appended_to_another_list() -> None:
     np.testing.assert_array_equal(out[3 : 3 + len(kept)], kept)
     assert (out[:3] == 0).all()
     assert (values == np.arange(100, 100 + 2 * LANES)).all()
+
+
+@njit
+def list_numbers(out, out_at, first, bits):  # type: ignore[no-untyped-def]
+    return list_bits(out, out_at, first, bits)
+
+
+@given(bits=st.integers(0, 2**LANES - 1), first=st.integers(0, 2**31), at=st.integers(0, 5))
+def test_numbers_of_the_bits_that_are_set_are_appended(bits: int, first: int, at: int) -> None:
+    out = np.zeros(5 + LANES, np.uint32)
+    expected = [first + k for k in range(LANES) if bits >> k & 1]
+    assert list_numbers(out, at, first, np.uint32(bits)) == len(expected)
+    assert list(out[at : at + len(expected)]) == expected
+    assert not out[:at].any()

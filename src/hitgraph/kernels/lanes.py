@@ -182,6 +182,27 @@ def take_above(
     return size(out, size, values, size, scores, size, types.float32, size), generate
 
 
+@intrinsic
+def list_bits(typing_context: Any, out: Any, out_at: Any, first: Any, bits: Any) -> Any:
+    """Write first + k to out[out_at:] for each bit k, below LANES, that is set; how many.
+
+    out has 32 bits, and up to LANES numbers of it are written over.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        out, out_at, first, bits = in_memory(context, builder, signature, arguments)
+        count = cgutils.alloca_once_value(builder, out_at)
+        lanes = ir.Constant(_INDICES, list(range(LANES)))
+        numbers = builder.add(spread(builder, builder.trunc(first, _INDEX), LANES), lanes)
+        bits = builder.trunc(bits, ir.IntType(LANES))
+        _append(
+            builder, out, count, numbers, builder.bitcast(bits, ir.VectorType(ir.IntType(1), LANES))
+        )
+        return builder.sub(builder.load(count), out_at)
+
+    return types.intp(out, types.intp, types.intp, types.uint32), generate
+
+
 def _below(builder: Any, n: Any) -> Any:
     """Which lanes have a number below n, at least 1."""
     most = builder.select(builder.icmp_signed("<", n, n.type(LANES)), n, n.type(LANES))

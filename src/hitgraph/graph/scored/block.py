@@ -8,7 +8,7 @@ cut. (Geometry alone settles too few of the pairs that pass the windows.)
 """
 
 from hitgraph.graph.scored.values import N_BINS, N_GEOMETRY, cluster_values, geometry_values
-from hitgraph.kernels.jit import formula, step
+from hitgraph.kernels.jit import formula
 from hitgraph.kernels.lanes import LANES, add_entries, take_above, take_rows_8, take_rows_16
 from hitgraph.pairs.geometry import ETA, SIZE_U, SIZE_V, R, X, Y, Z
 from hitgraph.pairs.geometry import PER_U as FRAME
@@ -26,23 +26,24 @@ SCRATCH = _VALUE + 4 * BLOCK
 SCORE_AT = _SCORE  # where the scores begin
 
 
-@step
+@formula
 def score_block(  # type: ignore[no-untyped-def]
-    s, partners, n, i, places, clusters, along, base, low, scale, table, window, best, cut
+    s, partners, at, n, i, places, clusters, along, base, low, scale, table, window, best, cut
 ):
-    """Keep of the first n partners (at most BLOCK) of hit i those above the cut; how many.
+    """Keep of n partners (at most BLOCK) of hit i those above the cut; how many.
 
-    partners (BLOCK,) uint32 are rows of places and clusters; the kept ones come to its front,
-    their scores to that of s[SCORE_AT:], s (SCRATCH,) float32. `along` is the column of places
-    that runs along the partners' layer, base the score before it is looked at, best what the
-    tables of the outer cluster can add at most; low, scale (n_windows, n_variables) and table
-    (n_windows, n_variables N_BINS) have a row for each layer pair, `window` is the one.
+    partners[at:] uint32 are rows of places and clusters, with room for whole vectors; the kept
+    ones come to its front, their scores to that of s[SCORE_AT:], s (SCRATCH,) float32. `along` is
+    the column of places that runs along the partners' layer, base the score before it is looked
+    at, best what the tables of the outer cluster can add at most; low, scale (n_windows,
+    n_variables) and table (n_windows, n_variables N_BINS) have a row for each layer pair, `window`
+    is the one. A part of its caller: to hand over so many arrays takes longer than a short list.
     """
     whole = (n + LANES - 1) // LANES * LANES
     for k in range(n, whole):
-        partners[k] = i
+        partners[at + k] = i
     xi, yi, zi, ri, eta = places[i, X], places[i, Y], places[i, Z], places[i, R], places[i, ETA]
-    take_rows_8(s, 0, BLOCK, places, partners, 0, whole)
+    take_rows_8(s, 0, BLOCK, places, partners, at, whole)
     for k in range(whole):
         curvature, vertex, impact, cot, cos_i, sin_i, cos_j, sin_j = geometry_values(
             xi, yi, zi, ri,
@@ -69,7 +70,7 @@ def score_block(  # type: ignore[no-untyped-def]
             table, entries + (v + 2) * N_BINS, whole,
         )  # fmt: skip
     if n_variables == N_GEOMETRY:
-        return _keep(s, partners, n, cut)
+        return _keep(s, partners, at, n, cut)
     x, y, r, charge = clusters[i, X], clusters[i, Y], clusters[i, R], clusters[i, CHARGE]
     size_u, size_v = clusters[i, SIZE_U], clusters[i, SIZE_V]
     u0, u1, u2 = clusters[i, FRAME], clusters[i, FRAME + 1], clusters[i, FRAME + 2]
@@ -82,11 +83,11 @@ def score_block(  # type: ignore[no-untyped-def]
         )  # fmt: skip
         s[_VALUE + k], s[_VALUE + BLOCK + k], s[_VALUE + 2 * BLOCK + k] = u, v, path
     _add_cluster(s, low, scale, table, window, N_GEOMETRY, whole)
-    n = _keep(s, partners, n, cut - best)
+    n = _keep(s, partners, at, n, cut - best)
     whole = (n + LANES - 1) // LANES * LANES
     for k in range(n, whole):
-        partners[k] = i
-    take_rows_16(s, 0, BLOCK, clusters, partners, 0, whole)
+        partners[at + k] = i
+    take_rows_16(s, 0, BLOCK, clusters, partners, at, whole)
     for k in range(whole):
         u, v, path = cluster_values(
             s[X * BLOCK + k], s[Y * BLOCK + k], s[R * BLOCK + k], s[CHARGE * BLOCK + k],
@@ -98,7 +99,7 @@ def score_block(  # type: ignore[no-untyped-def]
         )  # fmt: skip
         s[_VALUE + k], s[_VALUE + BLOCK + k], s[_VALUE + 2 * BLOCK + k] = u, v, path
     _add_cluster(s, low, scale, table, window, N_GEOMETRY + 3, whole)
-    return _keep(s, partners, n, cut)
+    return _keep(s, partners, at, n, cut)
 
 
 @formula
@@ -113,9 +114,9 @@ def _add_cluster(s, low, scale, table, window, first, whole):  # type: ignore[no
 
 
 @formula
-def _keep(s, partners, n, cut):  # type: ignore[no-untyped-def]
+def _keep(s, partners, at, n, cut):  # type: ignore[no-untyped-def]
     """Move the pairs with a score of at least `cut` to the front; how many there are."""
-    take_above(partners, 0, partners, 0, s, _SCORE, cut, n)
+    take_above(partners, at, partners, at, s, _SCORE, cut, n)
     for run in (_COT, _COS_J, _SIN_J):
         take_above(s, run, s, run, s, _SCORE, cut, n)
     return take_above(s, _SCORE, s, _SCORE, s, _SCORE, cut, n)

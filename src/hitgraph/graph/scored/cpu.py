@@ -21,14 +21,13 @@ from hitgraph.graph.windows.cpu import (
     reach,
 )
 from hitgraph.kernels.jit import kernel, step
-from hitgraph.kernels.lanes import LANES
+from hitgraph.kernels.lanes import LANES, list_bits
 from hitgraph.kernels.scalars import within
 from hitgraph.pairs.geometry import ETA, SIZE_U, SIZE_V, R, Z
 
 Float32 = NDArray[np.float32]
 
 _TURN = PHI_BINS / (2.0 * np.pi)  # bins a radian
-_STEP = 8  # hits tested side by side
 _STEEPEST = 30.0  # pseudorapidity difference; a window that is open ends here
 
 
@@ -76,14 +75,11 @@ def search_scored(begin, end, hits, windows):  # type: ignore[no-untyped-def]
     """
     _, _, _, _, _, _, _, starts, _, _ = hits
     longest = _longest_list(starts)
-    chosen, mask = np.empty(longest, np.uint32), np.empty(longest, np.bool_)
-    partners, scratch = np.empty(BLOCK, np.uint32), np.zeros(SCRATCH, np.float32)
+    chosen, scratch = np.empty(longest, np.uint32), np.zeros(SCRATCH, np.float32)
     pairs, scores = np.empty((2, 4096), np.int32), np.empty(4096, np.float32)
     i, n_pairs = begin, 0
     while True:
-        i, n_pairs = _search(
-            i, end, hits, windows, chosen, mask, partners, scratch, pairs, scores, n_pairs
-        )
+        i, n_pairs = _search(i, end, hits, windows, chosen, scratch, pairs, scores, n_pairs)
         if i == end:
             return pairs[:, :n_pairs].copy(), scores[:n_pairs].copy()
         pairs_before, scores_before = pairs, scores
@@ -99,12 +95,12 @@ def _longest_list(starts):  # type: ignore[no-untyped-def]
     cells, longest = ALONG_BINS * PHI_BINS, 0
     for first in range(0, len(starts) - 1, cells):
         longest = max(longest, starts[first + cells] - starts[first])
-    return longest + _STEP
+    return longest + LANES
 
 
 @step
 def _search(  # type: ignore[no-untyped-def]
-    begin, end, hits, windows, chosen, mask, partners, scratch, pairs, scores, n_pairs
+    begin, end, hits, windows, chosen, scratch, pairs, scores, n_pairs
 ):
     """Append the pairs of inner hits from `begin` on until there is no more room.
 
@@ -154,17 +150,17 @@ def _search(  # type: ignore[no-untyped-def]
                     else:
                         first, last = 0, n_bins - n_before_pi
                     j_lo, j_hi = starts[cells + first], starts[cells + last]
-                    # whole vectors only: columns reach LANES beyond the last hit
-                    count = (j_hi - j_lo + _STEP - 1) // _STEP * _STEP
-                    for k in range(np.uint64(count)):
-                        j = np.uint64(j_lo) + k
-                        dx = xs[j] - xi
-                        dy = ys[j] - yi
-                        sine = (xi * dy - yi * dx) * (inverse_ri * inverse_rs[j])
-                        mask[k] = passes(sine, dx, dy, zi, ri, zs[j], rs[j], etas[j], limits)
-                    for k in range(j_hi - j_lo):
-                        chosen[n_chosen] = j_lo + k
-                        n_chosen += mask[k]
+                    for top in range(j_lo, j_hi, LANES):  # columns reach as far beyond the last hit
+                        bits = np.uint32(0)
+                        for k in range(np.uint64(LANES)):
+                            j = np.uint64(top) + k
+                            dx = xs[j] - xi
+                            dy = ys[j] - yi
+                            sine = (xi * dy - yi * dx) * (inverse_ri * inverse_rs[j])
+                            fits = passes(sine, dx, dy, zi, ri, zs[j], rs[j], etas[j], limits)
+                            bits |= np.uint32(fits) << np.uint32(k)
+                        bits &= (1 << min(LANES, j_hi - top)) - 1
+                        n_chosen += list_bits(chosen, n_chosen, top, bits)
             place = zi if along_is_z[layer[i]] else ri
             start = (
                 base[window]
@@ -173,16 +169,14 @@ def _search(  # type: ignore[no-untyped-def]
             partners_along = Z if along_is_z[m] else R
             for first in range(0, n_chosen, BLOCK):
                 n = min(BLOCK, n_chosen - first)
-                for k in range(n):
-                    partners[k] = chosen[first + k]
                 n = block.score_block(
-                    scratch, partners, n, i, places, clusters, partners_along, start,
+                    scratch, chosen, first, n, i, places, clusters, partners_along, start,
                     low, scale, table, window, best[window], cut,
                 )  # fmt: skip
                 if n_pairs + n > len(scores):
                     return i, n_before
                 for k in range(n):
-                    j = partners[k]
+                    j = chosen[first + k]
                     if distance2[j] < distance2[i]:
                         continue
                     if distance2[j] == distance2[i] and order[j] <= order[i]:

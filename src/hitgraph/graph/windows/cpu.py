@@ -38,7 +38,7 @@ SIN_DPHI, Z0, CURVATURE, DETA, INNER_U, INNER_V, OUTER_U, OUTER_V = range(len(VA
 N_GEOMETRY = 4  # the first four need no clusters
 
 PHI_BINS = 128
-ALONG_BINS = 16
+ALONG_BINS = 8
 
 
 @kernel
