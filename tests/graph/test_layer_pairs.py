@@ -107,7 +107,7 @@ def test_threads_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     hits, detector, edges, _ = toy_graph(4)
     pairs = learn_layer_pairs([(hits, edges)], detector, ALL)
     one = LayerPairBuilder(pairs, detector.n_layers, 1).build(hits)
-    monkeypatch.setattr("hitgraph.graph.layer_pairs._BLOCK", 7)
+    monkeypatch.setattr("hitgraph.graph.layer_pairs._HITS", 7)
     assert torch.equal(LayerPairBuilder(pairs, detector.n_layers, 2).build(hits), one)
 
 

@@ -235,7 +235,7 @@ def test_threads_change_nothing(
     samples: list[Sample],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("hitgraph.graph.scored.builder._BLOCK", 64)
+    monkeypatch.setattr("hitgraph.graph.scored.builder._HITS", 64)
     one, two = (ScoredBuilder(scored, detector, n).search(samples[0].hits) for n in (1, 2))
     assert torch.equal(one[0], two[0])
     assert torch.equal(one[1], two[1])

@@ -345,7 +345,7 @@ def test_the_order_of_the_hits_and_the_threads_change_nothing(
     shuffled = WindowBuilder(windows, DETECTOR, threads=1).build(hits.select(order))
     assert as_set(order[shuffled]) == as_set(whole)
     for block in (7, 150):
-        monkeypatch.setattr(windows_module, "_BLOCK", block)
+        monkeypatch.setattr(windows_module, "_HITS", block)
         for threads in (1, 2):
             assert torch.equal(WindowBuilder(windows, DETECTOR, threads).build(hits), whole)
 

@@ -17,7 +17,7 @@ from hitgraph.pairs.block import (
     hit_table,
 )
 
-_TASK = 65536  # pairs a task
+_TASK = 1 << 14  # pairs, what is worth a task
 
 
 def pair_features(

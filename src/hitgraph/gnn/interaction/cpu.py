@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from hitgraph.gnn.interaction import InteractionNetwork, Round
 
 BLOCK = 64  # edges whose gates are computed together
-EDGES = 128 * BLOCK  # a task
-HITS = 2048  # a task; both of whole tiles
+EDGES = 128 * BLOCK  # what is worth a task
+HITS = 2048  # the same; both of whole tiles
 _LIMIT = np.float32(8.0)  # of standardised inputs, as in hitgraph.nn.blocks.Standardise
 _SHUT = np.float32(40.0)  # a gate with less than minus this lets nothing through
 _ONE = np.float32(1.0)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from hitgraph.graph.filter import FilterNetwork
 
 Float32 = NDArray[np.float32]
-_TASK = 256 * BLOCK  # pairs a task
+_TASK = 256 * BLOCK  # pairs, what is worth a task
 _LIMIT = np.float32(8.0)  # of the standardised inputs, as in hitgraph.nn.blocks.Standardise
 
 

@@ -30,7 +30,7 @@ from hitgraph.state import EDGES, HITS, State
 from hitgraph.tensors import refuse_others, take
 
 TENSORS = ("inner", "outer", "limits", "n_true")
-_BLOCK = 4096  # inner hits a task
+_HITS = 2048  # inner hits, what is worth a task
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,7 @@ class LayerPairBuilder:
             return found
 
         none = np.empty((2, 0), np.int32)
-        found = [none, *in_blocks(task, len(order), _BLOCK, self.threads)]
+        found = [none, *in_blocks(task, len(order), _HITS, self.threads)]
         return order[torch.from_numpy(np.concatenate(found, axis=1).astype(np.int64))]
 
 

@@ -14,7 +14,7 @@ from hitgraph.kernels.blocks import in_blocks
 from hitgraph.kernels.choice import Backend, for_host
 from hitgraph.kernels.constants import Constants
 
-_HITS, _EDGES = 4096, 1 << 16  # inner hits, edges a task
+_HITS, _EDGES = 2048, 1 << 14  # inner hits, edges: what is worth a task
 
 
 class ModuleMapBuilder:

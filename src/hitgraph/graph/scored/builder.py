@@ -23,7 +23,7 @@ from hitgraph.kernels.choice import Backend, for_gpu, for_host
 from hitgraph.kernels.constants import Constants
 from hitgraph.pairs.geometry import hit_rows
 
-_BLOCK = 4096  # inner hits a task
+_HITS = 2048  # inner hits, what is worth a task
 
 
 class ScoredBuilder:
@@ -102,7 +102,7 @@ class ScoredBuilder:
             )
             return found
 
-        blocks = in_blocks(task, len(order), _BLOCK, self.threads)
+        blocks = in_blocks(task, len(order), _HITS, self.threads)
         pairs = np.concatenate([np.empty((2, 0), np.int32), *(b[0] for b in blocks)], axis=1)
         scores = np.concatenate([np.empty(0, np.float32), *(b[1] for b in blocks)])
         scores -= np.float32(shift)

@@ -29,8 +29,8 @@ from hitgraph.nn.blocks import Standardise, as_numpy, logits_of, mlp
 Float32 = NDArray[np.float32]
 
 SUPPORT = ("inner_best", "inner_sum", "outer_best", "outer_sum")
-_BLOCK = 2048  # middle hits a task
-_EDGE_BLOCK = 64 * edge_rows.LANES  # edges a task
+_HITS = 1024  # middle hits, what is worth a task
+_EDGES = 256 * edge_rows.LANES  # the same of edges
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def judge_edges(
             support, weights, judged,
         )  # fmt: skip
 
-    in_blocks(task, len(judged), _EDGE_BLOCK)
+    in_blocks(task, len(judged), _EDGES)
     return torch.from_numpy(judged), torch.from_numpy(support)
 
 
@@ -140,8 +140,8 @@ def edge_support(network: TripletFilter, doublets: Doublets) -> Float32:
     def finish(begin: int, end: int) -> None:
         cpu.take_logarithms(begin, end, support)
 
-    in_blocks(judge, len(doublets.points), _BLOCK)
-    in_blocks(finish, len(support), _EDGE_BLOCK)
+    in_blocks(judge, len(doublets.points), _HITS)
+    in_blocks(finish, len(support), _EDGES)
     return support
 
 
@@ -162,7 +162,7 @@ def find_triplets(
     def task(begin: int, end: int) -> None:
         found[begin] = search.list_triplets(begin, end, *doublets, *_reach(settings))
 
-    in_blocks(task, len(doublets.points), _BLOCK)
+    in_blocks(task, len(doublets.points), _HITS)
     blocks = [found[begin] for begin in sorted(found)]
     edges = [np.empty((0, 2), np.int32), *(block[0] for block in blocks)]
     inputs = [
@@ -184,7 +184,7 @@ def order_doublets(hits: Hits, edge_index: Tensor, logits: Tensor) -> Doublets:
     def task(begin: int, end: int) -> None:
         edge_rows.fill_edge_rows(begin, end, source, target, points, layer, logit, rows)
 
-    in_blocks(task, len(source), _EDGE_BLOCK)
+    in_blocks(task, len(source), _EDGES)
     (into_start, into), (from_start, out_of) = in_parallel(
         lambda end: group_by_hit(end, len(hits)), (target, source)
     )

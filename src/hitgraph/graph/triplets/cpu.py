@@ -16,6 +16,7 @@ from hitgraph.kernels.tiles import COLUMNS, ROWS, relu_tile
 NO_TRIPLET = np.float32(-12.0)  # logit of an edge's best triplet where it has none
 SUM_FLOOR = np.float32(1e-5)  # added to the sum of odds before its logarithm
 _VANISHING = np.float32(80.0)  # the odds of a logit as low as that are nothing
+_HITS = 2048  # middle hits whose triplets are listed at a time
 # Of the standardised inputs, as in hitgraph.nn.blocks.Standardise, and of logits in odds.
 _LIMIT = np.float32(8.0)
 
@@ -80,15 +81,17 @@ def support_edges(  # type: ignore[no-untyped-def]
     support (n_edges, 4): the best logit and the sum of odds over the triplets that lead from
     inside into an edge, and the same over those that lead on from it outward.
     """
-    first_edges, second_edges, n = triplets_within_reach(
-        first_hit, last_hit, source, target, into_start, into, from_start, out_of,
-        points, reach_phi, reach_z,
-    )  # fmt: skip
     inputs, hits = np.empty(SCRATCH, np.float32), np.empty(3 * LANES, np.uint32)
-    _support_edges(
-        first_edges, second_edges, n, source, target, points, edge_rows, weights, support,
-        inputs, hits, np.empty(LANES, np.float32), _scratch(weights),
-    )  # fmt: skip
+    odds, scratch = np.empty(LANES, np.float32), _scratch(weights)
+    for begin in range(first_hit, last_hit, _HITS):
+        first_edges, second_edges, n = triplets_within_reach(
+            begin, min(begin + _HITS, last_hit), source, target, into_start, into,
+            from_start, out_of, points, reach_phi, reach_z,
+        )  # fmt: skip
+        _support_edges(
+            first_edges, second_edges, n, source, target, points, edge_rows, weights, support,
+            inputs, hits, odds, scratch,
+        )  # fmt: skip
 
 
 @step

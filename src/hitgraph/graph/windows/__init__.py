@@ -35,7 +35,7 @@ from hitgraph.stage import Context, StageSettings
 from hitgraph.state import CLUSTERS, EDGES, HITS, State
 from hitgraph.tensors import refuse_others, take
 
-_BLOCK = 4096  # inner hits a task
+_HITS = 2048  # inner hits, what is worth a task
 OPEN = 1e9  # beyond what a variable can be: a window where nothing is known
 TENSORS = ("inner", "outer", "bounds", "n_true")
 ROUNDING = 1e-5  # widens a window, so that the edge that sets it passes it in every kernel
@@ -247,7 +247,7 @@ class WindowBuilder:
             pairs: NDArray[np.int32] = search_block(begin, end, *shared)
             return pairs
 
-        found = in_blocks(task, len(order), _BLOCK, self.threads)
+        found = in_blocks(task, len(order), _HITS, self.threads)
         pairs = np.concatenate([np.empty((2, 0), np.int32), *found], axis=1)
         return torch.from_numpy(pairs.astype(np.int64))
 
