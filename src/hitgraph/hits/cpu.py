@@ -17,7 +17,7 @@ def hit_tensors(
     x, y, z = event.hits.x, event.hits.y, event.hits.z
     columns = np.stack([np.hypot(x, y), np.arctan2(y, x), z], axis=1).astype(np.float32)
     if clusters:
-        columns = np.concatenate([columns, cluster_features(event, detector)], axis=1)
+        columns = np.concatenate([columns, cluster_features(event, detector, module)], axis=1)
     return (
         torch.from_numpy(np.ascontiguousarray(columns)),
         torch.from_numpy(np.stack([x, y, z], axis=1).astype(np.float32)),

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 
 from hitgraph.event.detector import Detector
 from hitgraph.hits import Hits
-from hitgraph.kernels.jit import formula
+from hitgraph.kernels.blocks import in_blocks
+from hitgraph.kernels.jit import formula, kernel
 from hitgraph.kernels.scalars import log
 
 Float32 = NDArray[np.float32]
@@ -32,6 +33,7 @@ PER_U, PER_V, NORMAL = 7, 10, 13  # three columns each, see hit_rows
 _SERIES_2 = np.float32(1.0 / 6.0)
 _SERIES_4 = np.float32(3.0 / 40.0)
 _ONE, _ZERO = np.float32(1.0), np.float32(0.0)
+_HITS = 4096  # what is worth a task
 MAX_Z0 = np.float32(10.0)  # 100 mm; pairs at equal radius point nowhere on the beam line
 SHORTEST = np.float32(1e-3)  # mm; transverse lengths that are divided by are no less
 
@@ -43,17 +45,37 @@ def hit_rows(hits: Hits, detector: Detector) -> Float32:
     |t . per_u| / |t . normal| channels along u (of the sensitive thickness), and so for v.
     Without cluster features the sizes are zero.
     """
-    module = hits.module.cpu().numpy()
-    position = hits.straight.cpu().numpy()
+    module, position = hits.module.cpu().numpy(), hits.straight.cpu().numpy()
     rows = np.zeros((len(hits), 16), dtype=np.float32)
-    rows[:, X : Z + 1] = position
-    rows[:, R] = np.hypot(position[:, 0], position[:, 1])
-    rows[:, ETA] = np.arcsinh(position[:, 2] / np.maximum(rows[:, R], 1e-3))
-    if hits.has_clusters:
-        rows[:, SIZE_U] = hits.column("lx").cpu().numpy() / detector.pitch_u[module]
-        rows[:, SIZE_V] = hits.column("ly").cpu().numpy() / detector.pitch_v[module]
-    rows[:, PER_U:] = module_frames(detector)[module]
+    length, width = (
+        np.ascontiguousarray(hits.column(name).cpu().numpy()) if hits.has_clusters else rows[:0, 0]
+        for name in ("lx", "ly")
+    )
+    pitches = detector.pitch_u, detector.pitch_v
+    frames = module_frames(detector)
+
+    def task(begin: int, end: int) -> None:
+        _fill_rows(begin, end, position, module, length, width, *pitches, frames, rows)
+
+    in_blocks(task, len(rows), _HITS)
     return rows
+
+
+@kernel
+def _fill_rows(  # type: ignore[no-untyped-def]
+    begin, end, position, module, length, width, pitch_u, pitch_v, frames, rows
+):
+    for k in range(begin, end):
+        x, y, z = position[k, 0], position[k, 1], position[k, 2]
+        r = np.sqrt(x * x + y * y)
+        rows[k, X], rows[k, Y], rows[k, Z], rows[k, R] = x, y, z, r
+        rows[k, ETA] = np.arcsinh(z / max(r, SHORTEST))
+        m = module[k]
+        if len(length):
+            rows[k, SIZE_U] = length[k] / pitch_u[m]
+            rows[k, SIZE_V] = width[k] / pitch_v[m]
+        for column in range(frames.shape[1]):
+            rows[k, PER_U + column] = frames[m, column]
 
 
 def module_frames(detector: Detector) -> Float32:
