@@ -7,10 +7,10 @@ import pytest
 from hitgraph import cores
 from hitgraph.cores import (
     OPENMP,
+    OURS,
     SLURM,
-    WAITING,
+    advise_libraries,
     available_cores,
-    let_idle_threads_sleep,
     usual_threads,
     usual_workers,
 )
@@ -55,12 +55,13 @@ def test_there_is_a_core() -> None:
     assert available_cores() >= 1
 
 
-def test_idle_threads_of_openmp_sleep_unless_the_user_says_otherwise(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize(("name", "ours"), OURS.items())
+def test_libraries_are_advised_unless_the_user_says_otherwise(
+    monkeypatch: pytest.MonkeyPatch, name: str, ours: str
 ) -> None:
-    monkeypatch.delenv(WAITING, raising=False)
-    let_idle_threads_sleep()
-    assert os.environ[WAITING] == "passive"
-    monkeypatch.setenv(WAITING, "active")
-    let_idle_threads_sleep()
-    assert os.environ[WAITING] == "active"
+    monkeypatch.delenv(name, raising=False)
+    advise_libraries()
+    assert os.environ[name] == ours
+    monkeypatch.setenv(name, "their own")
+    advise_libraries()
+    assert os.environ[name] == "their own"

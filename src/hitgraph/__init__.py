@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from hitgraph._version import __version__
-from hitgraph.cores import let_idle_threads_sleep
+from hitgraph.cores import advise_libraries
 from hitgraph.offered import offer
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Pipeline", "Selection", "__version__", "display", "evaluate", "read_event"]
 
-let_idle_threads_sleep()
+advise_libraries()
 
 __getattr__, __dir__ = offer(
     __name__,

@@ -2,7 +2,14 @@
 
 import os
 
-OPENMP, SLURM, WAITING = "OMP_NUM_THREADS", "SLURM_CPUS_PER_TASK", "OMP_WAIT_POLICY"
+OPENMP, SLURM = "OMP_NUM_THREADS", "SLURM_CPUS_PER_TASK"
+
+# What libraries read when they are imported, and what suits us.
+OURS = {
+    # OpenMP's threads else turn in a loop behind each operation of torch, on the cores that the
+    # threads of our kernels want: with two of them an event took 1.25 times as long.
+    "OMP_WAIT_POLICY": "passive",
+}
 
 
 def available_cores() -> int:
@@ -23,13 +30,10 @@ def usual_workers() -> int:
     return min(_number(SLURM) or available_cores(), available_cores())
 
 
-def let_idle_threads_sleep() -> None:
-    """Tell OpenMP so, where the user says nothing; before torch is imported, which then reads it.
-
-    Its threads else turn in a loop behind each operation of torch, on the cores that the threads
-    of our kernels want: with two threads on two cores an event took 1.25 times as long.
-    """
-    os.environ.setdefault(WAITING, "passive")
+def advise_libraries() -> None:
+    """Set the variables of OURS where the user has not, before numpy and torch are imported."""
+    for name, value in OURS.items():
+        os.environ.setdefault(name, value)
 
 
 def _number(variable: str) -> int | None:

@@ -96,17 +96,15 @@ class ScoredBuilder:
             table.reshape(len(table), -1), self._best, np.float32(self.scored.cut + shift),
         )  # fmt: skip
 
-        def task(begin: int, end: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-            found: tuple[NDArray[np.int32], NDArray[np.float32]] = search.search_scored(
-                begin, end, hits_of, windows
-            )
-            return found
+        def task(begin: int, end: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+            pairs, scores = search.search_scored(begin, end, hits_of, windows)
+            return pairs.astype(np.int64), scores - np.float32(shift)
 
-        blocks = in_blocks(task, len(order), _HITS, self.threads)
-        pairs = np.concatenate([np.empty((2, 0), np.int32), *(b[0] for b in blocks)], axis=1)
-        scores = np.concatenate([np.empty(0, np.float32), *(b[1] for b in blocks)])
-        scores -= np.float32(shift)
-        return torch.from_numpy(pairs.astype(np.int64)), torch.from_numpy(scores)
+        none = np.empty((2, 0), np.int64), np.empty(0, np.float32)
+        blocks = [none, *in_blocks(task, len(order), _HITS, self.threads)]
+        pairs = np.concatenate([pairs for pairs, _ in blocks], axis=1)
+        scores = np.concatenate([scores for _, scores in blocks])
+        return torch.from_numpy(pairs), torch.from_numpy(scores)
 
     def search_on_device(self, hits: Hits, backend: Backend = "auto") -> tuple[Tensor, Tensor]:
         """What `search` gives, on any device; the order of the edges is another."""

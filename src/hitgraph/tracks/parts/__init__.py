@@ -91,11 +91,15 @@ def part_pairs(hits: Hits, labels: Tensor, max_hits: int, backend: Backend = "au
     parts = _Parts(helix, n_hits, first, last)
     middle = sum_by_track(distance, track, n_tracks) / n_hits
     pairs = _near_pairs(parts, middle, distance, max_hits, backend)
-    misses = _both_misses(parts, position, pairs)
-    near = misses.both_phi.le(MISS_PHI) & misses.both_z.le(MISS_Z)
-    inner, outer = pairs[:, near]
-    misses = _Misses(*(value[near] for value in misses))
-    return PartPairs(inner, outer, _features(parts, position, distance, inner, outer, misses))
+    inner, outer = pairs
+    out = torch.stack(_misses(helix, position, inner, first[outer]))
+    near = _are_near(out)  # most pairs are not, and need no second look
+    inner, outer, out = inner[near], outer[near], out[:, near]
+    misses = torch.cat([out, torch.stack(_misses(helix, position, outer, last[inner]))])
+    near = _are_near(misses[:2].abs() + misses[2:].abs())
+    inner, outer, misses = inner[near], outer[near], misses[:, near]
+    features = _features(parts, position, distance, inner, outer, _Misses(*misses))
+    return PartPairs(inner, outer, features)
 
 
 def _near_pairs(
@@ -160,10 +164,9 @@ def _features(
     return torch.stack([column.float() for column in columns], dim=1)
 
 
-def _both_misses(parts: _Parts, position: Tensor, pairs: Tensor) -> _Misses:
-    inner, outer = pairs
-    out = _misses(parts.helix, position, inner, parts.first[outer])
-    return _Misses(*out, *_misses(parts.helix, position, outer, parts.last[inner]))
+def _are_near(misses: Tensor) -> Tensor:
+    """(n_pairs,) whether misses (2, n_pairs) along phi and along z are within the limits."""
+    return (misses[0].abs() <= MISS_PHI) & (misses[1].abs() <= MISS_Z)
 
 
 def _misses(helix: Helices, position: Tensor, track: Tensor, hit: Tensor) -> tuple[Tensor, Tensor]:
