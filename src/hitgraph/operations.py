@@ -42,6 +42,7 @@ from hitgraph.tracks.condensation import CondensationSettings, condense
 from hitgraph.tracks.contraction import ContractionSettings, contract
 from hitgraph.tracks.dbscan import DbscanSettings
 from hitgraph.tracks.dbscan.points import DbscanPointsSettings, dbscan_points
+from hitgraph.tracks.helix import fit_helices
 from hitgraph.tracks.join import JoinSettings, join_tracks
 from hitgraph.tracks.merge import MergeSettings, merge_exclusive
 from hitgraph.tracks.parameters import fit_tracks
@@ -252,6 +253,13 @@ def _join(seed: int) -> Compute:
     return lambda backend: join_tracks(hits, labels, pairs, scores, settings, backend)
 
 
+def _helices(seed: int) -> Compute:
+    hits, _, track, _ = toy_helices(seed)
+    shuffled = torch.randperm(len(hits), generator=torch.Generator().manual_seed(seed))
+    position, track = hits.position[shuffled].double(), track[shuffled]
+    return lambda backend: fit_helices(position, track, backend)
+
+
 def _parts(seed: int) -> Compute:
     hits, _, track, layer = toy_helices(seed)
     labels = 2 * track + (layer >= len(_RADII) // 2)
@@ -304,6 +312,7 @@ OPERATIONS = {
     "DBSCAN on edges": Operation("hitgraph.tracks.dbscan", _dbscan),
     "DBSCAN on points": Operation("hitgraph.tracks.dbscan", _dbscan_points),
     "condensation": Operation("hitgraph.tracks.condensation", _condense),
+    "helices through the beam line": Operation("hitgraph.tracks.helix", _helices, "rounding"),
     "pairs of parts": Operation("hitgraph.tracks.parts", _parts, free="rounding"),
     "joining": Operation("hitgraph.tracks.join", _join),
     "the helix fit": Operation("hitgraph.tracks.parameters", _helix_fit, "rounding"),

@@ -181,7 +181,7 @@ def test_pairs_are_those_of_a_comparison_of_all_with_all(
 
 def test_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     hits, labels = random_parts(50, 1)
-    whole = part_pairs(hits, labels, 30)
+    whole = part_pairs(hits, labels, 30, "plain")
     monkeypatch.setattr(plain, "CHUNK", 7)
     for one, other in zip(part_pairs(hits, labels, 30, "plain"), whole, strict=True):
         assert torch.equal(one, other)

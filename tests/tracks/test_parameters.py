@@ -104,7 +104,8 @@ def test_turning_the_event_turns_phi_alone() -> None:
     wanted = one.parameters.numpy() + np.array([0, 0, eighth, 0, 0])
     np.testing.assert_allclose(difference(other, wanted), 0, atol=1e-8)
     torch.testing.assert_close(one.covariance, other.covariance, rtol=1e-6, atol=1e-12)
-    torch.testing.assert_close(one.chi2, other.chi2, rtol=1e-6, atol=1e-9)
+    # steep ones amplify rounding: one in 1e13 of the first guess becomes one in 1e6
+    torch.testing.assert_close(one.chi2, other.chi2, rtol=1e-5, atol=1e-9)
 
 
 def test_a_mirror_turns_the_charge_around() -> None:

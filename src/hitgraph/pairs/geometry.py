@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from hitgraph.event.detector import Detector
 from hitgraph.hits import Hits
 from hitgraph.kernels.blocks import in_blocks
-from hitgraph.kernels.jit import formula, kernel
+from hitgraph.kernels.jit import exact, formula
 from hitgraph.kernels.scalars import log
 
 Float32 = NDArray[np.float32]
@@ -61,13 +61,13 @@ def hit_rows(hits: Hits, detector: Detector) -> Float32:
     return rows
 
 
-@kernel
+@exact
 def _fill_rows(  # type: ignore[no-untyped-def]
     begin, end, position, module, length, width, pitch_u, pitch_v, frames, rows
 ):
     for k in range(begin, end):
         x, y, z = position[k, 0], position[k, 1], position[k, 2]
-        r = np.sqrt(x * x + y * y)
+        r = np.hypot(x, y)
         rows[k, X], rows[k, Y], rows[k, Z], rows[k, R] = x, y, z, r
         rows[k, ETA] = np.arcsinh(z / max(r, SHORTEST))
         m = module[k]

@@ -1,6 +1,6 @@
 """Pairs of tracks that may be parts of one particle, and what they say about that.
 
-Each part is fitted with a helix through the beam line (tracks/helix.py). Torch on any device; the
+Each part is fitted with a helix through the beam line (tracks/helix). Torch on any device; the
 search for pairs of similar directions has a kernel on the CPU.
 """
 
@@ -83,7 +83,7 @@ def part_pairs(hits: Hits, labels: Tensor, max_hits: int, backend: Backend = "au
         return PartPairs(rows, rows, hits.position.new_empty(0, len(JOIN_FEATURES)))
     track, position = labels[rows], hits.straight[rows].double()
     distance = position.norm(dim=1)
-    helix = fit_helices(position, track)
+    helix = fit_helices(position, track, backend)
     n_tracks = len(helix.cot)
     n_hits = torch.bincount(track, minlength=n_tracks)
     last = farthest_hits(distance, track, n_tracks)

@@ -1,41 +1,15 @@
-"""Helices through the beam line, fitted to all tracks of an event at once, on any device.
-
-Along a circle through the beam line, phi = phi_0 + asin(k r / 2) and the arc length is
-s = (2 / k) asin(k r / 2), with k the curvature in 1/mm; along the helix z = z_0 + s cot(theta).
-"""
+"""The helix fit in torch on any device, and what else is asked of hits by track."""
 
 from math import pi
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-ITERATIONS = 3  # asin(h) - h is taken from the curvature of the iteration before
-LARGEST_SINE = 0.99  # of half the turning angle; a hit farther out is not on the circle
+from hitgraph.tracks.helix.cpu import ITERATIONS, LARGEST_SINE, STRAIGHT
 
 
-class Helices(NamedTuple):
-    """Parameters of each track, (n_tracks,) float64."""
-
-    phi0: Tensor  # rad, azimuth of the direction at the beam line
-    curvature: Tensor  # 1/mm, signed
-    z0: Tensor  # mm
-    cot: Tensor  # cot(theta)
-
-    def at(self, track: Tensor, r: Tensor) -> tuple[Tensor, Tensor]:
-        """phi (rad) and z (mm) where the tracks of the given numbers reach the radii r (mm)."""
-        curvature = self.curvature[track]
-        turn = _half_turn(curvature, r)
-        return self.phi0[track] + turn, self.z0[track] + self.cot[track] * _arc(turn, curvature, r)
-
-
-def fit_helices(position: Tensor, track: Tensor) -> Helices:
-    """Least squares over the hits of each track.
-
-    position (n_hits, 3) float64 in mm, track (n_hits,) int64 from 0. Every track needs a hit; with
-    one hit, or all hits at one radius, curvature and cot(theta) are zero.
-    """
-    n_tracks = int(track.max()) + 1 if len(track) else 0
+def fit_helices(position: Tensor, track: Tensor, n_tracks: int) -> tuple[Tensor, ...]:
+    """phi0, curvature, z0 and cot(theta) of tracks, see hitgraph.tracks.helix."""
     n = torch.bincount(track, minlength=n_tracks)
     x, y, z = position.unbind(1)
     r, phi = torch.hypot(x, y), torch.atan2(y, x)
@@ -46,9 +20,9 @@ def fit_helices(position: Tensor, track: Tensor) -> Helices:
         half = (curvature[track] * r / 2).clamp(-LARGEST_SINE, LARGEST_SINE)
         offset, slope = _lines(r, turned - (torch.asin(half) - half), track, n)
         curvature = 2 * slope
-    turn = _half_turn(curvature[track], r)
-    z0, cot = _lines(_arc(turn, curvature[track], r), z, track, n)
-    return Helices(wrap(start + offset), curvature, z0, cot)
+    turn = half_turn(curvature[track], r)
+    z0, cot = _lines(arc_length(turn, curvature[track], r), z, track, n)
+    return wrap(start + offset), curvature, z0, cot
 
 
 def farthest_hits(distance: Tensor, track: Tensor, n_tracks: int) -> Tensor:
@@ -69,12 +43,14 @@ def wrap(angle: Tensor) -> Tensor:
     return torch.remainder(angle + pi, 2 * pi) - pi
 
 
-def _half_turn(curvature: Tensor, r: Tensor) -> Tensor:
+def half_turn(curvature: Tensor, r: Tensor) -> Tensor:
+    """asin(k r / 2), by how much the direction turns (rad) up to radii r (mm), halved."""
     return torch.asin((curvature * r / 2).clamp(-LARGEST_SINE, LARGEST_SINE))
 
 
-def _arc(turn: Tensor, curvature: Tensor, r: Tensor) -> Tensor:
-    straight = turn.abs() < 1e-6
+def arc_length(turn: Tensor, curvature: Tensor, r: Tensor) -> Tensor:
+    """Length of the arc (mm) up to radii r, from `half_turn` there."""
+    straight = turn.abs() < STRAIGHT
     return torch.where(straight, r, 2 * turn / torch.where(straight, 1.0, curvature))
 
 
