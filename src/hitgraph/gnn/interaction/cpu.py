@@ -17,7 +17,7 @@ from torch import Tensor
 from hitgraph.gnn.interaction.weights import round_weights, two_layers
 from hitgraph.kernels.blocks import in_blocks, in_parallel
 from hitgraph.kernels.groups import group_by_hit
-from hitgraph.kernels.jit import step
+from hitgraph.kernels.jit import formula, step
 from hitgraph.kernels.rows import add_scaled, begin_row, dot, normalise_row
 from hitgraph.kernels.scalars import exp
 from hitgraph.kernels.tiles import COLUMNS, ROWS, pad, padded, relu_tile, sum_tile
@@ -48,10 +48,12 @@ def score_edges(
     (from_start, out_of), (into_start, into) = in_parallel(
         lambda ends: group_by_hit(ends, n_hits), (first, second)
     )
-    hits = np.zeros((padded(n_hits), width), np.float32)  # whole tiles
+    # Arrays of torch begin with a cache line, those of numpy anywhere: a vector in two lines takes
+    # two loads.
+    hits = torch.zeros(padded(n_hits), width).numpy()  # whole tiles
     hits[:n_hits, : settings.hidden] = network.encode_hits(network.standardise_hits(x)).numpy()
-    edges = np.empty((padded(n_edges), width), np.float32)
-    parts = np.empty((2, len(hits), inner), np.float32)
+    edges = torch.empty(padded(n_edges), width).numpy()
+    parts = torch.empty(2, len(hits), inner).numpy()
     gates = np.ones(n_edges, np.float32)
     logits = np.empty(n_edges, np.float32)
 
@@ -103,8 +105,8 @@ def score_edges(
 def _room(n_inputs: int, inner: int, width: int) -> tuple[NDArray[Any], ...]:
     """What a task works in: hidden layer and rows of a tile, zeros, and places of rows."""
     return (
-        np.empty(ROWS * inner, np.float32),
-        np.empty(ROWS * max(3 * width, n_inputs), np.float32),
+        torch.empty(ROWS * inner).numpy(),
+        torch.empty(ROWS * max(3 * width, n_inputs)).numpy(),
         np.zeros(max(inner, width), np.float32),
         *np.zeros((4, ROWS), np.intp),
     )
@@ -138,18 +140,24 @@ def _encode(  # type: ignore[no-untyped-def]
 @step
 def _project(lo, hi, hits, source, target, bias, p, q, room):  # type: ignore[no-untyped-def]
     """Hit parts of the first layer: p = hits W_s + b_1 and q = hits W_t; lo, hi in whole tiles."""
-    width, m = source.shape
     _, _, zeros, same_row, _, _, _ = room
     for top in range(lo, hi, ROWS):
-        for j in range(0, m, COLUMNS):
-            sum_tile(
-                p, top * m + j, m, bias, same_row, zeros, same_row, j,
-                hits, top * width, width, 1, source, j, m, width,
-            )  # fmt: skip
-            sum_tile(
-                q, top * m + j, m, zeros, same_row, zeros, same_row, j,
-                hits, top * width, width, 1, target, j, m, width,
-            )  # fmt: skip
+        _project_tile(top, hits, source, target, bias, p, q, zeros, same_row)
+
+
+@formula
+def _project_tile(top, hits, source, target, bias, p, q, zeros, same_row):  # type: ignore[no-untyped-def]
+    """`_project` of ROWS hits; a part of its caller: so many arrays take long to hand over."""
+    width, m = source.shape
+    for j in range(0, m, COLUMNS):
+        sum_tile(
+            p, top * m + j, m, bias, same_row, zeros, same_row, j,
+            hits, top * width, width, 1, source, j, m, width,
+        )  # fmt: skip
+        sum_tile(
+            q, top * m + j, m, zeros, same_row, zeros, same_row, j,
+            hits, top * width, width, 1, target, j, m, width,
+        )  # fmt: skip
 
 
 @step
@@ -244,4 +252,4 @@ def _update_hits(  # type: ignore[no-untyped-def]
                     hits, top * width + j, width, zeros, same_row, second_bias, same_row, j,
                     hidden, 0, m, 1, second, j, width, m,
                 )  # fmt: skip
-        _project(top, top + ROWS, hits, source, target, bias, p, q, room)
+        _project_tile(top, hits, source, target, bias, p, q, zeros, same_row)
