@@ -20,7 +20,6 @@ import torch
 from torch import Tensor
 
 from hitgraph.hits import Hits
-from hitgraph.kernels.ranges import places
 
 if TYPE_CHECKING:
     import networkx
@@ -134,7 +133,7 @@ class State:
     def cut(self, score: float) -> "State":
         """The edges whose score, the sigmoid of the column "logit", is not below `score`."""
         edges, given = self.graph(), self.edge["logit"]
-        kept = places(given >= logit(score))
+        kept = torch.nonzero(given >= logit(score)).squeeze(1)
         columns = {name: column[kept] for name, column in self.edge.items()}
         return replace(self, edges=edges[:, kept], edge=columns, scored=Scored(edges, given))
 

@@ -18,7 +18,7 @@ def package(folder: Path) -> Path:
     own = Path(hitgraph.__file__).parent
     copy = folder / "hitgraph"
     copy.mkdir()
-    for name in ("__init__.py", "_version.py", "offered.py"):
+    for name in ("__init__.py", "_version.py", "cores.py", "offered.py"):
         (copy / name).write_bytes((own / name).read_bytes())
     (copy / "kernels").mkdir()
     for path in (own / "kernels").glob("*.py"):

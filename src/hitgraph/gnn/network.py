@@ -13,7 +13,6 @@ from hitgraph.errors import SettingsError
 from hitgraph.gnn.inputs import edge_inputs, needed_inputs
 from hitgraph.gnn.interaction import InteractionSettings
 from hitgraph.hits.columns import Mirror, check_mirrored
-from hitgraph.kernels.ranges import places
 from hitgraph.lessons.material import Material, Read
 from hitgraph.lessons.samples import edge_truth, trackml_weights
 from hitgraph.lessons.settings import (
@@ -196,4 +195,4 @@ def hits_with_edges(edges: Tensor, n_hits: int) -> tuple[Tensor, Tensor]:
     has = torch.zeros(n_hits, dtype=torch.bool, device=edges.device)
     has[edges.reshape(-1)] = True
     place = torch.cumsum(has, 0) - 1
-    return places(has), place[edges]
+    return torch.nonzero(has).squeeze(1), place[edges]

@@ -17,7 +17,6 @@ from hitgraph.errors import SettingsError
 from hitgraph.graph.scored.stage import ScoredSettings
 from hitgraph.hits import Hits
 from hitgraph.hits.direction import squared_distance
-from hitgraph.kernels.ranges import places
 from hitgraph.lessons.material import Example, Material, Read
 from hitgraph.lessons.samples import select_sample
 from hitgraph.lessons.settings import check_at_least
@@ -85,7 +84,7 @@ def _left_of(read: Read, settings: SecondPassSettings) -> Example:
     Without the ends of tracks, whose own edges are many and easy, and would set the cut.
     """
     sample, state = read()
-    rows = places(what_is_left(state, settings).first_pass < 0)
+    rows = torch.nonzero(what_is_left(state, settings).first_pass < 0).squeeze(1)
     return Example(select_sample(sample, rows), without(state, rows))
 
 
@@ -99,7 +98,7 @@ class SecondPass:
     def __call__(self, state: State) -> State:
         left = what_is_left(state, self.settings)
         built = self.builder(without(state, left.rows))
-        onwards = places(left.is_onwards(built.graph()))
+        onwards = torch.nonzero(left.is_onwards(built.graph())).squeeze(1)
         columns = {name: column[onwards] for name, column in built.edge.items()}
         if "logit" in columns:
             sure = columns["logit"].new_full((left.within.shape[1],), SURE)
@@ -123,7 +122,7 @@ class Left:
     @cached_property
     def rows(self) -> Tensor:
         """(n_left,) int64, ascending: hits on no track, first and last hits of tracks."""
-        return places((self.first_pass < 0) | self.first | self.last)
+        return torch.nonzero((self.first_pass < 0) | self.first | self.last).squeeze(1)
 
     def is_onwards(self, edges: Tensor) -> Tensor:
         """(n_edges,) bool, of edges (2, n_edges) between places in `rows`: are they between hits on
@@ -150,7 +149,7 @@ def what_is_left(state: State, settings: SecondPassSettings) -> Left:
 
 def along_tracks(labels: Tensor, position: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Hits on tracks, track by track and outwards, int64; the first and the last place of each."""
-    on = places(labels >= 0)
+    on = torch.nonzero(labels >= 0).squeeze(1)
     distance = squared_distance(position[on]).double()
     step = distance.max() + 1.0 if len(on) else 1.0
     order = on[torch.argsort(labels[on] * step + distance, stable=True)]

@@ -1,18 +1,10 @@
-"""Rows of tensors: where a mask is true, and ranges laid out one after the other."""
+"""Ranges of rows laid out one after the other, for searches in torch that find a range a row."""
 
 from collections.abc import Iterator
 from itertools import pairwise
 
-import numpy as np
 import torch
 from torch import Tensor
-
-
-def places(mask: Tensor) -> Tensor:
-    """(n,) int64 rows where a mask (n_rows,) is true; on a CPU in a quarter of torch's time."""
-    if mask.is_cpu:
-        return torch.from_numpy(np.flatnonzero(mask.numpy()))
-    return torch.nonzero(mask).squeeze(1)
 
 
 def expand(begin: Tensor, end: Tensor) -> tuple[Tensor, Tensor]:

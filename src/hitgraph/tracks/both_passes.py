@@ -7,7 +7,6 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from hitgraph.kernels.ranges import places
 from hitgraph.lessons.material import Material
 from hitgraph.lessons.settings import check_at_least
 from hitgraph.lessons.workshop import Workshop
@@ -72,12 +71,12 @@ def once_a_module(labels: Tensor, first: Tensor, module: Tensor) -> Tensor:
     The second pass saw no more of such tracks than their ends.
     """
     n_first = int(first.max()) + 1 if len(first) else 0
-    added = places((first < 0) & (labels >= 0) & (labels < n_first))
+    added = torch.nonzero((first < 0) & (labels >= 0) & (labels < n_first)).squeeze(1)
     if not len(added):
         return labels
     grown = torch.zeros(n_first, dtype=torch.bool, device=labels.device)
     grown[labels[added]] = True
-    own = places(first >= 0)
+    own = torch.nonzero(first >= 0).squeeze(1)
     own = own[grown[first[own]]]
     crossed = labels * (module.max() + 1) + module
     labels = labels.clone()

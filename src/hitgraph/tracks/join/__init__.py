@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from hitgraph.errors import SettingsError
 from hitgraph.hits import Hits
 from hitgraph.kernels.choice import Backend, for_host
-from hitgraph.kernels.ranges import places
 from hitgraph.nn.blocks import Standardise, logits_of, mlp
 from hitgraph.tracks import plain
 from hitgraph.tracks.checks import check_min_hits, check_score
@@ -68,7 +67,7 @@ def join_tracks(
     scores (n_pairs,) from 0 to 1. By falling score, two tracks become one unless both have a hit
     on one module or the joint track would be longer than `max_hits`.
     """
-    rows = places(labels >= 0)
+    rows = torch.nonzero(labels >= 0).squeeze(1)
     if len(rows) == 0:
         return labels.clone()
     track, module = labels[rows], hits.module[rows]

@@ -12,7 +12,6 @@ from torch import Tensor
 
 from hitgraph.hits import Hits
 from hitgraph.kernels.choice import Backend, for_host
-from hitgraph.kernels.ranges import places
 from hitgraph.tracks.helix import Helices, farthest_hits, fit_helices, sum_by_track, wrap
 from hitgraph.tracks.parts import cpu, plain
 
@@ -78,7 +77,7 @@ def part_pairs(hits: Hits, labels: Tensor, max_hits: int, backend: Backend = "au
 
     labels (n_hits,), -1 = no track. The pairs are ordered by the lower and then the higher track.
     """
-    rows = places(labels >= 0)
+    rows = torch.nonzero(labels >= 0).squeeze(1)
     if len(rows) == 0:
         return PartPairs(rows, rows, hits.position.new_empty(0, len(JOIN_FEATURES)))
     track, position = labels[rows], hits.straight[rows].double()
