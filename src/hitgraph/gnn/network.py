@@ -1,7 +1,7 @@
 """The stage that all edge networks share: edges scored in their graph, those below a cut go."""
 
 import math
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from hitgraph.errors import SettingsError
-from hitgraph.gnn.inputs import edge_inputs, needed_inputs
+from hitgraph.gnn.graph_stage import GraphStage, GraphStageSettings
 from hitgraph.gnn.interaction import InteractionSettings
 from hitgraph.hits.columns import Mirror, check_mirrored
 from hitgraph.lessons.material import Material, Read
@@ -19,20 +19,19 @@ from hitgraph.lessons.settings import (
     TrainingSettings,
     TruthSettings,
     check_at_least,
-    check_efficiency,
     check_not_empty,
 )
 from hitgraph.lessons.workshop import Workshop
 from hitgraph.nn.azimuths import AZIMUTHS
 from hitgraph.nn.edges import EdgeNetwork
 from hitgraph.settings import choice
-from hitgraph.stage import NETWORKS, Context, NetworkSettings, StageSettings
+from hitgraph.stage import NETWORKS, Context, NetworkSettings
 from hitgraph.state import EDGES, LOGIT, State
-from hitgraph.tensors import SHARE, build_network, learnt_tensors, load_learnt
+from hitgraph.tensors import SHARE, build_network, load_learnt
 
 
 @dataclass(frozen=True)
-class NetworkStageSettings(StageSettings):
+class NetworkStageSettings(GraphStageSettings):
     """A graph neural network that scores edges; those below a cut go."""
 
     network: NetworkSettings = field(  # `use` and the keys of the network
@@ -50,20 +49,16 @@ class NetworkStageSettings(StageSettings):
     gives: ClassVar[frozenset[str]] = frozenset({EDGES, LOGIT})
 
     def __post_init__(self) -> None:
-        check_efficiency(self.target_efficiency)
+        super().__post_init__()
         check_at_least(self, sectors=1)
         check_overlap(self.sectors, self.overlap)
-        check_not_empty(self, "hit_inputs", "edge_inputs", "mirrors")
+        check_not_empty(self, "mirrors")
         check_vector_inputs(self.network, self.hit_inputs)
         check_split(self.network, self.training)
         if len(set(self.mirrors)) < len(self.mirrors):
             raise SettingsError(f"mirrors: [{', '.join(self.mirrors)}] names one twice")
         if self.reflect:
             check_mirrored("hit_inputs", self.hit_inputs)
-
-    @property
-    def needs(self) -> frozenset[str]:  # type: ignore[override]
-        return needed_inputs(self.hit_inputs, self.edge_inputs)
 
     def build(self) -> EdgeNetwork:
         """The untrained network."""
@@ -120,16 +115,10 @@ def check_split(network: NetworkSettings, training: TrainingSettings) -> None:
 
 
 @dataclass(frozen=True, eq=False)
-class EdgeNetworkStage(ABC):
+class EdgeNetworkStage(GraphStage):
     """Edges scored by a network, those below a cut go: what is the same whatever it looks at."""
 
-    context: Context
-    settings: StageSettings
     network: EdgeNetwork
-    cut: float  # edges with a score (0 to 1) below it go
-
-    def __post_init__(self) -> None:
-        self.network.backend = self.context.backend
 
     def __call__(self, state: State) -> State:
         return state.with_edge(logit=self.logits(state)).cut(self.cut)
@@ -138,21 +127,12 @@ class EdgeNetworkStage(ABC):
     def logits(self, state: State) -> Tensor:
         """(n_edges,) of the edges of the state."""
 
-    def tensors(self) -> dict[str, Tensor]:
-        return learnt_tensors(self.network, cut=self.cut)
-
 
 @dataclass(frozen=True, eq=False)
 class NetworkStage(EdgeNetworkStage):
     """Ready to run."""
 
     settings: NetworkStageSettings
-
-    def inputs(self, state: State) -> tuple[Tensor, Tensor]:
-        """What the network sees of hits (n_hits, n) and of edges (n_edges, m)."""
-        settings, context = self.settings, self.context
-        edge_attr = edge_inputs(state, context.detector, settings.edge_inputs, context.backend)
-        return state.hit_columns(settings.hit_inputs), edge_attr
 
     def network_inputs(self, state: State) -> dict[str, Tensor]:
         x, edge_attr = self.inputs(state)

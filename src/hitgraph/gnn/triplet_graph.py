@@ -18,7 +18,8 @@ from torch import Tensor
 
 from hitgraph.errors import SettingsError
 from hitgraph.gnn.attention import AttentionSettings
-from hitgraph.gnn.inputs import edge_inputs, needed_inputs
+from hitgraph.gnn.graph_stage import GraphStageSettings
+from hitgraph.gnn.inputs import edge_inputs
 from hitgraph.gnn.network import EdgeNetworkStage, check_split
 from hitgraph.graph.line_graph import edge_pairs
 from hitgraph.hits.columns import Mirror
@@ -28,15 +29,13 @@ from hitgraph.lessons.settings import (
     TrainingSettings,
     TruthSettings,
     check_at_least,
-    check_efficiency,
-    check_not_empty,
     refuse_teacher,
     refuse_trackml_weights,
 )
 from hitgraph.lessons.workshop import Workshop
 from hitgraph.nn.edges import EdgeNetwork, at_both_ends
 from hitgraph.settings import choice
-from hitgraph.stage import NETWORKS, Context, NetworkSettings, StageSettings
+from hitgraph.stage import NETWORKS, Context, NetworkSettings
 from hitgraph.state import EDGES, LOGIT, State, logit
 from hitgraph.tensors import SHARE, build_network, load_learnt
 
@@ -51,7 +50,7 @@ class Triplets(NamedTuple):
 
 
 @dataclass(frozen=True)
-class TripletGraphSettings(StageSettings):
+class TripletGraphSettings(GraphStageSettings):
     """A graph neural network on triplets: doublets are its nodes; doublets below a cut go."""
 
     network: NetworkSettings = field(  # `use` and the keys of the network
@@ -71,14 +70,13 @@ class TripletGraphSettings(StageSettings):
     overlap: ClassVar[float] = 0.0
 
     def __post_init__(self) -> None:
-        check_efficiency(self.target_efficiency)
+        super().__post_init__()
         check_at_least(self, sectors=1)
         refuse_teacher(self.training)
         refuse_trackml_weights(self.training)
         check_split(self.network, self.training)
         if not 0 <= self.doublet_cut < 1:
             raise SettingsError(f"doublet_cut: {self.doublet_cut} is not in [0, 1)")
-        check_not_empty(self, "hit_inputs", "edge_inputs")
         if self.network.vector_inputs:
             raise SettingsError(
                 f"network.use: {NETWORKS.name_of(self.network)} is not allowed here: its nodes "
@@ -87,7 +85,7 @@ class TripletGraphSettings(StageSettings):
 
     @property
     def needs(self) -> frozenset[str]:  # type: ignore[override]
-        return needed_inputs(self.hit_inputs, self.edge_inputs) | {LOGIT}
+        return super().needs | {LOGIT}
 
     def build(self) -> EdgeNetwork:
         """The untrained network."""

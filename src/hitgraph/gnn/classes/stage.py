@@ -9,26 +9,24 @@ import torch
 from torch import Tensor
 
 from hitgraph.gnn.classes.network import ClassNetwork, ClassNetworkSettings, edge_logit
-from hitgraph.gnn.inputs import edge_inputs, needed_inputs
+from hitgraph.gnn.graph_stage import GraphStage, GraphStageSettings
 from hitgraph.lessons.cuts import cut_at_efficiency
 from hitgraph.lessons.material import Material, Read
 from hitgraph.lessons.settings import (
     TrainingSettings,
-    check_efficiency,
-    check_not_empty,
     refuse_graph_settings,
     refuse_trackml_weights,
 )
 from hitgraph.lessons.workshop import Workshop
-from hitgraph.stage import Context, StageSettings
+from hitgraph.stage import Context
 from hitgraph.state import EDGES, LOGIT, State
-from hitgraph.tensors import SHARE, build_network, learnt_tensors, load_learnt
+from hitgraph.tensors import SHARE, build_network, load_learnt
 
 ODD = {"du": (True, False), "dv": (False, True)}  # inputs that change their sign with u, with v
 
 
 @dataclass(frozen=True)
-class ClassSettings(StageSettings):
+class ClassSettings(GraphStageSettings):
     """A network for liquid-argon TPCs: edges of one particle with its class, classes of hits."""
 
     network: ClassNetworkSettings = field(default_factory=ClassNetworkSettings)  # sizes
@@ -41,14 +39,9 @@ class ClassSettings(StageSettings):
     gives: ClassVar[frozenset[str]] = frozenset({EDGES, LOGIT, "hit.classes"})
 
     def __post_init__(self) -> None:
-        check_efficiency(self.target_efficiency)
-        check_not_empty(self, "hit_inputs", "edge_inputs")
+        super().__post_init__()
         refuse_graph_settings(self.training)
         refuse_trackml_weights(self.training)
-
-    @property
-    def needs(self) -> frozenset[str]:  # type: ignore[override]
-        return needed_inputs(self.hit_inputs, self.edge_inputs)
 
     def build(self) -> ClassNetwork:
         """The untrained network."""
@@ -86,28 +79,16 @@ class ClassSettings(StageSettings):
 
 
 @dataclass(frozen=True, eq=False)
-class ClassStage:
+class ClassStage(GraphStage):
     """Ready to run."""
 
-    context: Context
-    settings: ClassSettings
     network: ClassNetwork
-    cut: float  # edges with a score (0 to 1) below it go
-
-    def __post_init__(self) -> None:
-        self.network.backend = self.context.backend
 
     def __call__(self, state: State) -> State:
         """With `hit.classes` (n_hits, n_classes), shares that sum to 1."""
         edges, hits = self.classes(state)
         state = state.with_hit(classes=hits.softmax(dim=1))
         return state.with_edge(logit=edge_logit(edges)).cut(self.cut)
-
-    def inputs(self, state: State) -> tuple[Tensor, Tensor]:
-        """What the network sees of hits (n_hits, n) and of edges (n_edges, m)."""
-        settings, context = self.settings, self.context
-        edge_attr = edge_inputs(state, context.detector, settings.edge_inputs, context.backend)
-        return state.hit_columns(settings.hit_inputs), edge_attr
 
     def classes(self, state: State) -> tuple[Tensor, Tensor]:
         """Logits of the classes of edges and of hits."""
@@ -129,6 +110,3 @@ class ClassStage:
             "edge_attr": edge_attr,
             "y": y.to(torch.uint8),
         }
-
-    def tensors(self) -> dict[str, Tensor]:
-        return learnt_tensors(self.network, cut=self.cut)

@@ -2,21 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from hitgraph.errors import InputError, SettingsError
 from hitgraph.lessons.material import Material
-from hitgraph.lessons.settings import (
-    TrainingSettings,
-    refuse_graph_settings,
-    refuse_trackml_weights,
-)
+from hitgraph.lessons.settings import TrainingSettings
 from hitgraph.lessons.workshop import Workshop
-from hitgraph.stage import Context, StageSettings
-from hitgraph.state import EDGES, HITS, LABELS, LOGIT, State
+from hitgraph.stage import Context
+from hitgraph.state import State
 from hitgraph.tensors import (
     SHARE,
     build_network,
@@ -27,9 +22,10 @@ from hitgraph.tensors import (
     take,
     take_number,
 )
-from hitgraph.tracks.checks import check_min_hits, check_score
+from hitgraph.tracks.checks import check_score
 from hitgraph.tracks.cnn import CnnNetworkSettings, Pixels, look
 from hitgraph.tracks.seeded import seeds_of, tracks_of
+from hitgraph.tracks.seeded.settings import SeededSettings
 from hitgraph.tracks.stage import best_of
 
 HIT_CUTS = (0.15, 0.3, 0.5)
@@ -38,7 +34,7 @@ AT_ONCE = 32  # seeds whose images are in memory
 
 
 @dataclass(frozen=True)
-class CnnSettings(StageSettings):
+class CnnSettings(SeededSettings):
     """A convolutional network on images around seeds of scored edges picks a pixel a layer."""
 
     network: CnnNetworkSettings = field(default_factory=CnnNetworkSettings)  # sizes
@@ -48,17 +44,11 @@ class CnnSettings(StageSettings):
     hit_cut: float = 0.3  # of a pixel whose hit is taken; tuned
     min_hits: int = 4  # smaller ones are no track
 
-    needs: ClassVar[frozenset[str]] = frozenset({HITS, EDGES, LOGIT})
-    gives: ClassVar[frozenset[str]] = frozenset({LABELS})
-
     def __post_init__(self) -> None:
-        refuse_graph_settings(self.training)
-        refuse_trackml_weights(self.training)
-        check_score("seed_cut", self.seed_cut)
+        super().__post_init__()
         check_score("hit_cut", self.hit_cut)
         if not 0 < self.coverage <= 1:
             raise SettingsError(f"coverage: {self.coverage} is not in (0, 1]")
-        check_min_hits(self.min_hits)
 
     def build(self) -> Pixels:
         """The untrained network."""

@@ -10,15 +10,10 @@ from torch import Tensor
 
 from hitgraph.errors import InputError
 from hitgraph.lessons.material import Material, Read
-from hitgraph.lessons.settings import (
-    TrainingSettings,
-    check_above,
-    refuse_graph_settings,
-    refuse_trackml_weights,
-)
+from hitgraph.lessons.settings import TrainingSettings, check_above
 from hitgraph.lessons.workshop import Workshop
-from hitgraph.stage import Context, StageSettings
-from hitgraph.state import EDGES, HITS, LABELS, LOGIT, State
+from hitgraph.stage import Context
+from hitgraph.state import State
 from hitgraph.tensors import (
     NOT_NEGATIVE,
     build_network,
@@ -29,17 +24,17 @@ from hitgraph.tensors import (
     take,
     take_number,
 )
-from hitgraph.tracks.checks import check_min_hits, check_score
 from hitgraph.tracks.lstm import Follower, LstmNetworkSettings, places_of
 from hitgraph.tracks.lstm.search import follow
 from hitgraph.tracks.seeded import seeds_of, tracks_of
+from hitgraph.tracks.seeded.settings import SeededSettings
 from hitgraph.tracks.stage import best_of
 
 MAX_CHI2 = (4.0, 7.0, 10.0, 15.0, 25.0)
 
 
 @dataclass(frozen=True)
-class LstmSettings(StageSettings):
+class LstmSettings(SeededSettings):
     """An LSTM follows seeds of scored edges outward and takes the nearest hit on each layer.
 
     For layers at growing radii: a barrel, or planes.
@@ -52,15 +47,10 @@ class LstmSettings(StageSettings):
     min_hits: int = 4  # smaller ones are no track
 
     paper: ClassVar[str] = "1810.06111"
-    needs: ClassVar[frozenset[str]] = frozenset({HITS, EDGES, LOGIT})
-    gives: ClassVar[frozenset[str]] = frozenset({LABELS})
 
     def __post_init__(self) -> None:
-        refuse_graph_settings(self.training)
-        refuse_trackml_weights(self.training)
-        check_score("seed_cut", self.seed_cut)
+        super().__post_init__()
         check_above(self, max_chi2=0)
-        check_min_hits(self.min_hits)
 
     def build(self) -> Follower:
         """The untrained network."""
