@@ -8,6 +8,7 @@ import pytest
 
 from hitgraph.errors import InputError
 from hitgraph.evaluation.argon import argon_quality, combine, rows
+from hitgraph.evaluation.ratio import Ratio
 from hitgraph.event.argon import DIFFUSE, HIP, MIP, SHOWER, view_number
 from hitgraph.event.event import Event, HitTable, TruthTable
 from hitgraph.event.hit_classes import classes_path, read_classes, write_classes
@@ -39,6 +40,11 @@ def test_every_figure_of_a_hand_made_event() -> None:
     of_kind = dict(zip(quality.kind.tolist(), quality.completeness.tolist(), strict=True))
     assert of_kind[HIP] == pytest.approx(2 / 3)
     assert of_kind[SHOWER] == pytest.approx(1 / 3)
+    # of the proton's and the electron's hits and those of their clusters half are in both
+    assert quality.found[quality.kind == MIP].tolist() == [True, True]
+    assert quality.efficiency() == Ratio(2, 4)
+    assert quality.efficiency(HIP) == quality.efficiency(SHOWER) == Ratio(0, 1)
+    assert quality.fakes == Ratio(1, 3)
     # clusters 0 (4 of 5), 1 (2 of 3, with the noise), 2 (3 of 4); 3 has one hit only
     assert quality.purity.tolist() == pytest.approx([4 / 5, 2 / 3, 3 / 4])
     assert quality.purity_by_hits == pytest.approx(9 / 12)
@@ -60,6 +66,8 @@ def test_the_truth_itself_is_perfect() -> None:
     assert quality.rand.tolist() == [1, 1]
     assert quality.completeness.tolist() == [1] * 4
     assert quality.purity.tolist() == [1] * 4
+    assert quality.efficiency() == Ratio(4, 4)
+    assert quality.fakes.passed == 0
     assert quality.confusion is None
     assert np.isnan(quality.accuracy)
     assert "accuracy" not in quality.to_dict()

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hitgraph.evaluation.clustering import adjusted_rand, shares, singles
+from hitgraph.evaluation.clustering import adjusted_rand, recognition_quality, shares, singles
 
 LABELS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=2, max_size=14)
 
@@ -67,3 +67,27 @@ def test_no_clusters_and_no_objects() -> None:
     lost = shares(np.array([3, 3]), np.array([-1, -1]), 0)
     assert lost.completeness.tolist() == [0.0]
     assert len(lost.purity) == 0
+
+
+def test_recognition_quality_by_hand() -> None:
+    """Object 5 is found but for a light hit; 8 is halved, no match; noise makes a fake."""
+    truth = np.array([5, 5, 5, 8, 8, 8, 8, 0])
+    found = np.array([0, 0, -1, 1, 1, 2, 2, 3])
+    weight = np.array([4.0, 3.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.0])
+    assert recognition_quality(truth, found, weight, 0) == pytest.approx(2 * 1 / (2 + 4))
+    weight[4:7] = 0.4  # now most of 8 is in cluster 1
+    assert recognition_quality(truth, found, weight, 0) == pytest.approx(2 * 2 / (2 + 4))
+    assert recognition_quality(truth, np.full(8, -1), weight, 0) == 0
+    assert np.isnan(recognition_quality(np.zeros(3, int), np.full(3, -1), np.ones(3), 0))
+
+
+@given(labels=LABELS)
+def test_recognition_is_whole_of_the_truth_itself_and_the_same_both_ways(
+    labels: list[tuple[int, int]],
+) -> None:
+    truth, found = (np.array(one) + 1 for one in zip(*labels, strict=True))
+    ones = np.ones(len(truth))
+    assert recognition_quality(truth, truth, ones, 0) == 1
+    quality = recognition_quality(truth, found, ones, 0)
+    assert 0 <= quality <= 1
+    assert quality == pytest.approx(recognition_quality(found, truth, ones, 0))

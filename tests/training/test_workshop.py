@@ -63,6 +63,36 @@ def test_the_best_cut_is_that_of_the_targets(
     assert facts["target_score"] == pytest.approx(score)
 
 
+@pytest.mark.parametrize(("tune_for", "best"), [("score", 0.1), ("recognition", 0.9)])
+def test_fakes_count_where_cuts_are_tuned_for_recognition(
+    make_event: Callable[..., Event], tmp_path: Path, tune_for: str, best: float
+) -> None:
+    """One cut finds three particles and makes a track of each hit of noise, the other finds two."""
+    event = make_event(n_particles=3, n_noise=6, seed=4)
+    assert event.truth is not None
+    assert event.detector is not None
+    real = event.truth.particle_id > 0
+    event = replace(event, truth=replace(event.truth, weight=real.astype(np.float32)))
+    settings = TruthSettings(tune_for=tune_for)  # type: ignore[arg-type]
+    sample = make_sample(event, event.detector, True, settings)
+    particle_id = sample.particle_id
+    everything = torch.unique(particle_id, return_inverse=True)[1] + 10
+    noise = torch.nonzero(particle_id == 0).squeeze(1)
+    everything[noise] = torch.arange(len(noise))
+    everything = torch.unique(everything, return_inverse=True)[1]
+    two = torch.unique(particle_id[particle_id > 0])[:2]
+    some = torch.full_like(particle_id, -1)
+    for k, one in enumerate(two):
+        some[particle_id == one] = k
+    stages = {
+        cut: lambda state, it=labels: state.with_labels(it)
+        for cut, labels in ((0.1, everything), (0.9, some))
+    }
+    material = Material((), (lambda: Example(sample, State(sample.hits)),))
+    workshop = StageWorkshop("tracks", tmp_path, 1, settings, "cpu", False, True, print)
+    assert best_of(stages, 0.5, material, workshop)[0] == best  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(("tune", "cut"), [(True, 0.02), (False, 0.8)])
 def test_a_score_cut_that_is_not_to_be_tuned_stays(
     make_event: Callable[..., Event], tmp_path: Path, tune: bool, cut: float

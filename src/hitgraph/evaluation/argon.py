@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hitgraph.evaluation.clustering import adjusted_rand, shares, singles
-from hitgraph.evaluation.tables import NOTHING, Row
+from hitgraph.evaluation.clustering import adjusted_rand, matches, shares, singles
+from hitgraph.evaluation.ratio import Ratio, ratio
+from hitgraph.evaluation.tables import NOTHING, Row, percent
 from hitgraph.event.argon import CLASSES, classes_of, hit_classes
 from hitgraph.event.event import Event
 from hitgraph.event.hit_classes import classes_path, read_classes
@@ -17,6 +18,7 @@ from hitgraph.event.truth import NOISE, require_truth
 
 Int64 = NDArray[np.int64]
 Float64 = NDArray[np.float64]
+Bool = NDArray[np.bool_]
 
 TITLE = "Clusters and classes on wire planes"
 CELLS = False
@@ -29,6 +31,8 @@ class ArgonQuality:
     rand: Float64  # (n_planes,) adjusted Rand index of the particles' hits on a plane of an event
     kind: Int64  # (n_views,) class of each true view
     completeness: Float64  # (n_views,) share of its hits in its best cluster
+    found: Bool  # (n_views,) whether a cluster has more than half of the hits that either has
+    real: Bool  # (n_clusters,) whether it is such a cluster
     purity: Float64  # (n_clusters,) share of a cluster's hits that are of one view
     sizes: Int64  # (n_clusters,) hits
     confusion: Int64 | None  # (n_classes, n_classes) hits by true and found class; None without
@@ -38,6 +42,16 @@ class ArgonQuality:
         """Purity of the clusters, weighed by their size."""
         n_hits = int(self.sizes.sum())
         return float((self.purity * self.sizes).sum() / n_hits) if n_hits else float("nan")
+
+    def efficiency(self, kind: int | None = None) -> Ratio:
+        """Views with a match, all of them or those of a class."""
+        among = self.kind == kind if kind is not None else np.ones(len(self.kind), bool)
+        return ratio(self.found, among)
+
+    @property
+    def fakes(self) -> Ratio:
+        """Clusters without a match."""
+        return ratio(~self.real, np.ones(len(self.real), bool))
 
     @property
     def recall(self) -> Float64:
@@ -65,6 +79,9 @@ class ArgonQuality:
             "adjusted_rand": _mean(self.rand),
             "views": len(self.kind),
             "clusters": len(self.purity),
+            "efficiency": self.efficiency().to_dict(),
+            "fake_rate": self.fakes.to_dict(),
+            "efficiency_of": {name: self.efficiency(k).to_dict() for k, name in enumerate(CLASSES)},
             "completeness": _mean(self.completeness),
             "purity": _mean(self.purity),
             "purity_by_hits": _known(self.purity_by_hits),
@@ -104,6 +121,7 @@ def argon_quality(
     planes = [signal & (event.hits.layer_id == layer) for layer in np.unique(event.hits.layer_id)]
     rand = [adjusted_rand(particle_id[plane], found[plane]) for plane in planes]
     both = shares(particle_id, labels, NOISE)
+    pairs = matches(particle_id, labels, np.ones(event.n_hits), NOISE)
     number, n_hits = np.unique(particle_id[signal], return_counts=True)
     large, big = n_hits >= min_hits, both.sizes >= min_hits
     confusion = None
@@ -114,6 +132,8 @@ def argon_quality(
         rand=np.array([one for one in rand if one == one]),
         kind=np.asarray(classes_of(number[large]), np.int64),
         completeness=both.completeness[large],
+        found=pairs.found[large],
+        real=pairs.real[big],
         purity=both.purity[big],
         sizes=both.sizes[big],
         confusion=confusion,
@@ -127,6 +147,8 @@ def combine(parts: Sequence[ArgonQuality]) -> ArgonQuality:
         rand=np.concatenate([one.rand for one in parts]),
         kind=np.concatenate([one.kind for one in parts]),
         completeness=np.concatenate([one.completeness for one in parts]),
+        found=np.concatenate([one.found for one in parts]),
+        real=np.concatenate([one.real for one in parts]),
         purity=np.concatenate([one.purity for one in parts]),
         sizes=np.concatenate([one.sizes for one in parts]),
         confusion=sum(confusions[1:], confusions[0]) if len(confusions) == len(parts) else None,
@@ -141,6 +163,12 @@ def rows(columns: Mapping[str, ArgonQuality]) -> list[Row]:
 
     found = [
         row("adjusted Rand index", lambda q: _average(q.rand)),
+        Row("efficiency of views", tuple(percent(q.efficiency()) for q in columns.values())),
+        *(
+            Row(f"efficiency, {name}", tuple(percent(q.efficiency(k)) for q in columns.values()))
+            for k, name in enumerate(CLASSES)
+        ),
+        Row("fake rate", tuple(percent(q.fakes) for q in columns.values())),
         row("completeness of views", lambda q: _average(q.completeness)),
         *(
             row(f"completeness, {name}", lambda q, k=k: _average(q.completeness[q.kind == k]))  # type: ignore[misc]

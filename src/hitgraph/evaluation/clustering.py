@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 Int64 = NDArray[np.int64]
 Float64 = NDArray[np.float64]
+Bool = NDArray[np.bool_]
 
 
 class Shares(NamedTuple):
@@ -39,6 +40,45 @@ def adjusted_rand(truth: Int64, found: Int64) -> float:
     by_chance = of_truth * of_found / _pairs(np.array([len(truth)]))
     most = (of_truth + of_found) / 2
     return float((together - by_chance) / (most - by_chance)) if most != by_chance else 1.0
+
+
+class Matches(NamedTuple):
+    """Which objects and clusters are each other's, by rising numbers."""
+
+    found: Bool  # (n_objects,)
+    real: Bool  # (n_clusters,) no fake
+
+
+def matches(truth: Int64, found: Int64, weight: Float64, nothing: int) -> Matches:
+    """Objects of `truth` and clusters of `found`, (n_hits,) each, that match.
+
+    They do where the weight (n_hits,) of the hits in both is more than half of that of the hits in
+    either. Hits of the object `nothing` belong to none, those with a label below 0 to no cluster.
+    """
+    real, on = truth != nothing, found >= 0
+    objects, row = np.unique(truth[real], return_inverse=True)
+    clusters, column = np.unique(found[on], return_inverse=True)
+    place = np.full((2, len(truth)), -1)
+    place[0, real], place[1, on] = row, column
+    pairs, which = np.unique(place[:, real & on], axis=1, return_inverse=True)
+    both = np.bincount(which.reshape(-1), weight[real & on], pairs.shape[1])
+    of_object = np.bincount(row, weight[real], len(objects))[pairs[0]]
+    of_cluster = np.bincount(column, weight[on], len(clusters))[pairs[1]]
+    good = pairs[:, 2 * both > of_object + of_cluster - both]
+    return Matches(
+        np.isin(np.arange(len(objects)), good[0]), np.isin(np.arange(len(clusters)), good[1])
+    )
+
+
+def recognition_quality(truth: Int64, found: Int64, weight: Float64, nothing: int) -> float:
+    """Matches over the mean number of objects and clusters: the RQ of arXiv 1801.00868, equation 2.
+
+    The harmonic mean of the efficiency and of the share of clusters that are no fakes; arguments
+    are those of `matches`. NaN without objects and clusters.
+    """
+    pairs = matches(truth, found, weight, nothing)
+    total = len(pairs.found) + len(pairs.real)
+    return 2 * int(pairs.found.sum()) / total if total else float("nan")
 
 
 def singles(labels: Int64) -> Int64:

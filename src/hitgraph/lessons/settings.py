@@ -114,6 +114,7 @@ class TruthSettings(Selection):
     max_abs_eta: float | None = TARGETS.max_abs_eta  # below
     min_hits: int = TARGETS.min_hits  # targets have at least as many
     skip_edges: Literal["true", "neutral", "fake"] = "true"  # one particle, but not neighbours
+    tune_for: Literal["score", "recognition"] = "score"  # what the cuts of track builders raise
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -55,7 +55,11 @@ class Workshop(Protocol):
 
     def score(self, example: Example, labels: Tensor, among: Tensor | None = None) -> float:
         """TrackML score of the tracks labels (n_hits,) of an event, of all hits or `among`
-        (n_hits,) those marked; NaN without weights. Cuts are tuned among `sample.target`."""
+        (n_hits,) those marked; NaN without weights."""
+
+    def merit(self, example: Example, labels: Tensor) -> float:
+        """What cuts are tuned for among targets, as the key `tune_for` of the truth says; NaN where
+        there is nothing to find."""
 
     def majority(self, sample: Sample, labels: Tensor) -> Tensor:
         """(n_tracks,) int64 particle of most hits of each track; labels without gaps from 0."""

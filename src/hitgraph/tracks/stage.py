@@ -102,9 +102,10 @@ def with_score_cut(settings: TrackSettings, cut: float) -> TrackSettings:
 def best_of(
     choices: Mapping[K, Stage], own: K, material: Material, workshop: Workshop
 ) -> tuple[K, dict[str, float]]:
-    """The cuts whose stage has the highest mean TrackML score of targets in validation, and that.
+    """The cuts whose stage has the highest mean merit of targets in validation, and that.
 
-    The recipe's `own` where no event has a score. Cuts that would take too much memory are passed
+    The merit is what the recipe tunes for, the TrackML score or the recognition quality. The
+    recipe's `own` where no event has one. Cuts that would take too much memory are passed
     over, and TooManyPairs is raised where all would.
     """
     scores: dict[K, list[float]] = {cut: [] for cut in choices}
@@ -118,7 +119,7 @@ def best_of(
                 if not scores:
                     raise
                 continue
-            scores[cut].append(workshop.score(example, labels, example.sample.target))
+            scores[cut].append(workshop.merit(example, labels))
     means = {cut: mean_of_known(found) for cut, found in scores.items()}
     known = {cut: mean for cut, mean in means.items() if mean is not None}
     if not known:

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from hitgraph.errors import InputError, SettingsError
-from hitgraph.evaluation.matching import match_tracks
+from hitgraph.evaluation.clustering import recognition_quality
+from hitgraph.evaluation.matching import NOISE, match_tracks
 from hitgraph.evaluation.trackml_score import trackml_score
 from hitgraph.files import atomic_write, read_json
 from hitgraph.lessons.lesson import Lesson
@@ -141,6 +142,16 @@ class StageWorkshop:
         matches = match_tracks(particle_id, labels.numpy())
         weight = weight if among is None else torch.where(among, weight, 0.0)
         return trackml_score(particle_id, weight.numpy(), matches)
+
+    def merit(self, example: Example, labels: Tensor) -> float:
+        sample = example.sample
+        if self.truth.tune_for == "score":
+            return self.score(example, labels, sample.target)
+        counts = sample.target | (sample.particle_id == NOISE)
+        particle_id, found, weight = (
+            one[counts].numpy() for one in (sample.particle_id, labels, sample.weight.double())
+        )
+        return recognition_quality(particle_id, found, weight, NOISE)
 
     def majority(self, sample: Sample, labels: Tensor) -> Tensor:
         particle_id = match_tracks(sample.particle_id.numpy(), labels.numpy()).particle_id

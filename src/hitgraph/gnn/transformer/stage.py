@@ -92,7 +92,7 @@ class TransformerSettings(StageSettings):
             masks = stage.masks(example.state)
             for cut, found in scores.items():
                 labels = labels_above(masks, cut, self.min_hits)
-                found.append(workshop.score(example, labels, example.sample.target))
+                found.append(workshop.merit(example, labels))
         means = {cut: mean_of_known(found) or 0.0 for cut, found in scores.items()}
         cut = max(means, key=lambda one: means[one])
         workshop.record({**merit, "cut": cut})
