@@ -54,6 +54,7 @@ def test_two_hits_of_one_module_and_too_many_hits_are_never_joined() -> None:
     hits = make_hits(8, [0, 1, 2, 3, 0, 1, 2, 3])
     sure = [(i, j, 0.99) for i in range(4) for j in range(4, 8)]
     assert tracks(hits, LOW + HIGH + sure[:1]) == sets(range(4), range(4, 8))
+    assert tracks(hits, LOW + HIGH + sure[:1], exclusive=False) == sets(range(8))
     long = [(i, i + 1, 0.9) for i in range(5)]
     assert max(len(one) for one in tracks(make_hits(6), long, max_hits=4)) <= 4
 

@@ -30,6 +30,7 @@ class ContractionSettings(TrackSettings):
     score_cut: float = 0.5  # edges above it speak for joining, those below against
     min_hits: int = 3  # smaller groups are no track
     max_hits: int = 30  # longer tracks are not made
+    exclusive: bool = True  # never two hits of one module in a group
 
     paper = "1505.06973"
 
@@ -52,19 +53,20 @@ def contract(
 ) -> Tensor:
     """Track of each hit, (n_hits,) int64, -1 = none; scores (n_edges,) from 0 to 1.
 
-    Two groups are never joined that both have a hit of one module, or that would be longer than
-    `max_hits` together. Of equal sums the one whose first edge stands first is taken. It runs on
-    the host: hits on a GPU are copied there and the labels back.
+    Two groups are never joined that would be longer than `max_hits` together, or, where tracks are
+    `exclusive`, that both have a hit of one module. Of equal sums the one whose first edge stands
+    first is taken. It runs on the host: hits on a GPU are copied there and the labels back.
     """
     check_edges(len(hits), edge_index, scores)
     evidence = _limited(scores.double().cpu()) - _limited(torch.tensor(settings.score_cut).double())
     source, target = edge_index.cpu().numpy()
+    module = hits.module.cpu() if settings.exclusive else torch.arange(len(hits))
     work = plain.contract if backend == "plain" else cpu.contract
     parent = work(
         np.ascontiguousarray(source),
         np.ascontiguousarray(target),
         evidence.numpy(),
-        hits.module.cpu().numpy(),
+        module.numpy(),
         settings.max_hits,
     )
     return torch.from_numpy(number_sets(parent, settings.min_hits)).to(hits.module.device)
