@@ -1,5 +1,7 @@
 """CLUE: a slow reference, and what holds of any event."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -7,15 +9,14 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from hitgraph.errors import SettingsError
-from hitgraph.hits import Hits, with_columns
 from hitgraph.kernels.choice import Backend
-from hitgraph.tracks.clue import LINES, ClueSettings, clue, projected
+from hitgraph.tracks.clue import ClueSettings, clue
 
 SETTINGS = ClueSettings(distance=1.0, density=1.5, reach=2.0, min_hits=1)
 
 
 def slow_clue(points: Tensor, energy: Tensor, cuts: ClueSettings) -> list[int]:
-    """Arithmetic as in section 2 of arXiv 2001.09761, one point after the other: seeds' rows."""
+    """As section 2.2 of arXiv 2001.09761 has it, one point after the other: seeds' rows."""
     n = len(points)
     squared = [[float((points[i] - points[j]).square().sum()) for j in range(n)] for i in range(n)]
     density = [
@@ -33,10 +34,12 @@ def slow_clue(points: Tensor, energy: Tensor, cuts: ClueSettings) -> list[int]:
             if (density[j] > density[i] or (density[j] == density[i] and j < i))
             and squared[i][j] <= (cuts.reach * cuts.distance) ** 2
         ]
-        if higher:
-            seed[i] = seed[min(higher, key=lambda j: (squared[i][j], j))]
-        elif density[i] >= cuts.density:
+        nearest = min(higher, key=lambda j: (squared[i][j], j), default=None)
+        apart = float("inf") if nearest is None else squared[i][nearest]
+        if density[i] >= cuts.density and apart > (cuts.separation * cuts.distance) ** 2:
             seed[i] = i
+        elif nearest is not None:
+            seed[i] = seed[nearest]
     return seed
 
 
@@ -44,17 +47,19 @@ def slow_clue(points: Tensor, energy: Tensor, cuts: ClueSettings) -> list[int]:
 @given(
     n_points=st.integers(0, 30),
     seed=st.integers(0, 10**6),
+    separation=st.sampled_from([0.0, 1.0, 2.0]),
     backend=st.sampled_from(["cpu", "plain"]),
 )
 def test_clusters_are_those_of_one_point_after_the_other(
-    n_points: int, seed: int, backend: Backend
+    n_points: int, seed: int, separation: float, backend: Backend
 ) -> None:
     """On a grid, where equal distances and densities are many; all numbers are exact."""
     random = torch.Generator().manual_seed(seed)
     points = torch.randint(0, 12, (n_points, 2), generator=random) / 2
     energy = torch.randint(1, 5, (n_points,), generator=random) / 4
-    labels = clue(points, energy, SETTINGS, backend).tolist()
-    expected = slow_clue(points, energy, SETTINGS)
+    cuts = replace(SETTINGS, separation=separation)
+    labels = clue(points, energy, cuts, backend).tolist()
+    expected = slow_clue(points, energy, cuts)
     for i in range(n_points):
         assert (labels[i] < 0) == (expected[i] < 0)
         for j in range(i):
@@ -74,6 +79,15 @@ def test_two_showers_and_a_lonely_cell() -> None:
     assert clue(x[:, None], energy, strict).tolist() == [0, 0, 0, 0, -1, -1, -1, -1]
 
 
+def test_a_dense_cell_away_from_a_denser_one_begins_a_shower_of_its_own() -> None:
+    """At 1.5 d_c: within reach of the other, so that it would follow if it were not dense."""
+    x, energy = torch.tensor([[0.0], [1.5]]), torch.tensor([5.0, 3.0])
+    cuts = ClueSettings(distance=1.0, density=2.0, reach=2.0, min_hits=1)
+    assert clue(x, energy, cuts).tolist() == [0, 1]
+    assert clue(x, energy, replace(cuts, density=4.0)).tolist() == [0, 0]
+    assert clue(x, energy, replace(cuts, separation=2.0)).tolist() == [0, 0]
+
+
 def test_neither_the_order_nor_the_place_nor_a_turn_matters() -> None:
     torch.manual_seed(0)
     points, energy = 5 * torch.randn(200, 3), 4 * torch.rand(200)
@@ -86,21 +100,12 @@ def test_neither_the_order_nor_the_place_nor_a_turn_matters() -> None:
     assert int(labels.max()) > 3
 
 
-def test_layers_of_a_line_from_the_origin_lie_behind_each_other() -> None:
-    z = torch.tensor([300.0, 330.0, -600.0])
-    position = torch.stack([0.1 * z, -0.2 * z, z], dim=1)
-    layer = torch.tensor([4, 5, 6])
-    hits = Hits(torch.zeros(3, 0), position, layer, layer, columns=())
-    points = projected(with_columns(hits, LINES), 5.0)
-    expected = torch.tensor([[30.0, -60.0, 20.0], [30.0, -60.0, 25.0], [30.0, -60.0, 30.0]])
-    torch.testing.assert_close(points, expected)
-
-
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"distance": 0.0}, r"distance: 0\.0 is not allowed, above 0"),
         ({"density": -1.0}, r"density: -1\.0 is not allowed, above 0"),
+        ({"separation": -1.0}, r"separation: -1\.0 is not allowed, at least 0"),
         ({"reach": 0.5}, r"reach: 0\.5 is not allowed, at least 1"),
         ({"min_hits": 0}, "min_hits: 0 is not allowed, at least 1"),
     ],

@@ -1,10 +1,11 @@
 """CLUE: clusters around cells of high energy density (M. Rovere et al., arXiv 2001.09761).
 
-The density of a cell is its energy and half of that of its neighbours within a distance. Each cell
-follows the nearest one of higher density, if there is one within reach; of the others, those of
-high density are seeds and the rest belongs to nothing. The paper has one layer at a time; here the
-layers of an endcap are one space, as seen from the origin: x and y are carried along lines from it
-to the first layer, and layers count as so many millimetres.
+The density of a cell is its energy and half of that of its neighbours within a distance d_c. A cell
+of high density is a seed where no denser one lies within delta_c. The others follow the nearest
+denser one, if there is one within reach, and belong to nothing where there is none (section 2.2).
+The paper has one layer at a time and rho_c in standard deviations of the noise; here the layers of
+an endcap are one space, as seen from the origin: x and y are carried along lines from it to the
+first layer, and layers count as so many millimetres.
 """
 
 from collections.abc import Mapping
@@ -14,8 +15,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from hitgraph.graph.lines import LINES, projected
 from hitgraph.graph.neighbours import radius_pairs
-from hitgraph.hits import Hits
 from hitgraph.kernels.choice import Backend
 from hitgraph.lessons.material import Material
 from hitgraph.lessons.settings import check_above, check_at_least
@@ -26,7 +27,6 @@ from hitgraph.tensors import NOT_NEGATIVE, number, refuse_others, take_number
 from hitgraph.tracks.checks import check_pairs
 from hitgraph.tracks.stage import best_of
 
-LINES = ("x_over_z", "y_over_z")
 DISTANCES = (10.0, 13.0, 16.0, 20.0, 25.0, 30.0)  # mm
 DENSITIES = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2)  # GeV
 
@@ -38,6 +38,7 @@ class ClueSettings(StageSettings):
     distance: float = 13.0  # mm, within which energy counts for the density: d_c
     density: float = 0.4  # GeV (unit of the charge), least one of a seed: rho_c
     reach: float = 2.0  # distances within which a hit follows another one: delta_o over d_c
+    separation: float = 1.0  # distances that a seed is from the next denser hit: delta_c over d_c
     layer_step: float = 5.0  # mm, how far layers that follow each other count as apart
     min_hits: int = 3  # smaller clusters are no track
 
@@ -47,7 +48,7 @@ class ClueSettings(StageSettings):
 
     def __post_init__(self) -> None:
         check_above(self, distance=0, density=0)
-        check_at_least(self, reach=1, layer_step=0, min_hits=1)
+        check_at_least(self, reach=1, separation=0, layer_step=0, min_hits=1)
 
     def load(self, context: Context, tensors: Mapping[str, Tensor]) -> "ClueStage":
         refuse_others(tensors, ["distance", "density"])
@@ -85,13 +86,6 @@ class ClueStage:
         return {"distance": number(settings.distance), "density": number(settings.density)}
 
 
-def projected(hits: Hits, layer_step: float) -> Tensor:
-    """(n_hits, 3) float32 mm: where lines from the origin cross the first z, and the layer."""
-    first = hits.position[:, 2].abs().amin() if len(hits) else 1.0
-    lines = first * hits.take(LINES)
-    return torch.cat([lines, layer_step * hits.layer[:, None]], dim=1)
-
-
 def clue(
     points: Tensor, energy: Tensor, settings: ClueSettings, backend: Backend = "auto"
 ) -> Tensor:
@@ -115,9 +109,10 @@ def clue(
     closest = apart == nearest[lower]
     leader = torch.full_like(rows, n_points)
     leader.scatter_reduce_(0, lower[closest], higher[closest], "amin")
-    leader = torch.where(leader < n_points, leader, rows)
+    lonely = nearest > (settings.separation * settings.distance) ** 2
+    is_seed = lonely & (density >= settings.density)
+    leader = torch.where(is_seed | (leader == n_points), rows, leader)
     while not torch.equal(leader, leader[leader]):
         leader = leader[leader]
-    is_seed = (leader == rows) & (density >= settings.density)
     label = torch.where(is_seed, torch.cumsum(is_seed, 0) - 1, -1)
     return long_tracks(label[leader], settings.min_hits)

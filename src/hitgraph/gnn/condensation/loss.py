@@ -7,8 +7,9 @@ it is the sum of
     repulsion    the same over the hits of others, of  q_i q_alpha max(0, 1 - |h_i - h_alpha|)
     beta         mean over particles of 1 - beta_alpha, and the mean beta of noise
 
-Hits can weigh differently in the first two means: where objects are judged by their energy, as
-showers are, by the share that they have in that of their object.
+Other than in the paper the first two means are over the hits of particles only, noise is not pushed
+away, and hits can weigh differently: where objects are judged by their energy, as showers are, by
+the share that they have in that of their object.
 """
 
 import torch

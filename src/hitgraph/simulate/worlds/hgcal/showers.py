@@ -1,11 +1,17 @@
 """Showers as spots of energy, in the way of GFLASH (G. Grindhammer, S. Peters, hep-ex/0001020).
 
-Electromagnetic ones follow the parameterisation of that paper for homogeneous media, with depths in
-radiation lengths, radii in Moliere radii and its fluctuations and correlation of ln T and ln alpha;
-the mean depth T of the maximum is that of the Particle Data Group, ln(E / E_c) - 0.5 for electrons
-and + 0.5 for photons. A charged hadron is a mip until its first interaction. Then a share of its
-energy goes into one electromagnetic shower (mean as in D. Groom, NIM A 572, 633), the rest into a
-gamma distribution in interaction lengths (R. K. Bock et al., NIM 186, 533).
+Electromagnetic ones follow the parameterisation of that paper for homogeneous media (appendix A.1,
+all constants), with depths in radiation lengths, radii in Moliere radii and its fluctuations and
+correlation of ln T and ln alpha. The mean depth T of the maximum is that of the Particle Data
+Group, ln(E / E_c) - 0.5 for electrons and + 0.5 for photons, where the paper has - 0.812. Not taken
+from it: the changes for sampling calorimeters (A.2), and the number and the own profile of
+spots (A.1.4), instead of which a spot is as large as the sampling asks for.
+
+A charged hadron is a mip until its first interaction. Then a share of its energy goes into one
+electromagnetic shower, 1 - (E / GeV)^(m - 1) on average with m = 0.82 (D. Groom, NIM A 572 (2007)
+633, where m is 0.80 to 0.87), the rest into the hadronic part of R. K. Bock et al., NIM 186 (1981)
+533: a gamma distribution in interaction lengths. That paper's share, 0.54 at all energies, and its
+electromagnetic part are not used.
 """
 
 from collections.abc import Sequence
@@ -70,7 +76,9 @@ def electromagnetic(
     top, alpha = profile(energy, maximum, rng)
     spots = _energies(energy, SAMPLING, rng)
     depth = rng.gamma(alpha, top / (alpha - 1), len(spots))
-    radius = MOLIERE_RADIUS * radii(depth / top, energy, rng)
+    usual = mean_shape(energy)
+    tau = depth / top * (1 - 1 / alpha) / (1 - 1 / usual)
+    radius = MOLIERE_RADIUS * radii(tau, energy, rng)
     layer = _layer_at((start + depth) * cosine, layers.radiation)
     return _spread(layer, radius, spots, len(layers), rng)
 
@@ -78,21 +86,27 @@ def electromagnetic(
 def profile(energy: float, maximum: float, rng: np.random.Generator) -> tuple[float, float]:
     """Depth T of the maximum in radiation lengths and shape alpha of one shower.
 
-    hep-ex/0001020, section 2.1.2, but for the mean of T.
+    hep-ex/0001020, appendix A.1.2, but for the mean of T.
     """
-    log = max(np.log(energy / CRITICAL_ENERGY), LEAST_LOG)
+    log = _log(energy)
     first, second = rng.standard_normal(2)
     correlation = 0.705 - 0.023 * log
     second = correlation * first + np.sqrt(1 - correlation**2) * second
     top = np.log(log + maximum) + first / (-1.4 + 1.26 * log)
-    alpha = np.log(0.81 + (0.458 + 2.26 / EFFECTIVE_Z) * log) + second / (-0.58 + 0.86 * log)
+    alpha = np.log(mean_shape(energy)) + second / (-0.58 + 0.86 * log)
     return float(np.exp(top)), float(max(np.exp(alpha), 1.1))
+
+
+def mean_shape(energy: float) -> float:
+    """exp of the mean of ln alpha: hep-ex/0001020, appendix A.1.2."""
+    return float(0.81 + (0.458 + 2.26 / EFFECTIVE_Z) * _log(energy))
 
 
 def radii(tau: Float64, energy: float, rng: np.random.Generator) -> Float64:
     """(n_spots,) distances from the axis in Moliere radii, at depths tau (n_spots,) over T.
 
-    A core and a tail, each of the density 2 r R^2 / (r^2 + R^2)^2: hep-ex/0001020, section 2.2.
+    A core and a tail, each of the density 2 r R^2 / (r^2 + R^2)^2: hep-ex/0001020, appendix A.1.3.
+    Depths of a shower that fluctuates are over its centre of gravity, scaled to the usual T there.
     """
     log, z = np.log(energy), EFFECTIVE_Z
     core = 0.0251 + 0.00319 * log + (0.1162 - 0.000381 * z) * tau
@@ -124,6 +138,11 @@ def hadronic(energy: float, cosine: float, layers: Layers, rng: np.random.Genera
     widest = WIDEST * HADRONIC_RADIUS
     radius = _radii(np.full(len(spots), HADRONIC_RADIUS), widest, rng)
     return together([track, core, _spread(layer, radius, spots, len(layers), rng)])
+
+
+def _log(energy: float) -> float:
+    """ln(E / E_c), where the formulas begin at least."""
+    return max(float(np.log(energy / CRITICAL_ENERGY)), LEAST_LOG)
 
 
 def together(parts: Sequence[Spots]) -> Spots:

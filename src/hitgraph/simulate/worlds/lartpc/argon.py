@@ -14,9 +14,9 @@ Float64 = NDArray[np.float64]
 
 DENSITY = 1.396  # g/cm3
 Z_OVER_A = 18 / 39.948
-EXCITATION = 188e-6  # MeV
+EXCITATION = 188e-6  # MeV, of the gas; arXiv 2212.06286 recommends 197 +- 7 eV for the liquid
 RADIATION_LENGTH = 140.0  # mm
-NUCLEAR_LENGTH = 857.0  # mm, between inelastic collisions of a hadron
+NUCLEAR_LENGTH = 857.0  # mm, between inelastic collisions of a proton; here of pions as well
 K = 0.307075  # MeV cm2/mol
 ELECTRON = 0.51099895  # MeV
 MASSES = {11: ELECTRON, 13: 105.6583755, 211: 139.57039, 2212: 938.27208816}  # MeV
@@ -24,10 +24,10 @@ ELECTRON_LOSS = 0.21  # MeV/mm of electrons by ionisation, above the rise at low
 
 _X0, _X1, _A, _K, _C = 0.2, 3.0, 0.19559, 3.0, 5.2146  # of the density effect
 
-# recombination, modified box without its angle: Birks' law of ICARUS, NIM A 523 (2004) 275
+# recombination by Birks' law, whatever the angle to the field: ICARUS, NIM A 523 (2004) 275
 BIRKS_A, BIRKS_K = 0.800, 0.0486  # 1, (kV/cm)(g/cm2)/MeV
 DRIFT_FIELD = 0.5  # kV/cm
-WORK = 23.6e-6  # MeV an electron
+WORK = 23.6e-6  # MeV an electron, lar.bnl.gov
 
 LEAST = 0.1  # MeV, below which a particle has stopped
 
@@ -70,7 +70,10 @@ def scattering_angle(path: float, kinetic: Float64, mass: float) -> Float64:
 
 
 def charge_left(energy: Float64, path: Float64) -> Float64:
-    """Thousands of electrons that `energy` MeV, deposited over `path` mm, sets free."""
+    """Thousands of electrons that `energy` MeV, deposited over `path` mm, sets free.
+
+    Those that do not recombine: A / (1 + k / E dE/dx / density), NIM A 523 (2004) 275.
+    """
     density = 10 * energy / path  # MeV/cm
     share = BIRKS_A / (1 + BIRKS_K * density / (DENSITY * DRIFT_FIELD))
     return np.asarray(energy / WORK / 1000 * share)
