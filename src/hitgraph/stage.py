@@ -148,6 +148,7 @@ _STAGES = {
     "lsh": "hitgraph.graph.lsh:LshSettings",
     "delaunay": "hitgraph.graph.delaunay:DelaunaySettings",
     "planes": "hitgraph.graph.planes:PlanesSettings",
+    "surroundings": "hitgraph.graph.surroundings:SurroundingsSettings",
     "filter": "hitgraph.graph.filter.stage:FilterStageSettings",
     "triplets": "hitgraph.graph.triplets.stage:TripletStageSettings",
     "layer_mlps": "hitgraph.graph.layer_mlps.stage:LayerMlpSettings",

@@ -119,6 +119,16 @@ def test_a_lesson_weighs_hits_by_their_column(tiny_event: Event) -> None:
     assert not batch.weight[batch.y < 0].any()
 
 
+def test_columns_of_stages_before_it_are_inputs(tiny_event: Event) -> None:
+    assert tiny_event.detector is not None
+    sample = make_sample(tiny_event, tiny_event.detector, True, TruthSettings())
+    state = State(sample.hits).with_hit(around=torch.arange(len(sample.hits)).float())
+    settings = GravNetStageSettings(hit_inputs=("r", "around"))
+    assert "hit.around" in settings.needs
+    lesson = CondensationLesson(settings, 1, [], [lambda: Example(sample, state)])
+    assert torch.equal(lesson.validation_batch(0).x[:, 1], state.hit["around"])
+
+
 @pytest.mark.parametrize("owner", [[NOISE, NOISE], [NEUTRAL, NEUTRAL], [0, 0], []])
 def test_events_with_next_to_nothing_have_a_finite_loss(owner: list[int]) -> None:
     logits = torch.zeros(len(owner), requires_grad=True)
@@ -163,6 +173,21 @@ def test_the_order_of_hits_does_not_matter(n_hits: int) -> None:
     torch.testing.assert_close(again[1], place[order], rtol=1e-4, atol=1e-5)
 
 
+def test_with_a_shortcut_places_are_a_linear_map_of_the_inputs_and_more() -> None:
+    """Of a network whose states say nothing of places, only that is left."""
+    torch.manual_seed(0)
+    network = GravNet(GravNetSettings(hidden=8, outputs=2, shortcut=True), ("r", "z")).eval()
+    features = torch.randn(50, 2)
+    network.learn_inputs(features)
+    with torch.no_grad():
+        network.place[-1].weight.zero_()
+        network.place[-1].bias.zero_()
+        places = network(features)[1]
+        middle = network((features[:25] + features[25:]) / 2)[1]
+    torch.testing.assert_close(middle, (places[:25] + places[25:]) / 2)
+    assert float(places.std()) > 0.1
+
+
 def test_what_counts_from_its_mean_can_be_moved() -> None:
     """And with it nothing but the event: other columns stay where they are."""
     torch.manual_seed(0)
@@ -183,7 +208,6 @@ def test_what_counts_from_its_mean_can_be_moved() -> None:
     ("changes", "message"),
     [
         ({"hit_inputs": ()}, "hit_inputs: is empty"),
-        ({"hit_inputs": ("px",)}, "hit_inputs: 'px' is not allowed; any of r, phi"),
         ({"repulsion": -1.0}, "repulsion: -1.0 is not allowed, at least 0"),
         ({"q_min": 0.0}, r"q_min: 0\.0 is not allowed, above 0"),
         ({"sectors": 0}, "sectors: 0 is not allowed, at least 1"),

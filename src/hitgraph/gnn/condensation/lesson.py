@@ -64,7 +64,7 @@ class CondensationLesson(Lesson):
         weight, column = torch.ones(len(y)), self.stage.weigh_by
         if column:
             weight = shares(hits.column(column)[inside], y)
-        return rows_batch(hits.take(self.stage.hit_inputs)[inside], y, weight)
+        return rows_batch(example.state.hit_columns(self.stage.hit_inputs)[inside], y, weight)
 
     def loss(self, network: nn.Module, batch: Batch) -> Tensor:
         beta, place = network(batch.x)

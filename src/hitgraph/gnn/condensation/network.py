@@ -7,7 +7,8 @@ Every round gives a hit a place s and a message f. Of its neighbours, those with
 
 Other than in the paper the reach is bounded, so that the fixed-radius search finds the neighbours,
 two hits are neighbours of each other where either counts the other among its nearest, and a round
-adds to the state of a hit.
+adds to the state of a hit instead of being concatenated with it. With `shortcut` a linear map
+of the inputs of a hit is added to its place: a network that is little taught starts from there.
 """
 
 from collections.abc import Sequence
@@ -34,6 +35,7 @@ class GravNetSettings:
     neighbours: int = 8  # of a hit, at most
     reach: float = 1.0  # how far neighbours may lie in those spaces
     outputs: int = 8  # dimensions of the space in which hits condense
+    shortcut: bool = False  # add a linear map of the inputs to the place of a hit there
 
     def __post_init__(self) -> None:
         check_at_least(self, hidden=1, rounds=0, neighbours=1)
@@ -61,6 +63,9 @@ class GravNet(nn.Module):
         self.rounds = nn.ModuleList(GravNetLayer(settings) for _ in range(settings.rounds))
         self.beta = mlp([width, width, 1])
         self.place = mlp([width, width, settings.outputs])
+        self.shortcut = None
+        if settings.shortcut:
+            self.shortcut = nn.Linear(self.azimuths.n_outputs, settings.outputs)
 
     def learn_inputs(self, features: Tensor) -> None:
         """Standardise by the hits of an event (n_hits, n_names)."""
@@ -68,10 +73,14 @@ class GravNet(nn.Module):
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """(n_hits, n_names) -> logits of beta (n_hits,), places (n_hits, outputs)."""
-        states = self.encode(self.standardise(self._inputs(features)))
+        inputs = self.standardise(self._inputs(features))
+        states = self.encode(inputs)
         for one_round in self.rounds:
             states = states + one_round(states, self.backend)
-        return self.beta(states).squeeze(1).float(), self.place(states).float()
+        place = self.place(states).float()
+        if self.shortcut is not None:
+            place = place + self.shortcut(inputs).float()
+        return self.beta(states).squeeze(1).float(), place
 
     def _inputs(self, features: Tensor) -> Tensor:
         """(n_hits, n_names) -> (n_hits, n_inputs), those of `centre` from their mean on."""

@@ -33,7 +33,7 @@ class GravNetStageSettings(StageSettings):
 
     network: GravNetSettings = field(default_factory=GravNetSettings)  # sizes
     training: TrainingSettings = field(default_factory=TrainingSettings)  # of the network
-    hit_inputs: tuple[str, ...] = ("position",)  # columns of hits, or their groups
+    hit_inputs: tuple[str, ...] = ("position",)  # columns of hits, or groups of theirs
     centre: tuple[str, ...] = ()  # those of hit_inputs that count from their mean in the event
     weigh_by: str = ""  # column: hits count in the loss by their share of it in their particle
     q_min: float = 0.5  # least charge of a hit, which pulls and pushes where beta is small
@@ -51,7 +51,6 @@ class GravNetStageSettings(StageSettings):
         check_at_least(self, repulsion=0, noise=0, sectors=1)
         check_above(self, q_min=0)
         object.__setattr__(self, "hit_inputs", expand_groups(self.hit_inputs))
-        check_hit_columns("hit_inputs", self.hit_inputs)
         check_not_empty(self, "hit_inputs")
         for name in self.centre:
             if name not in self.hit_inputs or name in AZIMUTHS:
@@ -80,7 +79,7 @@ class GravNetStageSettings(StageSettings):
         from hitgraph.gnn.condensation.lesson import CondensationLesson
 
         network = build_network(self.build, self.network)
-        network.learn_inputs(material.train[0]().sample.hits.take(self.hit_inputs))
+        network.learn_inputs(material.train[0]().state.hit_columns(self.hit_inputs))
         lesson = CondensationLesson(self, workshop.seed, material.train, material.validation)
         workshop.record(workshop.fit(network, lesson, self.training))
         return GravNetStage(context, self, network)
@@ -99,7 +98,7 @@ class GravNetStage:
 
     def __call__(self, state: State) -> State:
         with torch.no_grad(), self.context.mixed_precision():
-            beta, place = self.network(state.hits.take(self.settings.hit_inputs))
+            beta, place = self.network(state.hit_columns(self.settings.hit_inputs))
         return state.with_hit(beta=torch.sigmoid(beta), place=place)
 
     def tensors(self) -> dict[str, Tensor]:
