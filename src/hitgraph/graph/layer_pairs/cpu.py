@@ -3,6 +3,7 @@
 import numpy as np
 
 from hitgraph.graph.layer_pairs.plain import MARGIN, PHI, R, Z
+from hitgraph.kernels.growth import doubled
 from hitgraph.kernels.jit import kernel
 from hitgraph.pairs.geometry import SHORTEST
 
@@ -48,9 +49,7 @@ def search_pairs(  # type: ignore[no-untyped-def]
                         and (distance2[j] > distance2[i] or order[j] > order[i])
                     ):
                         if n == found.shape[1]:
-                            grown = np.empty((2, 2 * n), np.int32)
-                            grown[:, :n] = found
-                            found = grown
+                            found = doubled(found)
                         found[0, n], found[1, n] = i, j
                         n += 1
                     j += 1

@@ -23,6 +23,7 @@ from hitgraph.graph.module_map.values import (
     Y,
     Z,
 )
+from hitgraph.kernels.growth import doubled
 from hitgraph.kernels.jit import exact
 from hitgraph.pairs.geometry import SHORTEST
 
@@ -86,9 +87,7 @@ def search_pairs(  # type: ignore[no-untyped-def]
                 if distance2[j] == distance2[i] and order[j] <= order[i]:
                     continue
                 if n == found.shape[1]:
-                    grown = np.empty((3, 2 * n), np.int32)
-                    grown[:, :n] = found
-                    found = grown
+                    found = doubled(found)
                 found[0, n], found[1, n], found[2, n] = i, j, c
                 n += 1
     return found[:, :n].copy()

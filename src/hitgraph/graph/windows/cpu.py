@@ -8,6 +8,7 @@ that can hold a partner; every hit of those cells is tested against every window
 import numpy as np
 from numba import njit
 
+from hitgraph.kernels.growth import doubled
 from hitgraph.kernels.jit import formula, kernel
 from hitgraph.kernels.scalars import within
 from hitgraph.pairs.geometry import (
@@ -136,8 +137,7 @@ def search_block(  # type: ignore[no-untyped-def]
     and layer; order gives the original rows, which the pairs hold. Windows of inner layer m are
     first_window[m] to first_window[m + 1] of window_outer and bounds (n, 8, 2).
     """
-    capacity = 1024
-    pairs = np.empty((2, capacity), np.int32)
+    pairs = np.empty((2, 1024), np.int32)
     n_pairs = 0
     mask = np.empty(1024, np.bool_)
     xs, ys, zs, rs, etas = columns[0], columns[1], columns[2], columns[3], columns[4]
@@ -201,11 +201,8 @@ def search_block(  # type: ignore[no-untyped-def]
                             continue
                         if use_shape and not shape_fits(a, rows[j], bounds[window]):
                             continue
-                        if n_pairs == capacity:
-                            capacity *= 2
-                            grown = np.empty((2, capacity), np.int32)
-                            grown[:, :n_pairs] = pairs
-                            pairs = grown
+                        if n_pairs == pairs.shape[1]:
+                            pairs = doubled(pairs)
                         pairs[0, n_pairs] = order[i]
                         pairs[1, n_pairs] = order[j]
                         n_pairs += 1

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from hitgraph.kernels.growth import doubled
 from hitgraph.kernels.jit import exact
 from hitgraph.tracks.parts.plain import OVERLAP
 
@@ -24,9 +25,7 @@ def near_pairs(begin, end, n_hits, middle, begins, ends, place, max_hits):  # ty
             if apart > 1:
                 continue
             if n == found.shape[1]:
-                longer = np.empty((2, 2 * n), np.int64)
-                longer[:, :n] = found
-                found = longer
+                found = doubled(found)
             found[0, n], found[1, n] = inner, outer
             n += 1
     return found[:, :n].copy()
