@@ -5,7 +5,9 @@ LOWEST ?= .venv-lowest
 # The floor, 2.10, is in PyPI for CUDA only, several GB: take it with LOWEST_TORCH=2.10.0
 LOWEST_TORCH ?= 2.13.0
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
+# most modules are never imported: Python compiles those that are
+INSTALL := -m pip install --quiet --no-compile --constraint
+PIP := $(BIN)/python $(INSTALL) constraints.txt
 
 .PHONY: demo test lowest docs clean
 
@@ -18,7 +20,7 @@ test: $(VENV)/.test  ## install what the tests need and run them
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/mkdocs build --quiet
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --durations 15
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --durations 15
 
 lowest: $(LOWEST)/.done  ## install the lowest versions that are allowed, with all extras, and try them
 	OMP_NUM_THREADS=1 $(LOWEST)/bin/python tools/smoke.py build/lowest
@@ -39,7 +41,7 @@ $(VENV)/.test: pyproject.toml constraints.txt | $(BIN)/python
 
 $(LOWEST)/.done: pyproject.toml constraints-lowest.txt $(shell find src -name '*.py')
 	test -x $(LOWEST)/bin/python || $(PYTHON) -m venv $(LOWEST)
-	$(LOWEST)/bin/python -m pip install --quiet --constraint constraints-lowest.txt \
+	$(LOWEST)/bin/python $(INSTALL) constraints-lowest.txt \
 	  torch==$(LOWEST_TORCH) '.[dist,export,plot,root,search,serve,sim,train]'
 	touch $@
 

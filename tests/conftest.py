@@ -1,6 +1,7 @@
 """Fixtures shared by all tests."""
 
 import functools
+import multiprocessing
 import os
 import signal
 import sys
@@ -11,7 +12,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.once import each_kernel_compiled_once, made_once, place_of_all
 
+from forked import PRELOADED
 from hitgraph.event.detector import Detector
 from hitgraph.event.event import CellTable, Event, HitTable, ParticleTable, TruthTable
 
@@ -23,6 +26,15 @@ if not Path("/dev/nvidia0").exists():  # no GPU: Triton reads it when it is firs
 def _heed_ctrl_c() -> None:
     """A shell starts background jobs with Ctrl-C ignored, which tests of Ctrl-C cannot have."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _compile_each_kernel_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        yield
+        return
+    with each_kernel_compiled_once(place_of_all(tmp_path_factory) / "kernels"):
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -85,7 +97,8 @@ def tiny_store(make_event: Callable[..., Event], tmp_path_factory: pytest.TempPa
     """A store with the events of tests.trained: three to train, two to validate, one more."""
     from tests.trained import training_events, write_store
 
-    return write_store(tmp_path_factory.mktemp("tiny") / "store", training_events(make_event))
+    events = training_events(make_event)
+    return made_once(tmp_path_factory, "tiny-store", lambda folder: write_store(folder, events))
 
 
 @pytest.fixture(scope="session")
@@ -93,9 +106,19 @@ def tiny_pipeline(tiny_store: Path, tmp_path_factory: pytest.TempPathFactory) ->
     """Folder of a pipeline trained by the recipe of tests.trained. Do not write into it."""
     from tests.trained import tiny_recipe, train_quietly
 
-    folder = tmp_path_factory.mktemp("tiny") / "pipeline"
-    train_quietly(tiny_recipe(), tiny_store, folder)
-    return folder
+    return made_once(
+        tmp_path_factory,
+        "tiny-pipeline",
+        lambda folder: train_quietly(tiny_recipe(), tiny_store, folder),
+    )
+
+
+@pytest.fixture
+def unseen(tiny_store: Path) -> Event:
+    """An event like those of the training of tiny_pipeline, which took no part in it."""
+    from hitgraph.event.source import list_events
+
+    return list_events([tiny_store])[-1].read()
 
 
 @pytest.fixture(scope="module")
@@ -108,6 +131,22 @@ def scheduler() -> Iterator[str]:
             n_workers=1, threads_per_worker=2, processes=False, dashboard_address=None
         ) as local:
             yield local.scheduler_address
+
+
+@pytest.fixture
+def one_import(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Processes that are spawned come from one that has imported everything: each saves seconds.
+
+    How they are spawned otherwise, and what of the environment they get, is for tests without it.
+    """
+    get_context = multiprocessing.get_context
+    server = get_context("forkserver")
+    server.set_forkserver_preload([*PRELOADED, "pytest", "tests.preloaded"])
+    monkeypatch.setattr(
+        multiprocessing,
+        "get_context",
+        lambda method=None: server if method == "spawn" else get_context(method),
+    )
 
 
 @pytest.fixture(scope="session")

@@ -269,20 +269,21 @@ def test_fits_are_written_over_only_when_asked_to_or_when_the_tracks_are_newer(
     assert main(["baseline", "ckf", str(store), "--out", str(tmp_path), "--quiet"]) == 0
     command = ["fit", str(store), "--tracks", str(tmp_path), "--method", "kalman"]
     assert main(command) == 0
-    (fits,) = tmp_path.glob("*-fits.parquet")
-    before = fits.stat().st_mtime_ns
+    (fits,), (tracks,) = tmp_path.glob("*-fits.parquet"), tmp_path.glob("*-tracks.csv")
+    found, fitted = 10**9, 2 * 10**9  # long ago, whatever the clock's ticks are
+    os.utime(tracks, ns=(found, found))
+    os.utime(fits, ns=(fitted, fitted))
     assert main(command) == 2
     assert "already: --resume keeps them and goes on, --force fits again" in capsys.readouterr().err
     assert main([*command, "--resume"]) == 0
     assert "0 events fitted" in capsys.readouterr().out
-    assert fits.stat().st_mtime_ns == before
+    assert fits.stat().st_mtime_ns == fitted
     assert main([*command, "--force"]) == 0
-    assert fits.stat().st_mtime_ns > before
-    (tracks,) = tmp_path.glob("*-tracks.csv")
-    before = fits.stat().st_mtime_ns
-    os.utime(tracks, ns=(before + 10**9, before + 10**9))  # found again, a second later
+    assert fits.stat().st_mtime_ns > fitted
+    os.utime(fits, ns=(found, found))
+    os.utime(tracks, ns=(fitted, fitted))  # found again, a second later
     assert main([*command, "--resume"]) == 0
-    assert fits.stat().st_mtime_ns > before
+    assert fits.stat().st_mtime_ns > fitted
 
 
 @pytest.mark.parametrize(

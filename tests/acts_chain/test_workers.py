@@ -35,6 +35,7 @@ def files(folder: Path, pattern: str) -> dict[str, bytes]:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("one_import")
 def test_tracks_and_fits_are_the_same(events: Path, tmp_path: Path) -> None:
     """A kernel that was compiled in a process may round otherwise than one from the cache: so the
     first run is not compared."""

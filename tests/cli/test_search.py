@@ -159,6 +159,7 @@ def test_a_store_that_cannot_be_used_is_one_message(
         holder.close()
 
 
+@pytest.mark.usefixtures("one_import")
 def test_a_database_is_a_store_and_workers_share_it(
     tiny_store: Path, tmp_path: Path, line: list[str]
 ) -> None:

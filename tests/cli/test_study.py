@@ -176,6 +176,7 @@ def test_the_study_of_the_field_scales_that_of_trackml(
     assert [one["value"] for one in values] == pytest.approx([0.9, 1.1])
 
 
+@pytest.mark.usefixtures("one_import")
 def test_samples_for_it_are_simulated_in_these_fields(tmp_path: Path) -> None:
     pytest.importorskip("acts", reason="pyacts is not installed (extra sim)")
     pytest.importorskip("pythia8mc", reason="pythia8mc is not installed (extra sim)")

@@ -68,6 +68,7 @@ def test_a_pipeline_that_is_another_for_a_worker_stops_the_run(
     assert "another pipeline for a worker (fingerprint fedcba9876543210)" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("one_import")
 def test_numbers_are_the_same(tiny_store: Path, alone: Path, dask: Dask, tmp_path: Path) -> None:
     found = []
     for k, more in enumerate(([], dask, TWO)):
@@ -78,6 +79,7 @@ def test_numbers_are_the_same(tiny_store: Path, alone: Path, dask: Dask, tmp_pat
     assert found[0] == found[1] == found[2]
 
 
+@pytest.mark.usefixtures("one_import")
 def test_a_report_is_the_same(tiny_store: Path, alone: Path, tmp_path: Path) -> None:
     pytest.importorskip("mplhep", reason="the extra 'plot' is not installed")
     pages = tmp_path / "alone.html", tmp_path / "shared.html"
@@ -103,6 +105,7 @@ def test_a_study_of_a_cluster_is_the_same_and_goes_on(
     assert files(tmp_path / "dask" / "points", "*.json") == alone
 
 
+@pytest.mark.usefixtures("one_import")
 @pytest.mark.parametrize("shared", ["dask", "two"])
 def test_converted_events_are_the_same(
     tiny_store: Path, request: pytest.FixtureRequest, tmp_path: Path, shared: str

@@ -59,6 +59,16 @@ def loss_of(logits: Tensor, y: Tensor, own: Tensor) -> Tensor:
     return (found * own).sum() / (len(logits) * N_EDGES)
 
 
+def whole_graph(name: str, backend: str) -> tuple[EdgeNetwork, Tensor]:
+    """A network with its gradients, and its logits."""
+    x, edge_index, edge_attr, y = graph()
+    whole = network(name)
+    whole.backend = backend  # type: ignore[assignment]
+    logits = whole.all_logits(x, edge_index, edge_attr)
+    loss_of(logits, y, torch.ones_like(y)).backward()
+    return whole, logits
+
+
 def check_rank(rank: int, n_ranks: int, rendezvous: str) -> None:
     """What one rank computes, held to the whole graph, which each computes as well."""
     torch.set_num_threads(1)
@@ -67,10 +77,7 @@ def check_rank(rank: int, n_ranks: int, rendezvous: str) -> None:
     for name in CAN_SPLIT:
         # only this one has a kernel of its own for gradients
         for backend in ("plain", "cpu") if name == "interaction" else ("plain",):
-            whole = network(name)
-            whole.backend = backend  # type: ignore[assignment]
-            expected = whole.all_logits(x, edge_index, edge_attr)
-            loss_of(expected, y, torch.ones_like(y)).backward()
+            whole, expected = whole_graph(name, backend)
             for how, part in parts(n_ranks).items():
                 case = f"{name}, {backend}, {how}, rank {rank}"
                 checkpointing = how == "uneven"
@@ -95,9 +102,11 @@ def assert_close(found: Tensor, expected: Tensor, case: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("one_import")
 @pytest.mark.parametrize("n_ranks", [2, 3])
 def test_logits_and_gradients_are_those_of_the_whole_graph(n_ranks: int, tmp_path: Path) -> None:
     assert {"interaction", "attention"} <= set(CAN_SPLIT)
+    whole_graph("interaction", "cpu")  # compiles the kernels, which all ranks would do otherwise
     rendezvous = f"file://{tmp_path / 'rendezvous'}"
     torch.multiprocessing.spawn(check_rank, (n_ranks, rendezvous), n_ranks)
 

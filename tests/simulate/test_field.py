@@ -237,6 +237,7 @@ def table(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.usefixtures("one_import")
 @pytest.mark.parametrize("text", [None, "solenoid", "solenoid:-1", "constant:2", "table"])
 def test_every_kind_of_field_is_kept_with_its_events(
     text: str | None, table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]

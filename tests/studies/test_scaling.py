@@ -34,6 +34,7 @@ def test_ranks_on_several_nodes_are_refused(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("one_import")
 def test_two_ranks_are_measured(tiny_store: Path, tiny_pipeline: Path, tmp_path: Path) -> None:
     line = ["study", "scaling", str(tiny_store), "--pipeline", str(tiny_pipeline), "--batches", "4"]
     assert main([*line, "--device", "cpu", "--quiet", "--out", str(tmp_path)]) == OK

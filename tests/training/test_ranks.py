@@ -41,9 +41,7 @@ def assert_close(one: nn.Module, other: nn.Module) -> None:
 
 
 @pytest.mark.slow
-def test_two_ranks_come_to_the_weights_of_one_and_either_goes_on_with_the_other(
-    tmp_path: Path,
-) -> None:
+def test_two_ranks_come_to_the_weights_of_one(tmp_path: Path) -> None:
     two = settings(epochs=2, batches_a_step=2)
     alone, shared = network(), network()
     merit = fit(alone, Larger(), two, tmp_path / "alone", quiet=True)
@@ -52,10 +50,17 @@ def test_two_ranks_come_to_the_weights_of_one_and_either_goes_on_with_the_other(
     assert found["val_loss"] == pytest.approx(merit["val_loss"], rel=1e-4)
     assert len(list((tmp_path / "shared" / "csv").rglob("metrics.csv"))) == 1
 
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("one_import")
+def test_a_rank_that_dies_ends_the_others_and_one_rank_goes_on(tmp_path: Path) -> None:
+    two = settings(epochs=2, batches_a_step=2)
+    alone = network()
+    fit(alone, Larger(), two, tmp_path / "alone", quiet=True)
     with pytest.raises(HitgraphError, match="a rank of the training has ended"):
         fit(network(), Dies(), two, tmp_path / "died", quiet=True, ranks=2)
     resumed = network()
-    fit(resumed, Larger(), two, tmp_path / "died", quiet=True, resume=True)  # one rank goes on
+    fit(resumed, Larger(), two, tmp_path / "died", quiet=True, resume=True)
     assert_close(alone, resumed)
 
 
@@ -69,6 +74,7 @@ def gradients(folder: Path) -> list[Tensor]:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("one_import")
 @pytest.mark.parametrize(("ranks", "split"), [(2, "none"), (2, "phi"), (3, "phi")])
 def test_the_gradient_of_ranks_is_that_of_one_process(
     ranks: int, split: str, tmp_path: Path
