@@ -1,6 +1,7 @@
 """A recipe so small that a whole pipeline is trained in seconds, and events to train it on."""
 
 import copy
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -76,6 +77,7 @@ NO_CLUSTERS: dict[str, Any] = {
     "graph__cluster_shape": False,
     "filter__pair_inputs": ["geometry"],
 }
+SAVED = ("weights.safetensors", "pipeline.yaml", "detectors.parquet")  # files of a pipeline
 ORDER = ("graph", "filter", "triplets", "hough", "gnn", "points", "tracks", "join")  # of all
 
 
@@ -123,6 +125,18 @@ def train_quietly(recipe: Recipe, store: Path, out: Path, **options: Any) -> "Tr
     from hitgraph.training.train import train
 
     return train(recipe, list_events([store]), out, quiet=True, report=lambda _: None, **options)
+
+
+def stages_of(folder: Path) -> dict[str, Any]:
+    """The figures of merit that each stage of a training has left."""
+    paths = {name: folder / "training" / name / "done.json" for name in ORDER}
+    return {name: json.loads(path.read_text()) for name, path in paths.items() if path.is_file()}
+
+
+def assert_same_pipeline(one: Path, other: Path) -> None:
+    for name in SAVED:
+        assert (one / name).read_bytes() == (other / name).read_bytes(), name
+    assert stages_of(one) == stages_of(other)
 
 
 def untrained(recipe: Recipe, event: Event, **context: Any) -> Pipeline:

@@ -1,4 +1,4 @@
-"""Scored windows: a slow reference, the learnt efficiency, what is refused."""
+"""Scored windows: a slow reference, the learnt efficiency, tables that are refused."""
 
 import dataclasses
 from collections.abc import Callable
@@ -10,28 +10,25 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.trained import tiny_recipe, train_quietly
 from torch import Tensor
 
-from hitgraph.errors import InputError, SettingsError
+from hitgraph.errors import InputError
 from hitgraph.event.detector import Detector
 from hitgraph.event.event import Event
-from hitgraph.event.source import list_events, read_event
+from hitgraph.event.source import read_event
 from hitgraph.event.truth import same_particle
 from hitgraph.graph.scored.builder import ScoredBuilder
 from hitgraph.graph.scored.learning import hit_columns, learn_scored_windows
-from hitgraph.graph.scored.regression import fit_tables, scores_of
-from hitgraph.graph.scored.stage import ScoredSettings, ScoredStage
+from hitgraph.graph.scored.stage import ScoredSettings
 from hitgraph.graph.scored.tables import ScoredWindows
 from hitgraph.graph.scored.values import N_BINS, N_GEOMETRY, SCORE_VARIABLES, score_values
 from hitgraph.graph.windows import LayerWindows, along_is_z
-from hitgraph.graph.windows.cpu import VARIABLES, pair_values
+from hitgraph.graph.windows.cpu import pair_values
 from hitgraph.hits import FEATURES, Hits
 from hitgraph.hits.density import hit_density, logit_shift
 from hitgraph.lessons.samples import Sample, make_sample
 from hitgraph.lessons.settings import TruthSettings
 from hitgraph.pairs.geometry import hit_rows
-from hitgraph.pipeline import Pipeline
 
 ALL_PARTICLES = TruthSettings(min_hits=2)
 
@@ -302,32 +299,6 @@ def test_scores_tell_true_pairs_from_fakes(
     assert scores[same].mean() > scores[~same].mean() + 2
 
 
-def test_fitted_logits_are_those_of_independent_coins() -> None:
-    """Two variables that shift the logit by known amounts: the sum of both is found."""
-    rng = np.random.default_rng(0)
-    n = 200_000
-    bins = rng.integers(0, 4, (2, n)).astype(np.uint8)
-    shift = np.array([[-1.0, 0.0, 1.0, 2.0], [0.5, -0.5, 0.0, -1.0]])
-    logit = -1.0 + shift[0, bins[0]] + shift[1, bins[1]]
-    known = rng.choice([-1.5, 0.0, 1.5], n).astype(np.float32)  # beforehand, of each coin
-    truth = (rng.random(n) < 1 / (1 + np.exp(-logit - known))).astype(np.float32)
-    window = np.zeros(n, np.int64)
-    base, table = fit_tables(bins, truth, np.ones_like(truth), window, 1, known)
-    assert np.abs(scores_of(bins, window, base, table) - logit).max() < 0.1
-
-
-def test_a_variable_seen_twice_counts_once() -> None:
-    """The sum over two copies of a variable is what one of them says: no double counting."""
-    rng = np.random.default_rng(1)
-    one = rng.integers(0, 3, 100_000).astype(np.uint8)
-    logit = np.array([-2.0, 0.0, 2.0])[one]
-    truth = (rng.random(len(one)) < 1 / (1 + np.exp(-logit))).astype(np.float32)
-    window = np.zeros(len(one), np.int64)
-    bins = np.stack([one, one])
-    base, table = fit_tables(bins, truth, np.ones_like(truth), window, 1, np.zeros_like(truth))
-    assert np.abs(scores_of(bins, window, base, table) - logit).max() < 0.1
-
-
 def test_real_event_in_windows_learnt_on_it(shared_data: Path) -> None:
     """In the real detector and its densities: few fakes beside nearly all true edges."""
     event = read_event(shared_data / "trackml_sample" / "event000000001")
@@ -339,15 +310,6 @@ def test_real_event_in_windows_learnt_on_it(shared_data: Path) -> None:
     true = keys(sample.true_edges, event.n_hits)
     assert len(true & keys(edges, event.n_hits)) / len(true) > 0.95
     assert edges.shape[1] < 4 * len(true)
-
-
-def test_a_pipeline_is_trained_saved_and_run_with_them(tiny_store: Path, tmp_path: Path) -> None:
-    graph = {"use": "scored", "pair_coverage": 1.0, "tail": 0.0, "target_efficiency": 0.95}
-    train_quietly(tiny_recipe(graph=graph), tiny_store, tmp_path / "pipeline")
-    pipeline = Pipeline.load(tmp_path / "pipeline")
-    assert isinstance(pipeline.stages["graph"], ScoredStage)
-    event = list_events([tiny_store])[-1].read()
-    assert pipeline.run(event).labels.shape == (event.n_hits,)
 
 
 # ---------------------------------------------------------------- files and refusals
@@ -452,27 +414,6 @@ def test_events_without_true_edges_are_refused(detector: Detector, samples: list
         learn_scored_windows([lambda: nothing], detector, ScoredSettings())
     with pytest.raises(InputError, match="no true edges"):
         learn_scored_windows([], detector, ScoredSettings())
-
-
-@pytest.mark.parametrize(
-    ("key", "value"),
-    [
-        ("target_efficiency", 0.0),
-        ("target_efficiency", 1.1),
-        ("pair_coverage", 0.0),
-        ("skip_weight", -0.1),
-        ("tail", 0.5),
-        ("events", 0),
-    ],
-)
-def test_impossible_settings_are_refused(key: str, value: float) -> None:
-    with pytest.raises(SettingsError, match=f"{key}: {value} is"):
-        ScoredSettings(**{key: value})  # type: ignore[arg-type]
-
-
-def test_windows_hold_the_documented_variables() -> None:
-    assert VARIABLES[:4] == ("sin_dphi", "z0", "curvature", "deta")
-    assert len(set(SCORE_VARIABLES)) == len(SCORE_VARIABLES) == 12
 
 
 def test_particles_born_far_out_teach_the_score_but_not_the_windows(
