@@ -5,7 +5,7 @@ import json
 import logging
 import resource
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -33,14 +33,7 @@ from hitgraph.event.vertices import write_vertices
 from hitgraph.files import atomic_write
 from hitgraph.kernels.jit import compile_time
 from hitgraph.observe import StageRecord
-from hitgraph.records import (
-    SUMMARY,
-    digest,
-    is_damaged,
-    read_summary,
-    remove_records,
-    write_record,
-)
+from hitgraph.records import SUMMARY, digest, is_damaged, read_summary, remove_records, write_record
 from hitgraph.state import State
 from hitgraph.tracks.parameters.stage import PARAMETERS, fitted_tracks
 from hitgraph.tracks.vertices.stage import VERTEX, found_vertices
@@ -217,23 +210,16 @@ def reconstruct(
     """
     done: dict[str, EventRun] = {}
     failed: dict[str, str] = {}
-    skipped: list[str] = []
     interrupted = False
-    known: set[str] = set()
-    if resume:
-        known = {entry["event"] for entry in read_summary(out, tolerant=True).get("events", [])}
-    todo: list[EventSource] = []
-    for source in sources:
-        # The record is written last: without it the tracks may be of a run that was killed.
-        damaged = resume and is_damaged(out, source.name)
-        if damaged:
+    todo = list(events_left(sources, out, suffix) if resume else sources)
+    left = {source.name for source in todo}
+    skipped = [source.name for source in sources if source.name not in left]
+    for _ in skipped:
+        advance()
+    for source in todo if resume else ():
+        if is_damaged(out, source.name):
             said = f"{source.name}: its record in {out} is damaged: it is made anew"
             _log.warning("%s", printable(said))
-        if source.name in known and not damaged and tracks_path(out, source.name, suffix).is_file():
-            skipped.append(source.name)
-            advance()
-        else:
-            todo.append(source)
     write = partial(_one_event, finder, signature, out, suffix, cells)
     try:
         with closing(workers.share(write, todo, out)) as results:
@@ -249,6 +235,18 @@ def reconstruct(
         interrupted = True
     in_order = tuple(done[source.name] for source in todo if source.name in done)
     return Run(in_order, failed, tuple(skipped), interrupted)
+
+
+def events_left(sources: Sequence[EventSource], out: Path, suffix: str) -> Iterator[EventSource]:
+    """Those whose tracks or record are not in `out`, or whose record is damaged.
+
+    The record is written last: without it the tracks may be of a run that was killed.
+    """
+    known = {entry["event"] for entry in read_summary(out, tolerant=True).get("events", [])}
+    for source in sources:
+        there = source.name in known and tracks_path(out, source.name, suffix).is_file()
+        if not there or is_damaged(out, source.name):
+            yield source
 
 
 def _one_event(

@@ -70,6 +70,19 @@ def test_a_log_is_told_once_a_minute_how_far_it_is_and_how_long_it_takes(
     ]
 
 
+def test_a_log_is_told_of_the_first_event_too_where_it_takes_long(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    now = 0.0
+    with progress() as bar:
+        bar.get_time = lambda: now
+        task = bar.add_task("simulating", total=10)
+        now = 180.0
+        bar.advance(task)
+    said = capsys.readouterr().err
+    assert said == "simulating: 1 of 10 after 0:03:00, about 0:27:00 left\n"
+
+
 def test_control_characters_are_shown_and_not_obeyed(capsys: pytest.CaptureFixture[str]) -> None:
     assert printable("a\x1b[31mb\x07\u202e\udcff") == r"a\x1b[31mb\x07\u202e\udcff"
     assert printable("gerade ± η\n\t") == "gerade ± η\n\t"

@@ -2,10 +2,7 @@
 
 import errno
 import json
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -94,6 +91,7 @@ def test_the_rest_is_done_on_resuming(
     tiny_store: Path,
     tiny_pipeline: Path,
     tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     out = tmp_path / "out"
@@ -108,7 +106,12 @@ def test_the_rest_is_done_on_resuming(
     summary = json.loads((out / "run.json").read_text())
     assert [entry["event"] for entry in summary["events"]] == [GOOD, BAD]
     assert summary["failed"] == {}
-    assert main(arguments(events, tiny_pipeline, out, "--resume")) == OK  # nothing left to do
+
+    def compile_kernels(*_: object) -> None:
+        raise AssertionError("there is nothing left to do")
+
+    monkeypatch.setattr("hitgraph.cli.first_run.compile_kernels", compile_kernels)
+    assert main(arguments(events, tiny_pipeline, out, "--resume")) == OK
     assert "0 events written" in capsys.readouterr().out
 
 
@@ -258,28 +261,3 @@ def test_events_unlike_the_training_are_told_once(
         texts = [record.getMessage() for record in caplog.records]
         assert sum("hit density" in text for text in texts) == said
     assert any(text.startswith("event000001022: hit density ") for text in texts)
-
-
-def test_kernels_are_compiled_before_the_first_event(
-    tiny_pipeline: Path, tiny_store: Path, tmp_path: Path
-) -> None:
-    """A new cache: it is said once, and no stage's time has any of it."""
-    script = (
-        "import sys; import hitgraph.kernels.jit as jit; from hitgraph.cli import main\n"
-        "with jit.compile_time() as seconds:\n"
-        "    status = main(sys.argv[1:])\n"
-        "print(len(seconds), 'compiled')\n"
-        "sys.exit(status)\n"
-    )
-    words = ("reconstruct", str(tiny_store), "--pipeline", str(tiny_pipeline), "--out")
-    for attempt, said in (("new", 1), ("again", 0)):
-        run = subprocess.run(
-            [sys.executable, "-c", script, *words, str(tmp_path / attempt)],
-            env={**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "kernels")},
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        assert run.stdout.count("compiling kernels, once on a machine") == said
-        assert ("0 compiled" in run.stdout.splitlines()) == (not said)
-        assert "In these times are" not in run.stdout

@@ -129,6 +129,22 @@ def test_a_training_is_resumed_with_the_start_that_it_had(tiny_store: Path, taug
         train_quietly(two_passes(), tiny_store, taught, resume=True)
 
 
+def test_a_start_with_other_weights_in_the_same_stages_is_refused(
+    tiny_store: Path, tiny_pipeline: Path, taught: Path
+) -> None:
+    """And nothing is done where it is the same one."""
+    own = Pipeline.load(tiny_pipeline)
+    again = train_quietly(two_passes(), tiny_store, taught, start=own, resume=True)
+    assert again.pipeline.recipe == two_passes()
+    tensors = own.stages["filter"].tensors()
+    weights = {**tensors, "cut": tensors["cut"] / 2}
+    settings = own.recipe.step("filter").settings
+    other = settings.load(own.context, weights)
+    changed = replace(own, stages={**own.stages, "filter": other})
+    with pytest.raises(SettingsError, match="another --from"):
+        train_quietly(two_passes(), tiny_store, taught, start=changed, resume=True)
+
+
 def test_the_command_names_the_start(
     tiny_store: Path, tiny_pipeline: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

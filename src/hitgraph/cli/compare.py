@@ -80,11 +80,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from importlib import import_module
 
-    from hitgraph.cli.console import console, say, shown
+    from hitgraph.cli.console import say
     from hitgraph.cli.messages import complain
+    from hitgraph.cli.written import show_written
     from hitgraph.compare.plan import Budget
     from hitgraph.errors import MissingExtraError
-    from hitgraph.files import atomic_write
     from hitgraph.threads import set_threads
     from hitgraph.workers import hire
 
@@ -107,13 +107,7 @@ def run(args: argparse.Namespace) -> int:
             quiet=args.quiet,
             report=lambda line: say(line, args.quiet),
         )
-    if args.json is not None:
-        with atomic_write(args.json) as temporary:
-            temporary.write_bytes(comparison.paths[0].read_bytes())
-    out = console(args.quiet)
-    for table in comparison.result.tables:
-        out.print(shown(table, comparison.preset))
-    say(f"written: {', '.join(str(path) for path in comparison.paths)}", args.quiet)
+    show_written(comparison.result.tables, comparison.preset, comparison.paths, args)
     for key, why in comparison.failed.items():
         complain(f"failed {key}: {why}")
     return SOME_FAILED if comparison.failed else OK

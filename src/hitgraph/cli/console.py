@@ -72,12 +72,15 @@ class LoggedProgress(Progress):
         since = self.written if self.written is not None else task.start_time
         if since is None or now - since < SECONDS_A_LINE:
             return
-        if task.finished or task.time_remaining is None:
+        if task.finished or not task.completed or task.total is None:
             return
-        self.written = now
+        self.written, elapsed = now, task.elapsed or 0.0
+        left = task.time_remaining  # known from the second event on
+        if left is None:
+            left = elapsed * (task.total - task.completed) / task.completed
         complain(
             f"{task.description}: {task.completed:.0f} of {task.total:.0f} after "
-            f"{_clock(task.elapsed or 0.0)}, about {_clock(task.time_remaining)} left"
+            f"{_clock(elapsed)}, about {_clock(left)} left"
         )
 
 

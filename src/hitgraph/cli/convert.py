@@ -106,12 +106,7 @@ def _write_common(sources: "list[EventSource]", args: argparse.Namespace) -> Non
     """The detectors table and dataset.json, which all events of a folder share."""
     from hitgraph.errors import InputError
     from hitgraph.event.modules import cached_detectors
-    from hitgraph.event.store import (
-        DETECTORS_NAME,
-        read_dataset_info,
-        write_dataset_info,
-        write_detectors,
-    )
+    from hitgraph.event.store import DETECTORS_NAME, write_dataset_info, write_detectors
     from hitgraph.event.trackml import write_detectors_csv
 
     out = args.out
@@ -124,8 +119,7 @@ def _write_common(sources: "list[EventSource]", args: argparse.Namespace) -> Non
                 "table: convert them into two folders, or give the table with --detectors"
             )
     _require_detector_of(out, tables[0] if tables else None)
-    infos = [read_dataset_info(folder) for folder in {source.path.parent for source in sources}]
-    info = infos[0] if all(one == infos[0] for one in infos) else {}
+    info = _common_info(sorted({source.path.parent for source in sources}))
     if args.volumes is not None:
         info = info | {"volumes": sorted(set(args.volumes))}
     _require_volumes_of(out, info)
@@ -136,6 +130,25 @@ def _write_common(sources: "list[EventSource]", args: argparse.Namespace) -> Non
         write_detectors_csv(tables[0], out / name)
     if info:
         write_dataset_info(out, info)
+
+
+def _common_info(folders: list[Path]) -> dict[str, Any]:
+    """What all dataset.json say, with the events of all; InputError where two say different."""
+    from itertools import chain
+
+    from hitgraph.errors import InputError
+    from hitgraph.event.store import INFO_NAME, read_dataset_info
+
+    infos = [read_dataset_info(folder) for folder in folders]
+    events = [info.pop("events") for info in infos if "events" in info]
+    for folder, info in zip(folders, infos, strict=True):
+        different = [key for key in {**infos[0], **info} if infos[0].get(key) != info.get(key)]
+        if different:
+            raise InputError(
+                f"{folder / INFO_NAME}: its {different[0]} differs from that of {folders[0]}, and "
+                "converted events share one: convert them into two folders"
+            )
+    return infos[0] | ({"events": list(chain.from_iterable(events))} if events else {})
 
 
 def _require_detector_of(out: Path, table: "Detector | None") -> None:

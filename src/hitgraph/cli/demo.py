@@ -2,9 +2,10 @@
 
     hitgraph demo --out demo
 
-Prints the stages and the efficiency table, and writes the tracks and report.html into DIR (the
-report needs the extra `plot`), in place of those of an earlier demo. The first time on a machine
-kernels are compiled before the clock runs, a minute or so, with a bar that says how far it is.
+Prints the stages and the efficiency table, and writes the tracks and report.html into DIR, in place
+of those of an earlier demo. Without the extra `plot` it says so and writes no report. The first
+time on a machine kernels are compiled before the clock runs, a minute or so, with a bar that says
+how far it is.
 """
 
 import argparse
@@ -30,9 +31,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from importlib.resources import files
+    from importlib.util import find_spec
 
     from hitgraph.cli import main
+    from hitgraph.cli.console import say
 
+    with_report = find_spec("mplhep") is not None
+    if not with_report:
+        say("without report.html, which needs  pip install 'hitgraph[plot]'", args.quiet)
     event = str(files("hitgraph") / "demo_event")
     verbosity = ["--quiet"] if args.quiet else []
     threads = [] if args.threads is None else ["--threads", str(args.threads)]
@@ -47,6 +53,6 @@ def run(args: argparse.Namespace) -> int:
     if status != OK:
         return status
     status = main(["evaluate", str(tracks), "--truth", event, *verbosity])
-    if status != OK:
+    if status != OK or not with_report:
         return status
     return main(["report", str(tracks), "--truth", event, "--out", str(report), *verbosity])

@@ -156,7 +156,8 @@ def find_all(
 ) -> int:
     """Write the tracks and the summary of a run, say how it went; the exit status.
 
-    `prepare` is called before the first event, once it is known that the folder may be written.
+    `prepare` is called before the first event, once it is known that the folder may be written, and
+    that there is an event to do.
     """
     import json
 
@@ -165,13 +166,14 @@ def find_all(
     from hitgraph.event.store import preset_of
     from hitgraph.files import atomic_write
     from hitgraph.kernels.jit import compile_time
-    from hitgraph.reconstruct import claim, reconstruct, write_summary
+    from hitgraph.reconstruct import claim, events_left, reconstruct, write_summary
     from hitgraph.workers import hire
 
     names = [source.name for source in sources]
     with hire(args.workers, args.dask) as workers:
         claim(args.out, signature, names, args.resume, args.force)
-        prepare()
+        if not args.resume or any(events_left(sources, args.out, args.format)):
+            prepare()
         with progress(args.quiet) as bar, compile_time() as compiled:
             task = bar.add_task("finding tracks", total=len(sources))
             result = reconstruct(

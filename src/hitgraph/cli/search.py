@@ -101,11 +101,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from importlib import import_module
 
-    from hitgraph.cli.console import console, say, shown
+    from hitgraph.cli.console import say
     from hitgraph.cli.messages import complain
+    from hitgraph.cli.written import show_written
     from hitgraph.errors import MissingExtraError
     from hitgraph.event.source import list_events
-    from hitgraph.files import atomic_write
     from hitgraph.settings import read_yaml
     from hitgraph.threads import set_threads
     from hitgraph.workers import hire
@@ -129,13 +129,7 @@ def run(args: argparse.Namespace) -> int:
             force=args.force,
             report=partial(say, quiet=args.quiet),
         )
-    if args.json is not None:
-        with atomic_write(args.json) as temporary:
-            temporary.write_bytes(found.paths[0].read_bytes())
-    out = console(args.quiet)
-    for table in found.result.tables:
-        out.print(shown(table, found.preset))
-    say(f"written: {', '.join(str(path) for path in found.paths)}", args.quiet)
+    show_written(found.result.tables, found.preset, found.paths, args)
     for why in found.failed:
         complain(f"failed {why}")
     return SOME_FAILED if found.failed else OK

@@ -174,10 +174,10 @@ def run(args: argparse.Namespace) -> int:
     from dataclasses import replace
     from importlib import import_module
 
-    from hitgraph.cli.console import console, progress, say, shown
+    from hitgraph.cli.console import progress
     from hitgraph.cli.messages import complain
     from hitgraph.cli.study_robustness import robustness_planning
-    from hitgraph.files import atomic_write
+    from hitgraph.cli.written import show_written
     from hitgraph.studies.output import write
     from hitgraph.studies.points import measure
     from hitgraph.threads import set_threads
@@ -207,14 +207,9 @@ def run(args: argparse.Namespace) -> int:
             )
     result = plan.summarise(measured.done)
     paths = write(result, args.study, plan.settings, args.out)
-    if args.json is not None:
-        with atomic_write(args.json) as temporary:
-            temporary.write_bytes(paths[0].read_bytes())
-    out = console(args.quiet)
-    for table in result.tables:
-        chosen = f"; particles: {selection}" if args.select else ""
-        out.print(shown(replace(table, title=table.title + chosen), plan.settings["preset"]))
-    say(f"written: {', '.join(str(path) for path in paths)}", args.quiet)
+    chosen = f"; particles: {selection}" if args.select else ""
+    tables = [replace(table, title=table.title + chosen) for table in result.tables]
+    show_written(tables, plan.settings["preset"], paths, args)
     for key, why in measured.failed.items():
         complain(f"failed {key}: {why}")
     return SOME_FAILED if measured.failed else OK

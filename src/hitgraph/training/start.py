@@ -1,13 +1,16 @@
 """A training that begins with stages which another one has taught."""
 
+import hashlib
 from collections.abc import Mapping
 from itertools import takewhile
 
 import numpy as np
+from safetensors.torch import save
 from torch import Tensor
 
 from hitgraph.errors import SettingsError
 from hitgraph.event.detector import Detector
+from hitgraph.fingerprint import LENGTH
 from hitgraph.pipeline import Pipeline
 from hitgraph.recipe import Recipe
 
@@ -37,3 +40,9 @@ def stages_taken(
         name: {key: tensor.detach().cpu() for key, tensor in start.stages[name].tensors().items()}
         for name in alike
     }
+
+
+def fingerprint_of(tensors: Mapping[str, Tensor]) -> str:
+    """Of a stage that is taken: it is another one with other weights, whatever its name."""
+    content = save({name: tensor.contiguous() for name, tensor in tensors.items()})
+    return hashlib.sha256(content).hexdigest()[:LENGTH]

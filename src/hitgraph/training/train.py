@@ -53,7 +53,7 @@ from hitgraph.tracks.both_passes import all_tracks
 from hitgraph.training.contract import check_state, contract_of, tensors_of
 from hitgraph.training.identity import identity_of, recipe_in
 from hitgraph.training.ranks import ranks_of
-from hitgraph.training.start import stages_taken
+from hitgraph.training.start import fingerprint_of, stages_taken
 from hitgraph.training.teachers import edge_scores, load_named
 from hitgraph.training.trackers import check_trackers
 from hitgraph.training.workshop import Report, StageWorkshop, Watch, in_words, read_figures
@@ -400,7 +400,8 @@ def _split(
 def _open(place: TrainingFolder, event_names: list[str]) -> bool:
     """Refuse a folder with a pipeline, or one that another training has begun, or this one
     without --resume; whether the training begins now."""
-    identity = {"recipe": to_dict(place.recipe), "events": event_names, "taken": list(place.taken)}
+    taken = {stage: fingerprint_of(tensors) for stage, tensors in place.taken.items()}
+    identity = {"recipe": to_dict(place.recipe), "events": event_names, "taken": taken}
     path = identity_of(place.out)
     if not path.is_file():
         if (place.out / PIPELINE_FILE).is_file():
@@ -417,7 +418,7 @@ def _open(place: TrainingFolder, event_names: list[str]) -> bool:
             f"{place.out}: a training was begun here: go on with --resume, or name another --out"
         )
     begun = read_json(path)
-    same = begun.get("events") == event_names and begun.get("taken", []) == identity["taken"]
+    same = begun.get("events") == event_names and (begun.get("taken") or {}) == taken
     if not same or recipe_in(begun) != place.recipe:
         raise SettingsError(
             f"{place.out}: was begun with another recipe, other events or another --from "
