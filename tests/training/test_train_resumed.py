@@ -27,7 +27,7 @@ from hitgraph.graph.filter.lesson import FilterLesson
 from hitgraph.lessons.lesson import Batch
 from hitgraph.pipeline import Pipeline
 from hitgraph.training import rounds
-from hitgraph.training.train import clean
+from hitgraph.training.place import clean
 
 
 def interrupting(lesson: type, epoch_to_stop: int) -> Callable[..., Iterator[Batch]]:

@@ -17,7 +17,7 @@ from hitgraph.cli.arguments import add_verbosity
 from hitgraph.cli.evaluate import add_comparison, compare_folders, compare_vertices_of
 
 if TYPE_CHECKING:
-    from hitgraph.evaluation.report import Files
+    from hitgraph.evaluation.report_page import Files
 
 FORMATS = ("pdf", "svg", "png")
 

@@ -69,7 +69,8 @@ def run(args: argparse.Namespace) -> int:
     sources = list_events(args.data, args.detectors, args.events)
     try:
         from hitgraph.training.card import write_card
-        from hitgraph.training.train import clean, train
+        from hitgraph.training.place import clean
+        from hitgraph.training.train import train
     except ModuleNotFoundError as error:
         raise MissingExtraError("training", "train") from error
     report = partial(say, quiet=args.quiet)

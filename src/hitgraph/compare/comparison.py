@@ -14,7 +14,7 @@ from hitgraph.errors import InputError, SettingsError
 from hitgraph.event.store import preset_of
 from hitgraph.studies.output import Result, write
 from hitgraph.studies.points import Point, measure
-from hitgraph.training.train import clean
+from hitgraph.training.place import clean
 from hitgraph.workers import Workers
 
 

@@ -22,7 +22,8 @@ from hitgraph.event.known_detectors import (
     may_be_generic,
     trackml_module_numbers,
 )
-from hitgraph.event.tables import Columns, header_names, read_columns, refuse, row_name
+from hitgraph.event.table_errors import Columns, refuse, row_name
+from hitgraph.event.tables import header_names, read_columns
 
 MEASUREMENTS = "measurements"
 _CELLS, _MAP = "cells", "measurement-simhit-map"

@@ -14,7 +14,8 @@ from hitgraph.event.known_detectors import (
     is_generic,
     trackml_module_numbers,
 )
-from hitgraph.event.tables import Columns, read_columns, row_name
+from hitgraph.event.table_errors import Columns, row_name
+from hitgraph.event.tables import read_columns
 
 RECTANGLE, TRAPEZOID = 6, 7  # ACTS's bounds_type of the shapes that a module table can hold
 

@@ -9,7 +9,8 @@ from hitgraph.event.archive import Place
 from hitgraph.event.cluster_tables import NO_ROW, require_sides
 from hitgraph.event.event import Event
 from hitgraph.event.numbers import rows_of
-from hitgraph.event.tables import header_names, read_columns, refuse
+from hitgraph.event.table_errors import refuse
+from hitgraph.event.tables import header_names, read_columns
 
 NO_MEASUREMENT = 2**64 - 1  # as the second of a space point that has one only
 

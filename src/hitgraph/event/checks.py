@@ -26,7 +26,8 @@ from hitgraph.event.event import (
 )
 from hitgraph.event.numbers import one_each, require_hits, rows_of, sorted_by_id
 from hitgraph.event.positions import check_positions
-from hitgraph.event.tables import Columns, read_columns, refuse, row_name
+from hitgraph.event.table_errors import Columns, refuse, row_name
+from hitgraph.event.tables import read_columns
 
 TABLES: dict[str, type[Table]] = {
     "hits": HitTable,

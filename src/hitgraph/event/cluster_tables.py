@@ -10,16 +10,9 @@ from hitgraph.errors import InputError
 from hitgraph.event.archive import Place
 from hitgraph.event.detector import Detector
 from hitgraph.event.double_sided import other_sides
-from hitgraph.event.event import (
-    NO_CLUSTER,
-    ClusterTable,
-    Event,
-    HitTable,
-    Int64,
-    SpacePointTable,
-)
+from hitgraph.event.event import NO_CLUSTER, ClusterTable, Event, HitTable, Int64, SpacePointTable
 from hitgraph.event.numbers import one_each, rows_of, sorted_by_id
-from hitgraph.event.tables import Columns, refuse, row_name
+from hitgraph.event.table_errors import Columns, refuse, row_name
 
 NO_ROW = -1
 

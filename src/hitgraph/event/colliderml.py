@@ -18,7 +18,8 @@ from hitgraph.event.detector import Detector
 from hitgraph.event.event import Event
 from hitgraph.event.event_rows import EventRow, event_rows
 from hitgraph.event.modules import NAMES
-from hitgraph.event.tables import Columns, read_columns, refuse
+from hitgraph.event.table_errors import Columns, refuse
+from hitgraph.event.tables import read_columns
 
 HITS, PARTICLES = "tracker_hits", "particles"
 NOBODY = 0  # particle_id of hits that no particle made, where no particle has it

@@ -16,7 +16,8 @@ from hitgraph.event.acts_modules import read_acts_detectors
 from hitgraph.event.archive import Place, files_in, is_archive
 from hitgraph.event.detector import MAX_ID, UNKNOWN_PITCH, Detector
 from hitgraph.event.field import MagneticField, from_json
-from hitgraph.event.tables import Columns, header_names, read_columns, refuse, row_name
+from hitgraph.event.table_errors import Columns, refuse, row_name
+from hitgraph.event.tables import header_names, read_columns
 from hitgraph.event.trees import Tree, note_in
 
 # names that a detectors table has when it stands beside the events

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from hitgraph.errors import InputError
 from hitgraph.event.archive import Place
 from hitgraph.event.event import Int64
-from hitgraph.event.tables import Columns, row_name
+from hitgraph.event.table_errors import Columns, row_name
 
 
 def one_each(columns: Columns, place: Place, hit_id: Int64, what: str, advice: str) -> Columns:

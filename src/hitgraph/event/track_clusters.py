@@ -9,7 +9,8 @@ from hitgraph.errors import InputError
 from hitgraph.event.archive import Place
 from hitgraph.event.cluster_tables import NO_ROW, cluster_rows, require_clusters
 from hitgraph.event.event import Event, Int64, number_of
-from hitgraph.event.tables import read_columns, row_name
+from hitgraph.event.table_errors import row_name
+from hitgraph.event.tables import read_columns
 from hitgraph.event.trackml import write_table
 from hitgraph.event.trees import Tree
 

@@ -19,7 +19,8 @@ from hitgraph.event.event import Event, Int64, number_of
 from hitgraph.event.modules import detector_columns
 from hitgraph.event.modules import read_detectors as read_detectors
 from hitgraph.event.store import write_parquet
-from hitgraph.event.tables import read_columns, row_name
+from hitgraph.event.table_errors import row_name
+from hitgraph.event.tables import read_columns
 from hitgraph.event.trees import Tree, write_trees
 from hitgraph.files import atomic_write
 

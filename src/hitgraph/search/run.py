@@ -26,7 +26,7 @@ from hitgraph.search.store import (
 from hitgraph.search.trial import Worker, judge_itself
 from hitgraph.search.verdict import with_test
 from hitgraph.studies.output import Result, write
-from hitgraph.training.train import clean
+from hitgraph.training.place import clean
 from hitgraph.workers import Workers
 
 

@@ -30,7 +30,7 @@ from hitgraph.search.standing import (
 )
 from hitgraph.search.store import existing_study, store_errors
 from hitgraph.training.epochs import Epoch
-from hitgraph.training.train import clean
+from hitgraph.training.place import clean
 from hitgraph.training.workshop import Watch
 
 
