@@ -121,6 +121,7 @@ def test_tracks_that_point_elsewhere_count_where_nobody_else_has_their_hits() ->
     assert merge_regions([first])[0].tolist() == [0, 0, 0] + [-1] * 7
 
 
+@pytest.mark.usefixtures("one_import")
 def test_the_command_writes_the_event_and_says_which_region(
     tiny_store: Path, tiny_pipeline: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
