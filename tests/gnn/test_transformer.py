@@ -16,8 +16,13 @@ from hitgraph.event.event import Event
 from hitgraph.event.turned import turned_event
 from hitgraph.gnn.transformer import losses, network
 from hitgraph.gnn.transformer.attention import Attention, Tokens, Windows
-from hitgraph.gnn.transformer.geometry import PairBias
 from hitgraph.gnn.transformer.lesson import first_hits, renumbered, transformer_loss
+from hitgraph.gnn.transformer.lines import (
+    best_lines,
+    distances,
+    fitted_lines,
+    line_columns,
+)
 from hitgraph.gnn.transformer.network import (
     FILTER_CUT,
     Found,
@@ -58,8 +63,8 @@ def test_windows_are_attention_to_those_near_by_on_the_ring(
     """By attention to all with a mask that has the rows from half a window before a block on."""
     window = 2 * half
     torch.manual_seed(seed)
-    attention = Attention(8, 4, 2)
-    hits = Tokens(torch.randn(n_hits, 8), torch.randn(n_hits, 4), torch.zeros(n_hits, 3))
+    attention = Attention(8, 2)
+    hits = Tokens(torch.randn(n_hits, 8), torch.randn(n_hits, 8), torch.zeros(n_hits, 3))
     order = torch.randperm(n_hits)
     rank = torch.argsort(order)
     ahead = (rank[None] - (rank[:, None] // window * window - half)) % n_hits
@@ -194,36 +199,61 @@ def test_first_hits_are_candidates_in_training_whatever_the_network_says() -> No
     assert found.kept.tolist() == sorted(found.begun.tolist()) == [3, 40, 77]
 
 
-def test_hits_of_a_straight_track_have_one_pseudorapidity_from_its_vertex() -> None:
-    inputs, r = network.Inputs(NAMES, 2, 8), torch.tensor([30.0, 70.0, 120.0, 180.0])
-    for place, vertex in enumerate(network.VERTICES):
-        track = torch.stack([r, torch.zeros(4), vertex + r * math.sinh(1.3)], dim=1)
-        seen = inputs._columns(track)[:, -len(network.VERTICES) :]
-        torch.testing.assert_close(seen[:, place], torch.full((4,), 1.3))
-        others = [k for k in range(len(network.VERTICES)) if k != place]
-        assert bool((seen[:, others].std(dim=0) > 0.1).all())
+def helix_hits(bend: float, slope: float, z0: float, phi0: float = 3.0) -> Tensor:
+    """Five hits, azimuth and z linear in r, across the azimuth pi."""
+    r = torch.tensor([32.0, 72.0, 116.0, 150.0, 172.0])
+    phi = (phi0 + bend * r + math.pi) % (2 * math.pi) - math.pi
+    return torch.stack([r, phi, z0 + slope * r], dim=1)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    bend=st.floats(-3e-4, 3e-4), slope=st.floats(-3, 3), z0=st.floats(-100, 100), seed=st.integers()
+)
+def test_hits_of_a_track_vote_for_its_line_among_others(
+    bend: float, slope: float, z0: float, seed: int
+) -> None:
+    track = helix_hits(bend, slope, z0)
+    hits = torch.cat([track, random_hits(20, seed % 10**6) + torch.tensor([300.0, 0, 0])]).double()
+    lines = best_lines(hits, Windows.of(by_azimuth(hits), 64))
+    assert (lines.votes[:5] >= 3 - 1e-6).all()
+    torch.testing.assert_close(lines.bend[:5], torch.full((5,), bend).double(), rtol=0, atol=2e-6)
+    tangent = torch.full((5,), slope).double()
+    torch.testing.assert_close(lines.angle[:5].tan(), tangent, rtol=2e-3, atol=2e-3)
+
+
+@pytest.mark.parametrize("n_hits", [0, 1, 40])
+def test_a_hit_that_no_other_agrees_with_points_to_the_origin(n_hits: int) -> None:
+    """All at one place: none is of another layer."""
+    hits = torch.tensor([[30.0, 1.0, 60.0]]).expand(n_hits, 3)
+    lines = best_lines(hits, Windows.of(by_azimuth(hits), 8))
+    assert (lines.votes == 0).all()
+    assert (lines.bend == 0).all()
+    torch.testing.assert_close(lines.angle.tan(), torch.full((n_hits,), 2.0))
+
+
+@settings(max_examples=30, deadline=None)
+@given(bend=st.floats(-3e-4, 3e-4), slope=st.floats(-20, 20), z0=st.floats(-100, 100))
+def test_the_line_of_a_mask_goes_through_its_hits(bend: float, slope: float, z0: float) -> None:
+    track = helix_hits(bend, slope, z0).double()
+    hits, share = torch.cat([track, random_hits(9).double()]), torch.zeros(1, 14).double()
+    share[:, :5] = 1
+    lines = fitted_lines(track[:1], hits, share)
+    assert float(distances(track[:1], lines, hits)[0, :5, :2].abs().max()) < 0.01
+    assert float(distances(track[:1], lines, hits)[0, 5:, :2].abs().sum(dim=1).min()) > 1
+    beam = line_columns(track[:1], lines)[0]
+    assert float(beam[0]) == pytest.approx(2000 * bend, abs=1e-3)
+    assert float(beam[1]) == pytest.approx(math.asinh(slope), abs=1e-3)
+    assert float(beam[2]) == pytest.approx(0.02 * z0, abs=0.01)
 
 
 def test_an_azimuth_and_a_full_turn_more_are_the_same() -> None:
     inputs, hits = network.Inputs(NAMES, 6, 8), random_hits(20)
     turned = hits + torch.tensor([0.0, 2 * math.pi, 0.0])
-    torch.testing.assert_close(inputs(turned).place, inputs(hits).place, rtol=1e-3, atol=1e-3)
-
-
-def test_the_geometry_of_a_pair_knows_no_azimuth_and_one_line(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Hits on a straight line from z = 50 mm, turned by any angle: the same features."""
-    bias, seen = PairBias(2), []
-    monkeypatch.setattr(bias.layers, "forward", lambda x: seen.append(x) or x)
-    for turn in (0.0, 3.1):
-        one, other = torch.tensor([[40.0, turn, 90.0], [100.0, turn + 0.1, 150.0]])
-        bias(
-            one, torch.cat([other[:1], (other[1:2] + math.pi) % (2 * math.pi) - math.pi, other[2:]])
-        )
-    torch.testing.assert_close(seen[0], seen[1], rtol=1e-4, atol=1e-4)
-    wanted = [2.0, 1.2, math.asinh(1.2), math.asinh(1.0), 0.5, 2000 * 0.1 / 60]
-    torch.testing.assert_close(seen[0], torch.tensor(wanted), rtol=1e-4, atol=1e-4)
+    first, again = (
+        inputs(one, best_lines(one, Windows.of(by_azimuth(hits), 64))) for one in (hits, turned)
+    )
+    torch.testing.assert_close(again.place, first.place, rtol=1e-3, atol=1e-3)
 
 
 def test_short_objects_go_and_the_others_have_one_first_hit() -> None:

@@ -13,7 +13,7 @@ class Tokens(NamedTuple):
     """Hits, or candidates, which are where the hit is that they began with."""
 
     state: Tensor  # (n, width) what is known of each
-    place: Tensor  # (n, n_waves) where and what its hit is, see network.Inputs
+    place: Tensor  # (n, width) where and what its hit is, see network.Inputs
     position: Tensor  # (n, 3) r, phi, z of its hit; mm and rad
 
     def take(self, rows: Tensor) -> "Tokens":
@@ -52,9 +52,9 @@ class Windows(NamedTuple):
 class Compare(nn.Module):
     """Two kinds of tokens as vectors whose product tells how alike they are; at first one map."""
 
-    def __init__(self, width: int, n_waves: int) -> None:
+    def __init__(self, width: int) -> None:
         super().__init__()
-        self.query, self.key = (nn.Linear(width + n_waves, width) for _ in range(2))
+        self.query, self.key = (nn.Linear(2 * width, width) for _ in range(2))
         self.key.load_state_dict(self.query.state_dict())
 
     def forward(self, one: Tokens, other: Tokens) -> tuple[Tensor, Tensor]:
@@ -65,10 +65,10 @@ class Compare(nn.Module):
 class Attention(nn.Module):
     """Multi-head attention (arXiv 1706.03762, section 3.2.2)."""
 
-    def __init__(self, width: int, n_waves: int, heads: int) -> None:
+    def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.n_heads = heads
-        self.compare = Compare(width, n_waves)
+        self.compare = Compare(width)
         self.value, self.out = nn.Linear(width, width), nn.Linear(width, width)
 
     def forward(
@@ -76,8 +76,7 @@ class Attention(nn.Module):
     ) -> Tensor:
         """(n, width) what each of x hears of `seen` (m): within windows (n = m), or of all.
 
-        `mask` says which (n, m) bool; within windows it is added to the logits of the pairs,
-        (n_blocks, heads, window, 2 window).
+        `mask` (n, m) bool says whom each does hear, where there are no windows.
         """
         (query, key), value = self.compare(x, seen), self.value(seen.state)
         if windows is None:

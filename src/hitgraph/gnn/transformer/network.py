@@ -6,8 +6,9 @@ as in arXiv 2402.12535, of hashes; a filter drops those that are likely of no ta
 attention of arXiv 2112.01527). As in arXiv 2606.17631 candidates are not learnt vectors but hits:
 those that look most like the first hit of a target.
 
-Every product that compares two of them sees where they are beside their states, and begins with
-the same weights on either side: alike is near then, and training has something to begin with.
+Every product that compares two of them sees where they are, and the line through them (lines),
+beside their states, and begins with the same weights on either side: alike is near then, and
+training has something to begin with.
 """
 
 from collections.abc import Sequence
@@ -19,7 +20,15 @@ from torch import Tensor, nn
 
 from hitgraph.errors import InputError, SettingsError
 from hitgraph.gnn.transformer.attention import Attention, Compare, Tokens, Windows
-from hitgraph.gnn.transformer.geometry import PairBias
+from hitgraph.gnn.transformer.lines import (
+    DISTANCES,
+    LINE,
+    Lines,
+    best_lines,
+    distances,
+    fitted_lines,
+    line_columns,
+)
 from hitgraph.gnn.transformer.orders import by_azimuth, by_hashes, random_directions
 from hitgraph.hits.columns import POSITION_FEATURES
 from hitgraph.lessons.settings import check_at_least
@@ -27,7 +36,6 @@ from hitgraph.nn.azimuths import AZIMUTHS
 from hitgraph.nn.blocks import Standardise, logits_of, mlp
 
 FILTER_CUT = 0.1  # a hit below it is dropped; of arXiv 2411.07149
-VERTICES = (-120.0, -80.0, -40.0, 0.0, 40.0, 80.0, 120.0)  # mm along z
 MAX_FREQUENCIES = 16  # 2^16 radians are known to a hundredth in 32 bits
 MAX_MASKS = 2**28  # entries of the masks of a phi sector, one gigabyte
 
@@ -75,18 +83,19 @@ class TransformerNetwork(nn.Module):
         super().__init__()
         self.settings, width = settings, settings.hidden
         self.encode = Inputs(names, settings.frequencies, width)
-        place = self.encode.n_waves
         self.encoder = nn.ModuleList(
-            EncoderLayer(width, place, settings.heads) for _ in range(settings.layers)
+            EncoderLayer(width, settings.heads) for _ in range(settings.layers)
         )
         self.normalise = nn.LayerNorm(width)
         self.signal, self.first = mlp([width, width, 1]), mlp([width, width, 1])
         self.begin = nn.Linear(width, width)
         self.decoder = nn.ModuleList(
-            DecoderLayer(width, place, settings.heads) for _ in range(settings.decoder_layers)
+            DecoderLayer(width, settings.heads) for _ in range(settings.decoder_layers)
         )
-        self.heads = Heads(width, place)
-        self.pairs, self.fits = PairBias(settings.heads), PairBias(1, hidden=32)
+        self.heads = Heads(width)
+        n_masks = 1 + settings.decoder_layers
+        self.fits = nn.ModuleList(mlp([DISTANCES, 16, 16, 1]) for _ in range(n_masks))
+        self.lines = nn.ModuleList(nn.Linear(LINE, width) for _ in range(n_masks))
         hashed = settings.attention == "lsh"
         self.directions: Tensor | None
         directions = random_directions(settings.layers) if hashed else None
@@ -103,9 +112,13 @@ class TransformerNetwork(nn.Module):
         while the network learns. Raises InputError where the masks would not fit into the memory,
         with their sizes.
         """
-        hits = self.encode(features)
-        for layer, (windows, bias) in zip(self.encoder, self._near(hits.position), strict=True):
-            hits = layer(hits, windows, bias)
+        position = self.encode.positions(features)
+        near = Windows.of(by_azimuth(position), self.settings.window)
+        with torch.no_grad():
+            lines = best_lines(position.float(), near)
+        hits = self.encode(features, lines)
+        for layer, windows in zip(self.encoder, self._near(position, near), strict=True):
+            hits = layer(hits, windows)
         hits = hits.with_state(self.normalise(hits.state))
         signal = logits_of(self.signal, hits.state)
         is_first = logits_of(self.first, hits.state)
@@ -118,28 +131,31 @@ class TransformerNetwork(nn.Module):
         begun = kept[rank[kept].topk(n_candidates).indices]
         candidates = hits.take(begun)
         candidates = candidates.with_state(self.begin(candidates.state))
-        tracks, masks = self._decode(candidates, hits.take(kept))
+        tracks, masks = self._decode(candidates, lines.take(begun), hits.take(kept))
         return Found(signal, is_first, kept, begun, tracks, masks)
 
-    def _near(self, position: Tensor) -> list[tuple[Windows, Tensor]]:
-        """For each layer of the encoder whom hits attend to, and the bias of their pairs."""
-
-        def biased(order: Tensor) -> tuple[Windows, Tensor]:
-            windows = Windows.of(order, self.settings.window)
-            own, seen = position[windows.own], position[windows.seen]
-            return windows, self.pairs(own[:, :, None], seen[:, None]).movedim(-1, 1)
-
+    def _near(self, position: Tensor, by_phi: Windows) -> list[Windows]:
+        """For each layer of the encoder whom hits attend to."""
         if self.directions is None:
-            return [biased(by_azimuth(position))] * len(self.encoder)
-        return [biased(by_hashes(position, one, self.settings.window)) for one in self.directions]
+            return [by_phi] * len(self.encoder)
+        window = self.settings.window
+        orders = (by_hashes(position, one, window) for one in self.directions)
+        return [Windows.of(order, window) for order in orders]
 
-    def _decode(self, candidates: Tokens, hits: Tokens) -> tuple[Tensor, Tensor]:
+    def _decode(self, candidates: Tokens, lines: Lines, hits: Tokens) -> tuple[Tensor, Tensor]:
         """Logits of candidates and of their masks over the hits, before and after each layer."""
-        fits = self.fits(candidates.position[:, None], hits.position[None]).squeeze(-1).float()
-        found = [self.heads(candidates, hits, fits)]
-        for layer in self.decoder:
-            candidates = layer(candidates, hits, found[-1][1])
-            found.append(self.heads(candidates, hits, fits))
+        first, near = candidates.position, candidates.position.new_zeros(1, 1)
+        found: list[tuple[Tensor, Tensor]] = []
+        for number, (line, fits) in enumerate(zip(self.lines, self.fits, strict=True)):
+            if number:
+                mask = found[-1][1].detach()
+                lines = fitted_lines(first, hits.position, torch.sigmoid(mask))
+            known = line(line_columns(first, lines))
+            candidates = candidates.with_state(candidates.state + known)
+            if number:
+                candidates = self.decoder[number - 1](candidates, hits, mask)
+            near = near + fits(distances(first, lines, hits.position)).squeeze(-1).float()
+            found.append(self.heads(candidates, hits, near))
         tracks, masks = zip(*found, strict=True)
         return torch.stack(tracks), torch.stack(masks)
 
@@ -159,65 +175,67 @@ class Inputs(nn.Module):
     """Hits as sines and cosines of multiples of their columns (arXiv 2003.08934, equation 4).
 
     Of the azimuths themselves, so that nothing jumps where they do, and of other columns
-    standardised. Columns of its own are the pseudorapidities of a hit seen from VERTICES along the
-    beam line: from its vertex all hits of a straight track have the same.
+    standardised. Columns of its own are those of the line through the hit, and the azimuth at which
+    that leaves the beam line: all hits of a track have the same.
     """
 
     def __init__(self, names: Sequence[str], frequencies: int, width: int) -> None:
         super().__init__()
-        self.r, self.phi, self.z = (list(names).index(name) for name in POSITION_FEATURES)
+        self.position = [list(names).index(name) for name in POSITION_FEATURES]
         self.angles = [names.index(name) for name in AZIMUTHS if name in names]
         self.others = [column for column in range(len(names)) if column not in self.angles]
         self.frequencies = frequencies
-        n_columns = len(self.others) + len(VERTICES)
-        self.standardise = Standardise(n_columns)
-        self.n_waves = 2 * frequencies * (len(self.angles) + n_columns)
-        self.layers = mlp([self.n_waves + n_columns, width, width])
+        self.standardise = Standardise(len(self.others))
+        n_columns = len(self.others) + LINE
+        n_waves = 2 * frequencies * (len(self.angles) + 1 + n_columns)
+        self.layers = mlp([n_waves + n_columns, width, width])
+        self.place = nn.Linear(n_waves, width, bias=False)
+
+    def positions(self, features: Tensor) -> Tensor:
+        """(n_hits, 3) r, phi, z of (n_hits, n_names)."""
+        return features[:, self.position]
 
     def learn(self, features: Tensor) -> None:
         """Standardise by a sample (n_hits, n_names)."""
-        self.standardise.learn(self._columns(features))
+        self.standardise.learn(features[:, self.others])
 
-    def forward(self, features: Tensor) -> Tokens:
-        """(n_hits, n_names) -> hits, whose place (n_hits, n_waves) are the sines and cosines."""
-        plain = self.standardise(self._columns(features))
-        turning = torch.cat([features[:, self.angles], plain], dim=1)
+    def forward(self, features: Tensor, lines: Lines) -> Tokens:
+        """(n_hits, n_names) and the lines through them -> hits."""
+        position = self.positions(features)
+        columns = [self.standardise(features[:, self.others]), line_columns(position, lines)]
+        plain = torch.cat(columns, dim=1)
+        begins = position[:, 1] - lines.bend * position[:, 0]
+        turning = torch.cat([features[:, self.angles], begins[:, None], plain], dim=1)
         multiples = 2.0 ** torch.arange(self.frequencies, device=features.device)
         angles = (turning[:, :, None] * multiples).flatten(1)
         waves = torch.cat([angles.sin(), angles.cos()], dim=1)
         states = self.layers(torch.cat([plain, waves], dim=1))
-        return Tokens(states, waves, features[:, [self.r, self.phi, self.z]])
-
-    def _columns(self, features: Tensor) -> Tensor:
-        """(n_hits, n_columns) all but the azimuths."""
-        r, z = features[:, self.r, None].clamp_min(1.0), features[:, self.z, None]
-        seen = torch.asinh((z - features.new_tensor(VERTICES)) / r)
-        return torch.cat([features[:, self.others], seen], dim=1)
+        return Tokens(states, self.place(waves), position)
 
 
 class EncoderLayer(nn.Module):
     """Attention within windows, then an MLP on each hit; both normalise first and add."""
 
-    def __init__(self, width: int, place: int, heads: int) -> None:
+    def __init__(self, width: int, heads: int) -> None:
         super().__init__()
-        self.attend = Attention(width, place, heads)
+        self.attend = Attention(width, heads)
         self.think = mlp([width, 4 * width, width], nn.GELU)
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(2))
 
-    def forward(self, hits: Tokens, windows: Windows, bias: Tensor) -> Tokens:
-        """Hits, bias (n_blocks, heads, window, 2 window) -> hits."""
+    def forward(self, hits: Tokens, windows: Windows) -> Tokens:
+        """Hits -> hits."""
         normal = hits.with_state(self.norms[0](hits.state))
-        state = hits.state + self.attend(normal, normal, windows=windows, mask=bias)
+        state = hits.state + self.attend(normal, normal, windows=windows)
         return hits.with_state(state + self.think(self.norms[1](state)))
 
 
 class DecoderLayer(nn.Module):
     """Candidates attend to the hits of their masks, then to each other, then an MLP on each."""
 
-    def __init__(self, width: int, place: int, heads: int) -> None:
+    def __init__(self, width: int, heads: int) -> None:
         super().__init__()
-        self.to_hits = Attention(width, place, heads)
-        self.to_others = Attention(width, place, heads)
+        self.to_hits = Attention(width, heads)
+        self.to_others = Attention(width, heads)
         self.think = mlp([width, 4 * width, width], nn.GELU)
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(3))
 
@@ -236,11 +254,11 @@ class DecoderLayer(nn.Module):
 class Heads(nn.Module):
     """Whether a candidate is a track, and its mask: how alike it and each hit are."""
 
-    def __init__(self, width: int, place: int) -> None:
+    def __init__(self, width: int) -> None:
         super().__init__()
         self.normalise = nn.LayerNorm(width)
         self.track = mlp([width, width, 1])
-        self.compare = Compare(width, place)
+        self.compare = Compare(width)
         self.bias = nn.Parameter(torch.tensor(-2.0))  # most hits are on another track
 
     def forward(self, candidates: Tokens, hits: Tokens, fits: Tensor) -> tuple[Tensor, Tensor]:
