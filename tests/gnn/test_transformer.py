@@ -31,7 +31,7 @@ from hitgraph.gnn.transformer.network import (
 )
 from hitgraph.gnn.transformer.orders import by_azimuth, by_hashes, random_directions
 from hitgraph.gnn.transformer.sectors import sectors_of
-from hitgraph.gnn.transformer.stage import TransformerSettings, TransformerStage
+from hitgraph.gnn.transformer.stage import TransformerSettings, TransformerStage, likeliest
 from hitgraph.hits import hits_from_event
 from hitgraph.stage import Context
 from hitgraph.state import State, logit
@@ -187,6 +187,14 @@ def test_a_candidate_is_held_to_the_object_of_its_hit() -> None:
 
     assert loss(*right) == pytest.approx(0, abs=1e-4)
     assert loss(*right.flip(0)) > losses.DICE / 2
+
+
+def test_of_candidates_for_one_track_the_likeliest_is_left() -> None:
+    """0 holds 1, which holds 2; 2 stays, since what held it is gone. 3 holds all and comes last."""
+    chance, holds = torch.tensor([0.9, 0.8, 0.7, 0.1]), torch.eye(4, dtype=torch.bool)
+    holds[0, 1] = holds[1, 2] = True
+    holds[3] = True
+    assert likeliest(chance, holds).tolist() == [True, False, True, True]
 
 
 def test_first_hits_are_candidates_in_training_whatever_the_network_says() -> None:

@@ -146,7 +146,7 @@ def transformer_loss(found: Found, owner: Tensor, first: Tensor) -> Tensor:
     wanted = owner[found.begun, None]
     truth = ((owner[found.kept] == wanted) & (wanted >= 0)).float()
     layers = zip(found.tracks, found.masks, strict=True)
-    of_candidates = [candidate_loss(*layer, first[found.begun], truth) for layer in layers]
+    of_candidates = [candidate_loss(*layer, truth) for layer in layers]
     return loss + torch.stack(of_candidates).mean()
 
 

@@ -2,7 +2,8 @@
 
 A candidate began with a hit, so that it is known which object it is held to: that of its hit. No
 assignment is looked for, as arXiv 2005.12872, section 3.1 does for candidates that are nobody's:
-one that began with a hit of another object would be taught a mask without its own hit.
+one that began with a hit of another object would be taught a mask without its own hit. So several
+may be the same track, of which the likeliest is left when tracks are made of masks.
 
 Terms and weights are those of arXiv 2112.01527, section 4.1: focal loss (arXiv 1708.02002, equation
 4, with gamma = 2 and without alpha) and dice loss (arXiv 1606.04797) of the mask as in arXiv
@@ -20,18 +21,17 @@ TRACK, FOCAL, DICE = 2.0, 5.0, 5.0  # weights
 GAMMA = 2
 
 
-def candidate_loss(track: Tensor, mask: Tensor, first: Tensor, truth: Tensor) -> Tensor:
+def candidate_loss(track: Tensor, mask: Tensor, truth: Tensor) -> Tensor:
     """Loss of one layer's candidates.
 
-    track (n_candidates,) and mask (n_candidates, n_hits) are logits; first (n_candidates,) is 1
-    where the hit of a candidate is the first one of an object, truth (n_candidates, n_hits) where a
-    hit is of the object of a candidate. One whose hit is of no object has no truth, and is taught
-    no mask.
+    track (n_candidates,) and mask (n_candidates, n_hits) are logits; truth (n_candidates, n_hits)
+    is 1 where a hit is of the object of a candidate. One whose hit is of no object has no truth: it
+    is no track, and is taught no mask.
     """
     if not len(track):
         return track.sum()
-    loss = TRACK * binary_cross_entropy_with_logits(track, first)
     on = truth.any(dim=1)
+    loss = TRACK * binary_cross_entropy_with_logits(track, on.float())
     return loss + mask_loss(mask[on], truth[on]) if bool(on.any()) else loss
 
 

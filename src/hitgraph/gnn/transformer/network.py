@@ -35,7 +35,7 @@ from hitgraph.lessons.settings import check_at_least
 from hitgraph.nn.azimuths import AZIMUTHS
 from hitgraph.nn.blocks import Standardise, logits_of, mlp
 
-FILTER_CUT = 0.1  # a hit below it is dropped; of arXiv 2411.07149
+FILTER_CUT = 0.05  # a hit below it is dropped; 0.1 in arXiv 2411.07149
 MAX_FREQUENCIES = 16  # 2^16 radians are known to a hundredth in 32 bits
 MAX_MASKS = 2**28  # entries of the masks of a phi sector, one gigabyte
 

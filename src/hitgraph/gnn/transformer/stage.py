@@ -150,13 +150,16 @@ def sector_masks(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Hits of the event on a mask, its number, their share in it, and the chance of a track.
 
-    All (n,). A hit goes to the candidate with the largest product of the two, where its share in
-    the mask is one half at least; masks whose mean azimuth is beyond `half_width` are left out.
+    All (n,). Of candidates for one track the likeliest is left. A hit goes to the candidate with
+    the largest product of the two, where its share in the mask is one half at least; masks whose
+    mean azimuth is beyond `half_width` are left out.
     """
     chance, share = torch.sigmoid(found.tracks[-1]), torch.sigmoid(found.masks[-1])
     if not len(chance):
         nothing = sector.rows[:0]
         return nothing, nothing, chance, chance
+    own = torch.searchsorted(found.kept, found.begun)  # columns of the hits of candidates
+    chance = torch.where(likeliest(chance, share[:, own] >= 0.5), chance, 0.0)
     best, which = (chance[:, None] * share).max(dim=0)
     on = share.gather(0, which[None]).squeeze(0) >= 0.5
     kept, which, best = found.kept[on], which[on], best[on]
@@ -165,6 +168,19 @@ def sector_masks(
     inside = phi[which].abs() <= half_width
     rows = sector.rows[kept]
     return rows[inside], which[inside], best[inside], chance[which][inside]
+
+
+def likeliest(chance: Tensor, holds: Tensor) -> Tensor:
+    """(n,) bool, the candidates that no likelier one holds which is among them itself.
+
+    chance (n,) of being a track; holds (n, n) bool, the mask of one has the hit of the other.
+    """
+    order = torch.argsort(chance, descending=True)
+    holds = holds[order][:, order].triu(1)
+    left = torch.ones_like(order, dtype=torch.bool)
+    for place, held in enumerate(holds):
+        left = left & ~(held & left[place])
+    return torch.empty_like(left).scatter_(0, order, left)
 
 
 def labels_above(masks: Masks, cut: float, min_hits: int) -> Tensor:
