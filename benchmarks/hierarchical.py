@@ -2,14 +2,14 @@
 
     python benchmarks/hierarchical.py data/pu20 --test data/test-20 --epochs 12 --out runs/hgnn
 
-Teaches the recipes of METHODS on the first events of the data, behind the graph and one triplet
-filter of `compact`, and judges them on the events of --test, beside the components of those edges
-of the graph whose hits are of one particle ("truth-CC"). Efficiency: particles above 1 GeV with at
-least five hits of which a track has more than half, more than half of whose hits are the
-particle's. Fakes: unmatched tracks, "theirs" among those most of whose hits are such a particle's,
-"ours" among all. The bipartite classifier may put a hit on several tracks. Then a share of the
-edges of the graph, drawn at random, is taken away before the rest of each pipeline sees it. An
-interrupted training goes on when the same words are given again.
+Teaches the recipes of METHODS on the first events of the data, behind one graph and one triplet
+filter, which are taught first, and judges them on the events of --test, beside the components of
+those edges of the graph whose hits are of one particle ("truth-CC"). Efficiency: particles above 1
+GeV with at least five hits of which a track has more than half, more than half of whose hits are
+the particle's. Fakes: unmatched tracks, "theirs" among those most of whose hits are such a
+particle's, "ours" among all. The bipartite classifier may put a hit on several tracks. Then a share
+of the edges of the graph, drawn at random, is taken away before the rest of each pipeline sees it.
+An interrupted training goes on when the same words are given again.
 """
 
 import argparse
@@ -55,7 +55,7 @@ def plan_of(arguments: argparse.Namespace) -> Plan:
     train, test = (list_events([folder]) for folder in (arguments.data, arguments.test))
     budget = Budget(arguments.seconds, arguments.epochs)
     test = test[: arguments.events]
-    return make_plan(recipes, train, test, arguments.out, budget, start=arguments.start)
+    return make_plan(recipes, train, test, arguments.out, budget)
 
 
 def graph_of(pipeline: Pipeline, event: Event, shared: Sequence[str]) -> State:
@@ -143,7 +143,6 @@ def main() -> None:
     parser.add_argument("data", type=Path, help="store of events to learn from")
     parser.add_argument("--test", type=Path, required=True, help="events to judge on")
     parser.add_argument("--events", type=int, default=5, help="of them, the first so many")
-    parser.add_argument("--from", dest="start", default="compact", help="gives the shared stages")
     parser.add_argument("--epochs", type=int, help="of each network")
     parser.add_argument("--seconds", type=float, help="CPU seconds of each, instead of epochs")
     parser.add_argument("--out", type=Path, required=True, help="folder for the pipelines")

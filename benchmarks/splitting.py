@@ -47,7 +47,7 @@ def main() -> int:
     options.out.mkdir(parents=True, exist_ok=True)
     ways = [(1, 0.0), *((pieces, overlap) for pieces in options.pieces for overlap in (0, OVERLAP))]
     recipes = [write_recipe(*way, options.events, options.out) for way in ways]
-    line = ["compare", *map(str, recipes), "--from", "compact", "--data", *options.data]
+    line = ["compare", *map(str, recipes), "--data", *options.data]
     line += ["--test", *options.test, "--epochs", options.epochs, "--seeds", *options.seeds]
     return hitgraph([*line, "--out", str(options.out), "--resume", "--threads", "1", "--quiet"])
 

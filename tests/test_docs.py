@@ -14,7 +14,9 @@ import torch
 
 from hitgraph.catalogue import keys_of, section_of
 from hitgraph.cli import COMMANDS, main
-from hitgraph.recipe import Recipe
+from hitgraph.pipeline import Pipeline
+from hitgraph.recipe import Recipe, read_recipe
+from hitgraph.recipe_files import find_recipe, shipped_recipes
 from hitgraph.stage import NETWORKS, STAGES
 
 ROOT = Path(__file__).parents[1]
@@ -129,3 +131,19 @@ def test_the_code_of_the_page_for_other_packages_makes_stages() -> None:
     assert network(torch.zeros(3, 2), edges, torch.zeros(2, 3)).shape == (2,)
     labels = made["PairsSettings"]().build(torch.zeros(3), edges, torch.tensor([0.6, 0.9]))
     assert labels.tolist() == [-1, 0, 0]  # the better edge takes the hit that both want
+
+
+FROM = re.compile(r"hitgraph (?:compare|search|train) [^\n`]*?(?:\\\n[^\n`]*?)*--from ([a-z]+)")
+
+
+def test_commands_begin_with_pipelines_that_have_the_first_stage_of_their_recipes() -> None:
+    """Without one stage alike `--from` is refused."""
+    recipes, found = shipped_recipes(), 0
+    for page in PAGES:
+        for command in FROM.finditer(page.read_text(encoding="utf-8")):
+            ships = Pipeline.load(command[1]).recipe.stages[0]
+            words = command[0].split(" --")[0].split()[2:]
+            for word in (one for one in words if one in recipes):
+                found += 1
+                assert read_recipe(find_recipe(word)).stages[0] == ships, f"{page.name}: {word}"
+    assert found
