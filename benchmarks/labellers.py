@@ -5,8 +5,9 @@
 The scores are those of a pipeline (--pipeline, `compact`), up to its last stage that scores edges;
 events of EVENTS are of no training. The score cut of each builder, its own or one of
 hitgraph.tracks.stage.CUTS, is the one of highest TrackML score on the first event of --tune.
-Times are CPU seconds of one thread for the builder alone; stages of the pipeline that join tracks
-are left out.
+Tracks that a pipeline has set aside before (stage `second_pass`) are judged with those of the
+builder. Times are CPU seconds of one thread for the builder alone; stages of the pipeline that join
+tracks are left out.
 """
 
 import argparse
@@ -28,6 +29,7 @@ from hitgraph.event.source import EventSource, list_events
 from hitgraph.pipeline import Pipeline
 from hitgraph.stage import gives_of
 from hitgraph.state import LOGIT, State
+from hitgraph.tracks.both_passes import all_tracks
 from hitgraph.tracks.components import ComponentsSettings
 from hitgraph.tracks.contraction import ContractionSettings
 from hitgraph.tracks.dbscan import DbscanSettings
@@ -62,6 +64,7 @@ def judged(builder: TrackSettings, events: Sequence[Scored]) -> tuple[list[Metri
     for event, state in events:
         labels, spent = cpu_time(builder.build, state.hits, state.graph(), state.scores())
         seconds += spent
+        labels = all_tracks(state.with_labels(labels))
         found.append(evaluate(event, labels.numpy()))
     return found, seconds / len(events)
 
