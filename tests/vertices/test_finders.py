@@ -116,6 +116,22 @@ def test_pulls_of_the_places_are_honest(tracks_from: Maker) -> None:
     assert abs(np.mean(pulls)) < 0.4
 
 
+@needs_acts
+@pytest.mark.parametrize("last", [0, 1, 37, 64, 99])
+def test_what_was_found_before_a_fit_failed_is_kept(last: int) -> None:
+    """A finder that gives nothing at all where it is asked for more than `last`."""
+    from hitgraph.acts.vertices import before_failure
+
+    asked = []
+
+    def find(most: int) -> np.ndarray:
+        asked.append(most)
+        return np.arange(most if most <= last else 0, dtype=np.float64)
+
+    assert len(before_failure(find, 100)) == last
+    assert len(asked) <= 9
+
+
 @pytest.mark.parametrize("size", [0.0, -1.0, float("nan")])
 def test_a_beam_without_size_is_refused(size: float) -> None:
     with pytest.raises(SettingsError, match=r"beam_size: .* is not above 0"):

@@ -1,5 +1,5 @@
-"""The ways to find vertices, by name. All say where on the beam line vertices are; tracks are
-attached by one rule."""
+"""The ways to find vertices, by name. All say where on the beam line to look; from there one rule
+shares out the tracks."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,13 +15,13 @@ from hitgraph.event.vertices import Vertices
 from hitgraph.fingerprint import fingerprint_of_folder
 from hitgraph.pipeline import Pipeline
 from hitgraph.pipeline_files import find_pipeline
-from hitgraph.tracks.vertices.attach import attached, fitted
+from hitgraph.tracks.vertices.attach import fitted
 from hitgraph.tracks.vertices.beam import BeamTracks, TrackCuts, beam_tracks
 from hitgraph.tracks.vertices.stage import VertexStage
 from hitgraph.vertices.imaging import imaged
 from hitgraph.vertices.stacking import stacked
 
-# z in mm of the vertices of one event, or of places where to look for one
+# z in mm of the places where to look for the vertices of one event
 Seeder = Callable[[BeamTracks], NDArray[np.float64]]
 
 LEARNT = "learnt"
@@ -35,14 +35,11 @@ class Finder:
 
     method: str  # for people, and in the files
     seed: Seeder
-    final: bool = False  # the places are those of vertices, else the tracks move them
 
     def __call__(self, fits: FittedTracks, cuts: TrackCuts) -> Vertices:
         """The vertices of one event, of the fitted tracks that pass the cuts."""
         tracks = beam_tracks(fits, cuts)
-        if not len(tracks):
-            return attached(tracks, np.empty(0))
-        return (attached if self.final else fitted)(tracks, self.seed(tracks))
+        return fitted(tracks, self.seed(tracks) if len(tracks) else np.empty(0))
 
 
 def finder_of(name: str, pipeline: str | Path | None = None) -> Finder:
@@ -68,8 +65,7 @@ def finder_of(name: str, pipeline: str | Path | None = None) -> Finder:
         require_acts(f"the vertex finder {name}")
         from hitgraph.acts.vertices import adaptive_multi_vertices, iterative_vertices
 
-        seed = adaptive_multi_vertices if name == "amvf" else iterative_vertices
-        return Finder(name, seed, final=True)
+        return Finder(name, adaptive_multi_vertices if name == "amvf" else iterative_vertices)
     return Finder(name, {"stacking": stacked, "imaging": imaged}[name])
 
 

@@ -39,14 +39,6 @@ def fitted(tracks: BeamTracks, seeds: Float64) -> Vertices:
         z, size = found.z[~drop], found.n_tracks[~drop].astype(np.float64)
 
 
-def attached(tracks: BeamTracks, z: Float64) -> Vertices:
-    """Vertices at `z` (n,) mm, which stay there, with the tracks of the mixture of `fitted`."""
-    z, size = np.sort(z), np.ones(len(z))
-    for _ in range(ROUNDS):
-        size = _shares(tracks, z, size).sum(axis=0)
-    return _settled(tracks, z, size)
-
-
 def _settled(tracks: BeamTracks, z: Float64, size: Float64) -> Vertices:
     """Each track at its most probable vertex, and no vertex of fewer than two tracks.
 
