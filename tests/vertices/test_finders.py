@@ -117,19 +117,22 @@ def test_pulls_of_the_places_are_honest(tracks_from: Maker) -> None:
 
 
 @needs_acts
-@pytest.mark.parametrize("last", [0, 1, 37, 64, 99])
-def test_what_was_found_before_a_fit_failed_is_kept(last: int) -> None:
-    """A finder that gives nothing at all where it is asked for more than `last`."""
-    from hitgraph.acts.vertices import before_failure
+def test_the_iterative_finder_is_asked_again_without_soft_tracks(
+    tracks_from: Maker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that gives nothing where it is given tracks below 0.7 GeV, as where a fit fails."""
+    from hitgraph.acts import vertices
 
     asked = []
 
-    def find(most: int) -> np.ndarray:
-        asked.append(most)
-        return np.arange(most if most <= last else 0, dtype=np.float64)
+    def found(_tracks: object, _algorithm: object, min_pt: float) -> np.ndarray:
+        asked.append(min_pt)
+        return np.array([7.0] if min_pt >= 0.7 else [])
 
-    assert len(before_failure(find, 100)) == last
-    assert len(asked) <= 9
+    monkeypatch.setattr(vertices, "_found", found)
+    tracks = beam_tracks(tracks_from({7.0: 5}), CUTS)
+    assert vertices.iterative_vertices(tracks).tolist() == [7.0]
+    assert asked == [0.5, 0.7]
 
 
 @pytest.mark.parametrize("size", [0.0, -1.0, float("nan")])

@@ -126,7 +126,13 @@ def test_a_pipeline_without_the_stage_has_no_finder(
     assert main([*words, "--pipeline", str(tiny_pipeline)]) == CANNOT_START
     assert "has no stage that finds vertices" in capsys.readouterr().err
     assert main(words) == CANNOT_START
-    assert "--pipeline: names the pipeline of --finder learnt" in capsys.readouterr().err
+    assert "--finder learnt: needs --pipeline" in capsys.readouterr().err
+    words[words.index("learnt")] = "stacking"
+    assert main([*words, "--pipeline", str(tiny_pipeline)]) == CANNOT_START
+    assert (
+        "--pipeline: goes with --finder learnt only, the finder is stacking"
+        in capsys.readouterr().err
+    )
 
 
 def test_events_without_two_tracks_of_a_collision_teach_nothing(

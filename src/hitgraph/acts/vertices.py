@@ -2,8 +2,6 @@
 
 import csv
 import tempfile
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +17,13 @@ from hitgraph.tracks.vertices.beam import BeamTracks
 Float64 = NDArray[np.float64]
 
 TRACKS, VERTICES = "track_parameters", "vertices"
-MIN_PT = 0.5  # GeV; softer tracks take most of the time and find nothing more
+MIN_PT = 0.5  # GeV; with softer tracks it is slower, and fits fail more often
+HIGHER_PT = (0.7, 1.0)  # GeV, where a fit has failed
 CHOICES = {
     "maxMergeVertexSignificance": 3.0,
     "tracksMaxSignificance": 5.0,
     "tracksMaxZinterval": 0.5,
 }
-MOST_VERTICES = 1000  # that the iterative finder looks for
 
 
 def adaptive_multi_vertices(tracks: BeamTracks) -> Float64:
@@ -34,6 +32,7 @@ def adaptive_multi_vertices(tracks: BeamTracks) -> Float64:
     return _found(
         tracks,
         examples.AdaptiveMultiVertexFinderAlgorithm,
+        MIN_PT,
         seedFinder=examples.VertexSeedFinder.GaussianSeeder,
         **CHOICES,
     )
@@ -42,37 +41,21 @@ def adaptive_multi_vertices(tracks: BeamTracks) -> Float64:
 def iterative_vertices(tracks: BeamTracks) -> Float64:
     """(n,) mm: z of the vertices of the iterative finder, one after the other.
 
-    It gives none at all where one of its fits fails (ACTS issue 3120), and is then asked for as
-    many as it finds before that one.
+    It gives none at all where one of its fits fails (ACTS issue 3120), and is then asked again
+    without the softest tracks, with which that happens most.
     """
-    return before_failure(partial(_iterative, tracks), MOST_VERTICES)
-
-
-def before_failure(find: Callable[[int], Float64], most: int) -> Float64:
-    """What `find` gives for the largest number up to `most` for which it gives anything; it gives
-    nothing above some number."""
-    found = find(most)
-    if len(found):
-        return found
-    good, bad = 0, most
-    while bad - good > 1:
-        middle = (good + bad) // 2
-        some = find(middle)
-        if len(some):
-            good, found = middle, some
-        else:
-            bad = middle
+    found = np.empty(0)
+    for min_pt in (MIN_PT, *HIGHER_PT):
+        found = _found(tracks, examples.IterativeVertexFinderAlgorithm, min_pt)
+        if len(found):
+            break
     return found
 
 
-def _iterative(tracks: BeamTracks, most: int) -> Float64:
-    return _found(tracks, examples.IterativeVertexFinderAlgorithm, maxIterations=most)
-
-
-def _found(tracks: BeamTracks, algorithm: Any, **choices: Any) -> Float64:
+def _found(tracks: BeamTracks, algorithm: Any, min_pt: float, **choices: Any) -> Float64:
     """Python cannot give ACTS a covariance nor read its vertices (pyacts 48.1), so that both pass
     through its CSV files; which tracks a vertex has does not stand in there."""
-    hard = tracks.pt > MIN_PT
+    hard = tracks.pt > min_pt
     if not hard.any():
         return np.empty(0)
     tesla = float(np.median(tracks.field)) * acts.UnitConstants.T

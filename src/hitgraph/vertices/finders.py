@@ -48,10 +48,15 @@ def finder_of(name: str, pipeline: str | Path | None = None) -> Finder:
     Raises MissingExtraError where it needs ACTS and there is none, SettingsError where a pipeline
     is missing, not needed or without that stage, InputError where it cannot be read.
     """
-    if (name == LEARNT) != (pipeline is not None):
+    if name == LEARNT and pipeline is None:
         raise SettingsError(
-            f"--pipeline: names the pipeline of --finder {LEARNT}, and goes with no other; it is "
-            f"{name}"
+            f"--finder {LEARNT}: needs --pipeline, with a stage that finds vertices: train one "
+            "with the recipe `vertices`"
+        )
+    if name != LEARNT and pipeline is not None:
+        raise SettingsError(
+            f"--pipeline: goes with --finder {LEARNT} only, the finder is {name}: leave it out, or "
+            f"take --finder {LEARNT}"
         )
     if pipeline is not None:
         seeder = learnt_seeder(Pipeline.load(pipeline))
