@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from browser import CHROMIUM, browser
 from hitgraph.errors import SettingsError
 from hitgraph.evaluation import edge_truth, score_histogram, truth_labels
 from hitgraph.evaluation.comparison import Problem, compare
@@ -189,6 +190,21 @@ def test_page_is_self_contained(written: tuple[str, list[Problem]]) -> None:
     assert not re.search(r"@import|url\((?!#)", text)
     assert "prefers-color-scheme: dark" in text
     assert len(text) < 3_000_000
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium")
+def test_on_a_narrow_screen_only_boxes_in_the_page_scroll_sideways(
+    written: tuple[str, list[Problem]], tmp_path: Path
+) -> None:
+    path = tmp_path / "report.html"
+    path.write_text(written[0], encoding="utf-8")
+    with browser(tmp_path / "profile") as chromium:
+        chromium.open(path, ready="document.readyState === 'complete'")
+        size = {"width": 400, "height": 800, "deviceScaleFactor": 1, "mobile": True}
+        chromium.send("Emulation.setDeviceMetricsOverride", **size)
+        assert chromium.wait("document.documentElement.scrollWidth") == 400
+        assert chromium.problems == []
 
 
 def test_figures_do_not_take_each_others_names(written: tuple[str, list[Problem]]) -> None:
