@@ -54,6 +54,39 @@ def test_the_graph_builder_is_chosen_by_name() -> None:
     assert isinstance(settings_of(tiny_recipe(graph=RADIUS))["graph"], RadiusSettings)
 
 
+def test_a_recipe_that_leaves_clusters_to_the_events_fits_both_kinds() -> None:
+    again: dict[str, Any] = {"name": "again", "use": "second_pass", "builder": {"use": "scored"}}
+    mapping = tiny_mapping()
+    mapping["stages"] += [
+        again,
+        {"name": "embedded", **RADIUS},
+        {"name": "all", "use": "filter"},
+        {"name": "more", "use": "merge"},
+        {"name": "fit", "use": "helix_fit"},
+    ]
+    recipe = parse(Recipe, mapping)
+    with_cells, without = recipe.settled(cells=True), recipe.settled(cells=False)
+    assert recipe.clusters
+    assert with_cells.clusters
+    assert not without.clusters
+    assert with_cells.seeing_clusters == recipe.seeing_clusters
+    assert {"graph", "filter", "again", "embedded", "all", "fit"} == set(recipe.seeing_clusters)
+    assert settings_of(without)["embedded"].hit_inputs == ("r", "phi", "z")
+    assert without.settled(cells=True) == without  # what is settled stays so
+    assert settings_of(with_cells)["again"].builder.cluster_shape is True
+
+
+def test_what_a_recipe_asks_for_by_name_is_not_left_to_the_events() -> None:
+    for asked in (
+        {"graph__cluster_shape": True},
+        {"filter__pair_inputs": ["geometry", "inner_charge"]},
+        {"gnn__hit_inputs": ["r", "charge"]},
+    ):
+        recipe = tiny_recipe(**(NO_CLUSTERS | asked))
+        assert recipe.settled(cells=False).clusters
+    assert tiny_recipe(**NO_CLUSTERS).settled(cells=True) == tiny_recipe(**NO_CLUSTERS)
+
+
 def test_cells_are_read_where_a_stage_uses_what_comes_from_them() -> None:
     assert tiny_recipe().clusters
     assert not tiny_recipe(**NO_CLUSTERS).clusters

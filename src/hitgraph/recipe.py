@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +17,9 @@ NAME = re.compile(r"[a-z][a-z0-9_]*")  # of a stage; its tensors are saved under
 START = "features"  # the name of what makes the hits of an event, before the first stage
 # What there is before the first stage: whatever the code can make of an event.
 FROM_EVENT = frozenset({HITS, CLUSTERS, *(f"hit.{name}" for name in HIT_COLUMNS)})
+FROM_CELLS = frozenset(
+    {CLUSTERS, *(f"hit.{name}" for name, one in HIT_COLUMNS.items() if one.cells)}
+)
 
 
 class Step(NamedTuple):
@@ -81,8 +84,21 @@ class Recipe:
     @property
     def clusters(self) -> bool:
         """Whether a stage uses what comes from cells: events then need them."""
-        cells = {CLUSTERS, *(f"hit.{name}" for name, one in HIT_COLUMNS.items() if one.cells)}
-        return not cells.isdisjoint(self.needs)
+        return not FROM_CELLS.isdisjoint(self.needs)
+
+    @property
+    def seeing_clusters(self) -> list[str]:
+        """The names of the stages that use what comes from cells."""
+        steps = (step for step in self.stages if not FROM_CELLS.isdisjoint(needs_of(step.settings)))
+        return [step.name for step in steps]
+
+    def settled(self, cells: bool) -> "Recipe":
+        """The recipe for events that have cells, or for events that have none.
+
+        Stages that leave it to the events whether they look at clusters do so or not.
+        """
+        steps = (Step(name, settings.settled(cells)) for name, settings in self.stages)
+        return replace(self, stages=tuple(steps))
 
     @property
     def hit_columns(self) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from typing import (
     ClassVar,
     Generic,
     Protocol,
+    Self,
     TypeVar,
     runtime_checkable,
 )
@@ -119,6 +120,10 @@ class StageSettings(ABC):
     @abstractmethod
     def learn(self, context: Context, material: "Material", workshop: "Workshop") -> Stage:
         """The stage, taught. `material` is the State before it for every event of the training."""
+
+    def settled(self, cells: bool) -> Self:  # noqa: ARG002
+        """The settings, with what they leave to the events decided: do these have cells?"""
+        return self
 
 
 class NetworkSettings(ABC):

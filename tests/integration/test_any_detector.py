@@ -22,17 +22,16 @@ BEAM = [
 ]
 RECIPE = """
 name: planes
-description: Windows, a pair filter and a merge, on positions alone
+description: Windows, a pair filter and a merge
 seed: 1
 data: {train_events: 20, validation_events: 4}
 truth: {min_pt: 0.0, min_hits: 3, primary_only: false}
 stages:
-  - {name: graph, use: windows, cluster_shape: false}
+  - {name: graph, use: windows}
   - name: filter
     use: filter
     network: {hidden: 16, layers: 2, inputs: pairs}
     training: {epochs: 6, learning_rate: 0.01}
-    pair_inputs: [geometry]
   - {name: tracks, use: merge, min_hits: 2}
 """
 
@@ -58,7 +57,7 @@ def made(folder: Path, events: int, seed: int, work: Path) -> Path:
 
 
 def test_three_planes_without_field_and_cells_from_a_description_to_tracks(
-    tmp_path: Path,
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pytest.importorskip("lightning", reason="lightning is not installed (extra train)")
     (tmp_path / "planes.yaml").write_text(DESCRIPTION, encoding="utf-8")
@@ -66,7 +65,10 @@ def test_three_planes_without_field_and_cells_from_a_description_to_tracks(
     taught, fresh = made(tmp_path / "a", 24, 1, tmp_path), made(tmp_path / "b", 10, 2, tmp_path)
     runs = str(tmp_path / "run")
     recipe = str(tmp_path / "planes-recipe.yaml")
-    assert main(["train", recipe, "--data", str(taught), "--out", runs, "--quiet"]) == 0
+    capsys.readouterr()
+    assert main(["train", recipe, "--data", str(taught), "--out", runs]) == 0
+    said = "the events have no cells, so without clusters: graph, filter"
+    assert capsys.readouterr().out.count(said) == 1
     tracks = str(tmp_path / "tracks")
     assert main(["reconstruct", str(fresh), "--pipeline", runs, "--out", tracks, "--quiet"]) == 0
     out = tmp_path / "metrics.json"

@@ -1,5 +1,6 @@
 """What cannot be taught from, and is refused."""
 
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -30,26 +31,33 @@ def test_too_few_events_are_counted(tiny_store: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
-Change = Callable[[Event], Event]
+def without_cells(store: Path, folder: Path) -> Path:
+    """The events of a folder without their cells."""
+    shutil.copytree(store, folder)
+    for path in folder.glob("*.cells.parquet"):
+        path.unlink()
+    return folder
 
 
 @pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (lambda event: replace(event, truth=None), "no truth table"),
-        (lambda event: replace(event, cells=None), "no cell table"),
-    ],
-    ids=["truth", "cells"],
+    "asked", [{"graph__cluster_shape": True}, {"gnn__hit_inputs": ["r", "z", "charge"]}], ids=str
 )
-def test_events_that_cannot_teach_are_refused(
-    make_event: Callable[..., Event], tmp_path: Path, change: Change, message: str
+def test_a_recipe_that_asks_for_clusters_is_refused_where_no_event_has_cells(
+    asked: dict[str, Any], tiny_store: Path, tmp_path: Path
 ) -> None:
-    store = write_store(
-        tmp_path / "store", [change(event) for event in training_events(make_event)]
-    )
-    with pytest.raises(InputError, match=message):
-        train_quietly(tiny_recipe(), store, tmp_path / "out")
-    assert not (tmp_path / "out" / "pipeline.yaml").exists()
+    bare = without_cells(tiny_store, tmp_path / "bare")
+    (name,) = {key.partition("__")[0] for key in asked}
+    expected = rf"bare/event000001000: the 5 events have no cells.* stages {name} ask for clusters"
+    with pytest.raises(InputError, match=expected):
+        train_quietly(tiny_recipe(**asked), bare, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_one_event_without_cells_among_others_is_named(tiny_store: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(tiny_store, tmp_path / "mixed")
+    (folder / "event000001001.cells.parquet").unlink()
+    with pytest.raises(InputError, match="event000001001: no cell table"):
+        train_quietly(tiny_recipe(), folder, tmp_path / "out")
 
 
 def test_after_a_refusal_for_want_of_truth_the_folder_is_still_free(

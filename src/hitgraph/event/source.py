@@ -44,6 +44,12 @@ class EventSource:
         """The event number, the digits at the end of the name."""
         return number_of(self.name)
 
+    @property
+    def has_cells(self) -> bool:
+        """Whether there is a table of cells. Raises InputError for a ROOT file that is none."""
+        files = dict(self.files)
+        return "cells" in (root.tables_in(files[root.WHOLE]) if root.WHOLE in files else files)
+
     def fingerprint(self) -> str:
         """What tells the event from others: its name and what its files hold, wherever they are."""
         content = hashlib.sha256()

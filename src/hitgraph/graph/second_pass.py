@@ -6,7 +6,7 @@ hits which they missed can be found there.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import Literal
 
@@ -61,6 +61,9 @@ class SecondPassSettings(StageSettings):
     @property
     def gives(self) -> frozenset[str]:  # type: ignore[override]
         return gives_of(self.builder) | {FIRST_PASS}
+
+    def settled(self, cells: bool) -> "SecondPassSettings":
+        return replace(self, builder=self.builder.settled(cells))
 
     def load(self, context: Context, tensors: Mapping[str, Tensor]) -> "SecondPass":
         try:

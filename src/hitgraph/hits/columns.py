@@ -104,6 +104,17 @@ def expand_groups(
     return tuple(one for name in names for one in groups.get(name, (name,)))
 
 
+def without_group(names: tuple[str, ...], group: Sequence[str]) -> tuple[str, ...]:
+    """The names without those of a group, where all of it is there and more than it."""
+    rest = tuple(name for name in names if name not in group)
+    return rest if rest and set(group) <= set(names) else names
+
+
+def without_clusters(names: tuple[str, ...]) -> tuple[str, ...]:
+    """The columns that are left of them without cells; clusters' named one by one stay."""
+    return without_group(names, GROUPS["clusters"])
+
+
 def check_hit_columns(key: str, names: Iterable[str]) -> None:
     """Raise SettingsError, naming the key, for a column that hits do not have."""
     for name in names:

@@ -13,8 +13,10 @@ from hitgraph.lessons.samples import make_sample, read_kept, save_sample
 from hitgraph.lessons.teacher import save_scores
 from hitgraph.pipeline import check_detector
 from hitgraph.recipe import Recipe
+from hitgraph.text import listed
 from hitgraph.training.place import TrainingFolder
 from hitgraph.training.teachers import edge_scores
+from hitgraph.training.workshop import Report
 
 
 def split_events(
@@ -28,6 +30,27 @@ def split_events(
         )
     require_different_names(sources)
     return list(sources[:n_train]), list(sources[n_train : n_train + n_validation])
+
+
+def settled(recipe: Recipe, sources: Sequence[EventSource], report: Report) -> Recipe:
+    """The recipe for these events: what it leaves to them is decided by whether they have cells.
+
+    Raises InputError where a stage asks for clusters of events that have none.
+    """
+    if not recipe.clusters:
+        return recipe
+    cells = any(source.has_cells for source in sources)
+    decided = recipe.settled(cells)
+    if not cells and decided.clusters:
+        raise InputError(
+            f"{sources[0].path}: the {len(sources)} events have no cells, but the recipe's stages "
+            f"{listed(decided.seeing_clusters)} ask for clusters: give events with cells, or leave "
+            "out cluster_shape: true, clusters: true and the columns of clusters"
+        )
+    if not cells:
+        without = [name for name in recipe.seeing_clusters if name not in decided.seeing_clusters]
+        report(f"the events have no cells, so without clusters: {listed(without)}")
+    return decided
 
 
 def detector_of(source: EventSource) -> Detector:

@@ -25,6 +25,7 @@ from hitgraph.training.events import (
     detector_of,
     prepare_sample,
     require_true_edges,
+    settled,
     split_events,
 )
 from hitgraph.training.place import TrainingFolder, open_folder
@@ -78,6 +79,7 @@ def train(
     check_recipe(recipe, ranks)
     teachers, beginnings = load_named(recipe, "teacher"), load_named(recipe, "begin_with")
     train_sources, validation_sources = split_events(recipe, sources)
+    recipe = settled(recipe, [*train_sources, *validation_sources], report)
     train_names = tuple(source.name for source in train_sources)
     validation_names = tuple(source.name for source in validation_sources)
     detector = detector_of(train_sources[0])

@@ -1,7 +1,7 @@
 """GravNet as a stage, taught by object condensation: beta and a place for every hit."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 import torch
@@ -9,7 +9,7 @@ from torch import Tensor
 
 from hitgraph.errors import SettingsError
 from hitgraph.gnn.condensation.network import GravNet, GravNetSettings
-from hitgraph.hits.columns import check_hit_columns, expand_groups
+from hitgraph.hits.columns import check_hit_columns, expand_groups, without_clusters
 from hitgraph.lessons.material import Material
 from hitgraph.lessons.settings import (
     TrainingSettings,
@@ -66,6 +66,9 @@ class GravNetStageSettings(StageSettings):
     def needs(self) -> frozenset[str]:  # type: ignore[override]
         names = {*self.hit_inputs, *([self.weigh_by] if self.weigh_by else [])}
         return frozenset({HITS, *(f"hit.{name}" for name in names)})
+
+    def settled(self, cells: bool) -> "GravNetStageSettings":
+        return self if cells else replace(self, hit_inputs=without_clusters(self.hit_inputs))
 
     def build(self) -> GravNet:
         """The untrained network."""

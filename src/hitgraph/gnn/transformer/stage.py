@@ -20,6 +20,7 @@ from hitgraph.hits.columns import (
     check_hit_columns,
     check_mirrored,
     expand_groups,
+    without_clusters,
 )
 from hitgraph.lessons.losses import mean_of_known
 from hitgraph.lessons.material import Material
@@ -70,6 +71,9 @@ class TransformerSettings(StageSettings):
     @property
     def needs(self) -> frozenset[str]:  # type: ignore[override]
         return frozenset({HITS, *(f"hit.{name}" for name in self.hit_inputs)})
+
+    def settled(self, cells: bool) -> "TransformerSettings":
+        return self if cells else replace(self, hit_inputs=without_clusters(self.hit_inputs))
 
     def build(self) -> TransformerNetwork:
         """The untrained network."""

@@ -8,7 +8,12 @@ from torch import Tensor
 
 from hitgraph.errors import SettingsError
 from hitgraph.graph.filter import FilterNetwork, FilterSettings, score_candidates
-from hitgraph.hits.columns import check_hit_columns, expand_groups
+from hitgraph.hits.columns import (
+    check_hit_columns,
+    expand_groups,
+    without_clusters,
+    without_group,
+)
 from hitgraph.lessons.cuts import cut_at_efficiency
 from hitgraph.lessons.material import Material
 from hitgraph.lessons.settings import (
@@ -67,6 +72,12 @@ class FilterStageSettings(StageSettings):
     def needs(self) -> frozenset[str]:  # type: ignore[override]
         shape = {CLUSTERS} if not set(self.pair_inputs).isdisjoint(SHAPE_FEATURES) else set()
         return frozenset({HITS, EDGES, *shape, *(f"hit.{name}" for name in self.hit_inputs)})
+
+    def settled(self, cells: bool) -> "FilterStageSettings":
+        if cells:
+            return self
+        pairs = without_group(self.pair_inputs, SHAPE_FEATURES)
+        return replace(self, hit_inputs=without_clusters(self.hit_inputs), pair_inputs=pairs)
 
     def build(self) -> FilterNetwork:
         """The untrained network."""

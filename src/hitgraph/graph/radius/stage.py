@@ -1,14 +1,14 @@
 """Metric learning as a stage: hits that lie near each other in a learnt space are joined."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal
 
 from torch import Tensor
 
 from hitgraph.errors import SettingsError
 from hitgraph.graph.radius.embedding import EmbeddingNetwork, EmbeddingSettings, RadiusBuilder
-from hitgraph.hits.columns import check_hit_columns, expand_groups
+from hitgraph.hits.columns import check_hit_columns, expand_groups, without_clusters
 from hitgraph.lessons.material import Material
 from hitgraph.lessons.settings import (
     TrainingSettings,
@@ -57,6 +57,9 @@ class RadiusSettings(StageSettings):
     @property
     def needs(self) -> frozenset[str]:  # type: ignore[override]
         return frozenset({HITS, *(f"hit.{name}" for name in self.hit_inputs)})
+
+    def settled(self, cells: bool) -> "RadiusSettings":
+        return self if cells else replace(self, hit_inputs=without_clusters(self.hit_inputs))
 
     def build(self) -> EmbeddingNetwork:
         """The untrained network."""

@@ -77,7 +77,7 @@ def learn_scored_windows(
         detector,
         WindowSettings(settings.pair_coverage, settings.tail, cluster_shape=False),
     )
-    scorer = _Scorer(windows, detector, settings.cluster_shape)
+    scorer = _Scorer(windows, detector, settings.sees_clusters)
     values, window, densities, n_true = [], [], [], 0
     for read in events:
         sample = read()

@@ -1,7 +1,7 @@
 """The scored windows as a stage."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from torch import Tensor
@@ -28,7 +28,7 @@ class ScoredSettings(StageSettings):
     pair_coverage: float = 0.999  # share of the true edges that the kept layer pairs hold
     max_radius: float = 20.0  # mm, particles born farther out teach the score, not the windows
     tail: float = 0.0005  # share of a layer pair's true edges cut on each side of each window
-    cluster_shape: bool = True  # let the score see cluster shape and charge; events need cells
+    cluster_shape: bool | None = None  # a score of clusters too; null: where there are cells
     events: int = 12  # events to learn from, at most
 
     gives: ClassVar[frozenset[str]] = frozenset({EDGES, LOGIT})
@@ -48,11 +48,19 @@ class ScoredSettings(StageSettings):
 
     @property
     def needs(self) -> frozenset[str]:  # type: ignore[override]
-        return frozenset({HITS, CLUSTERS} if self.cluster_shape else {HITS})
+        return frozenset({HITS, CLUSTERS} if self.sees_clusters else {HITS})
+
+    @property
+    def sees_clusters(self) -> bool:
+        """Whether cells are needed; left to the events, until they are known."""
+        return self.cluster_shape is not False
+
+    def settled(self, cells: bool) -> "ScoredSettings":
+        return replace(self, cluster_shape=cells) if self.cluster_shape is None else self
 
     def load(self, context: Context, tensors: Mapping[str, Tensor]) -> "ScoredStage":
         refuse_others(tensors, [*WINDOW_TENSORS, *TENSORS, "cut", "density"])
-        return ScoredStage(context, ScoredWindows.from_tensors(tensors, self.cluster_shape))
+        return ScoredStage(context, ScoredWindows.from_tensors(tensors, self.sees_clusters))
 
     def learn(self, context: Context, material: Material, workshop: Workshop) -> "ScoredStage":
         from hitgraph.graph.scored.learning import learn_scored_windows

@@ -5,7 +5,7 @@ hits says about its particle (docs/stages.md).
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -51,7 +51,7 @@ class WindowSettings(StageSettings):
     pair_coverage: float = 0.9975  # share of the true edges that the kept layer pairs hold
     tail: float = 0.0008  # share of a layer pair's true edges cut on each side of each variable
     shape_tail: float = 0.0008  # the same for the cluster-shape variables
-    cluster_shape: bool = True  # use the cluster-shape windows; events need cells
+    cluster_shape: bool | None = None  # windows of cluster shape too; null: where there are cells
 
     gives: ClassVar[frozenset[str]] = frozenset({EDGES})
 
@@ -64,11 +64,19 @@ class WindowSettings(StageSettings):
 
     @property
     def needs(self) -> frozenset[str]:  # type: ignore[override]
-        return frozenset({HITS, CLUSTERS} if self.cluster_shape else {HITS})
+        return frozenset({HITS, CLUSTERS} if self.sees_clusters else {HITS})
+
+    @property
+    def sees_clusters(self) -> bool:
+        """Whether cells are needed; left to the events, until they are known."""
+        return self.cluster_shape is not False
+
+    def settled(self, cells: bool) -> "WindowSettings":
+        return replace(self, cluster_shape=cells) if self.cluster_shape is None else self
 
     def load(self, context: Context, tensors: Mapping[str, Tensor]) -> "WindowStage":
         refuse_others(tensors, TENSORS)
-        return WindowStage(context, LayerWindows.from_tensors(tensors, self.cluster_shape))
+        return WindowStage(context, LayerWindows.from_tensors(tensors, self.sees_clusters))
 
     def learn(self, context: Context, material: Material, workshop: Workshop) -> "WindowStage":
         workshop.report(f"learning windows from {len(material.train)} events")
@@ -127,7 +135,7 @@ def learn_windows(
     """
     keys, values = [], []
     for hits, edges in events:
-        if settings.cluster_shape and not hits.has_clusters:
+        if settings.sees_clusters and not hits.has_clusters:
             raise InputError(
                 "cluster_shape is true, but the hits have no cluster features: give events with "
                 "cells, or set graph.cluster_shape to false"
@@ -156,7 +164,7 @@ def learn_windows(
         outer=detector.layer_keys[kept % detector.n_layers],
         bounds=bounds,
         n_true=n_true,
-        cluster_shape=settings.cluster_shape,
+        cluster_shape=settings.sees_clusters,
     )
 
 

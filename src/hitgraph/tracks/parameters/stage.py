@@ -30,7 +30,7 @@ PULL = "hit.pull"
 class HelixFitSettings(StageSettings):
     """Parameters of each track at the beam line with their covariance, from a helix fit."""
 
-    clusters: bool = True  # their extent says how well hits are known; without, the pitch
+    clusters: bool | None = None  # extent tells errors, else pitch; null: where there are cells
     support: float = 7.0  # material of a layer beside its modules, in units of theirs, by pulls
     pipe: float = 0.0023  # radiation lengths of the beam pipe
     pipe_radius: float = 19.0  # mm
@@ -44,7 +44,10 @@ class HelixFitSettings(StageSettings):
 
     @property
     def needs(self) -> frozenset[str]:  # type: ignore[override]
-        return frozenset({HITS, LABELS, *([CLUSTERS] if self.clusters else [])})
+        return frozenset({HITS, LABELS, *([] if self.clusters is False else [CLUSTERS])})
+
+    def settled(self, cells: bool) -> "HelixFitSettings":
+        return replace(self, clusters=cells) if self.clusters is None else self
 
     def load(self, context: Context, tensors: Mapping[str, Tensor]) -> "HelixFit":
         refuse_others(tensors, [])
