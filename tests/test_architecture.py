@@ -7,7 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import hitgraph
-from hitgraph.event.known_detectors import GENERIC
+from hitgraph.event.known_detectors import (
+    CENTRE,
+    GENERIC,
+    HALF_LENGTH,
+    RADIUS,
+    REACH_R,
+    REACH_Z,
+)
 from hitgraph.stage import _NETWORKS, _STAGES
 
 SOURCE = Path(hitgraph.__file__).parent
@@ -131,3 +138,20 @@ def test_what_finds_tracks_knows_no_volume_of_trackml() -> None:
             if len(numbers) == len(parts) >= 3 and numbers <= volumes:
                 found.append(name)
     assert set(found) == {"event/known_detectors.py"}
+
+
+def test_what_finds_tracks_knows_no_length_or_field_of_trackml() -> None:
+    """Its solenoid, tracker and beam spot stand in event/known_detectors.py; all else is learnt."""
+    numbers = {RADIUS, HALF_LENGTH, CENTRE, REACH_R, REACH_Z, 1029.0, 3001.0, 55.2, 165.0}
+    found, users = set(), set()
+    for name, tree in trees():
+        if name.partition("/")[0] not in ("event", "hits", "pairs", "graph", "gnn", "tracks"):
+            continue
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Constant) and isinstance(node.value, int | float):
+                found |= {name} if node.value in numbers else set()
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "solenoid":
+                users.add(name)
+    assert found == {"event/known_detectors.py"}
+    # by its name, in its detector, and in a fit there
+    assert users == {"event/field.py", "event/event.py", "tracks/parameters/stage.py"}

@@ -233,15 +233,11 @@ def test_events_with_nothing_to_find(
 
 def test_two_scores_of_an_event_made_by_hand(straight_event: EventMaker) -> None:
     """Weights 1/10, 2/10, 3/10 and 4/10: a primary on the edge, one missed, and two secondaries."""
-    event = straight_event([5, 5, 5, 5], noise=3, radius=[2.0, 0, 2.1, 0])
-    assert event.particles is not None
+    event = straight_event([5, 5, 5, 5], noise=3, radius=[2.0, 0, 2.1, 30])
     assert event.truth is not None
     weight = np.append(np.repeat([0.1, 0.2, 0.3, 0.4], 5) / 5, [0, 0, 0]).astype(np.float32)
-    event = replace(
-        event,
-        particles=replace(event.particles, vz=np.array([165, 0, 0, -165.1], np.float32)),
-        truth=replace(event.truth, weight=weight),
-    )
+    event = replace(event, truth=replace(event.truth, weight=weight))
+    assert event.particles is not None
     labels = truth_labels(event)
     labels[5:10] = -1
     metrics = evaluate(event, labels)

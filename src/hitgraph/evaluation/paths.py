@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hitgraph.event.event import Event
-from hitgraph.event.field import CURVATURE
+from hitgraph.event.field import CURVATURE, constant
 
 Rows = NDArray[np.int64]
 
@@ -27,7 +27,8 @@ def paths(event: Event, group: Rows, n_groups: int) -> list[Rows]:
 def transverse_momenta(event: Event, tracks: Sequence[Rows]) -> NDArray[np.float64]:
     """(n_tracks,) GeV, from the circle through the first, middle and last hit of each path.
 
-    In the event's field at the middle hit; infinite where the three are in line or not three.
+    In the event's field at the middle hit; infinite without one, and where three are in line or not
+    there.
     """
     hits = event.hits
     ends = [(rows[0], rows[len(rows) // 2], rows[-1]) for rows in tracks]
@@ -38,7 +39,8 @@ def transverse_momenta(event: Event, tracks: Sequence[Rows]) -> NDArray[np.float
     bc = x[last] - x[middle], y[last] - y[middle]
     twice_area = np.abs(ab[0] * ac[1] - ab[1] * ac[0])
     sides = np.hypot(*ab) * np.hypot(*ac) * np.hypot(*bc)
-    tesla = event.likely_field.at(np.hypot(x[middle], y[middle]), hits.z[middle])[1]
+    field = event.known_field or constant(0.0)
+    tesla = field.at(np.hypot(x[middle], y[middle]), hits.z[middle])[1]
     with np.errstate(divide="ignore", invalid="ignore"):
         pt = CURVATURE * np.abs(tesla) * sides / (2 * twice_area)
-    return np.where(twice_area == 0, np.inf, pt)
+    return np.where((twice_area == 0) | (tesla == 0), np.inf, pt)

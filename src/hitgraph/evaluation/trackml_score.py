@@ -4,8 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hitgraph.evaluation.matching import TrackMatches
+from hitgraph.event.collisions import of_primaries
 from hitgraph.event.event import Event
-from hitgraph.event.truth import of_primaries
 
 
 def trackml_score(
@@ -27,8 +27,9 @@ def trackml_score(
 def primary_weights(event: Event, weight: NDArray[np.floating]) -> NDArray[np.float64]:
     """(n_hits,) the weights (n_hits,) of an event without those of secondaries, which become zero.
 
-    A secondary is born more than 2 mm from the beam line or more than 165 mm from the middle along
-    it, as in the throughput phase of the challenge (arXiv 2105.01160). With these weights
+    A secondary is born more than 2 mm from the beam line, or along it farther from the collisions'
+    mean than three of their standard deviations, which are the 165 mm of the throughput phase of
+    the challenge (arXiv 2105.01160) in its events. With these weights
     `trackml_score` is the *score, primaries*; tracks match the same particles as before.
     """
     return np.where(of_primaries(event), weight.astype(np.float64), 0.0)

@@ -82,8 +82,13 @@ class Detector:
         Twice half_thickness, but in the barrels of the TrackML detector half of that: fitted on an
         event, see docs/physics.md.
         """
-        odd = is_generic(self.volume_id, self.half_v) & ~self.is_endcap
+        odd = self.is_generic & ~self.is_endcap
         return np.where(odd, 1.0, 2.0) * self.half_thickness
+
+    @cached_property
+    def is_generic(self) -> bool:
+        """Whether it is that of TrackML."""
+        return is_generic(self.volume_id, self.half_v)
 
     @cached_property
     def is_pixel(self) -> NDArray[np.bool_]:

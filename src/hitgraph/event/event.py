@@ -6,6 +6,7 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from hitgraph.errors import InputError
 from hitgraph.event.detector import Detector
 from hitgraph.event.field import MagneticField, solenoid
 
@@ -153,9 +154,25 @@ class Event:
         return len(self.hits)
 
     @property
+    def known_field(self) -> MagneticField | None:
+        """The field the event says it was taken in; where it does not, that of TrackML's detector.
+
+        None in another detector. An event without a table of modules counts as TrackML's.
+        """
+        if self.field is None and (self.detector is None or self.detector.is_generic):
+            return solenoid()
+        return self.field
+
+    @property
     def likely_field(self) -> MagneticField:
-        """The field the event says it was taken in; that of TrackML where it does not."""
-        return solenoid() if self.field is None else self.field
+        """As `known_field`. Raises InputError where nothing tells the field."""
+        if self.known_field is None:
+            raise InputError(
+                f"{self.name}: nothing tells its magnetic field: name it with --field where the "
+                'command takes one, or in a file dataset.json beside the events, {"settings": '
+                '{"field": "constant:2"}}'
+            )
+        return self.known_field
 
     @property
     def number(self) -> int:

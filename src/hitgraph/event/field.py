@@ -1,8 +1,7 @@
 """The magnetic field of a detector: a table over r and z, whatever it was made from.
 
-`solenoid` is that of the TrackML events, a thin solenoid of finite length. Its radius, half length
-and strength were fitted to the change of direction of true particles between true hits of a real
-event (docs/simulation.md). The field of a thin solenoid is exact (N. Derby and S. Olbert,
+`solenoid` is that of the TrackML events, a thin solenoid of finite length
+(event.known_detectors). The field of a thin solenoid is exact (N. Derby and S. Olbert,
 arXiv 0909.3880, equations 4 to 6, in the complete elliptic integrals of R. Bulirsch); with the
 duplication theorem of B. C. Carlson these are R_F and R_J.
 """
@@ -19,15 +18,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hitgraph.errors import InputError, SettingsError
+from hitgraph.event.known_detectors import CENTRE, HALF_LENGTH, RADIUS, REACH_R, REACH_Z
 
 Float64 = NDArray[np.float64]
 
-RADIUS, HALF_LENGTH, CENTRE = 1263.0, 2606.0, 1.983  # mm, mm, Tesla: the solenoid of TrackML
 CURVATURE = 0.299792458e-3  # GeV / (Tesla mm): pT = CURVATURE x charge x field x radius
 MAX_TESLA = 10.0
 _AXIS = 1.0  # mm, from where on a direction z / r is taken
 STEP = 20.0  # mm, between the points of a table made here
-REACH_R, REACH_Z = 1100.0, 3100.0  # mm, of such a table; the tracker ends at 1029 and 3001
 SOLENOID, CONSTANT, TABLE, NONE = "solenoid", "constant", "table", "none"
 WAYS = (
     "solenoid, solenoid:FACTOR, constant:TESLA, none, or a file of lines `r z Br Bz` in mm and "

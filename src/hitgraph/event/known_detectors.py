@@ -1,4 +1,4 @@
-"""The generic detector of ACTS, that of TrackML: how to know it, its pitches, its numbers.
+"""The generic detector of ACTS, that of TrackML: how to know it, its pitches, numbers and field.
 
 ACTS's files have no pitches, and its modules other numbers than TrackML's, which every pipeline
 trained on that detector knows.
@@ -12,6 +12,10 @@ from numpy.typing import NDArray
 
 from hitgraph.errors import HitgraphError
 
+# Its solenoid, mm, mm and Tesla: fitted to the change of direction of true particles between true
+# hits of a real event (docs/simulation.md). Known to REACH, in mm: the tracker ends at 1029, 3001.
+RADIUS, HALF_LENGTH, CENTRE = 1263.0, 2606.0, 1.983
+REACH_R, REACH_Z = 1100.0, 3100.0
 SAME_LENGTH = 0.5  # mm
 LONG_STRIPS, LONG_STRIP_RADIUS = (16, 17, 18), 500.0  # mm; they lie outside
 

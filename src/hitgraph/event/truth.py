@@ -25,7 +25,6 @@ ORDER_MIN_HITS, ORDER_MAX_HITS = 4, 20
 PT_CORNERS, PT_WEIGHTS = (0.05, 0.5, 3.0), (0.2, 0.2, 1.0)  # GeV
 
 PRIMARY_RADIUS = 2.0  # mm; secondaries are born farther from the beam line
-PRIMARY_Z = 165.0  # mm; three standard deviations of TrackML's beam spot along the beam
 COLLISION_BITS = 24  # of particle_id, below the number of the collision, in simulated events
 
 
@@ -74,15 +73,6 @@ def production_radius(event: Event) -> NDArray[np.float32]:
     radius = np.append(np.hypot(table.vx, table.vy), np.inf).astype(np.float32)
     born: NDArray[np.float32] = radius[row]  # row -1 is the last
     return born
-
-
-def of_primaries(event: Event) -> NDArray[np.bool_]:
-    """(n_hits,) whether a hit counts in the score of primaries; one of no particle does.
-
-    Raises InputError without truth or particles.
-    """
-    counts: NDArray[np.bool_] = np.append(is_primary(require_particles(event)), True)
-    return counts[particle_rows(event)]
 
 
 def track_steps(event: Event) -> NDArray[np.int32]:
@@ -260,13 +250,6 @@ def hit_weights(event: Event, phase: int = 1) -> NDArray[np.float32]:
     if total > 0:
         weights[members] = raw / total
     return weights.astype(np.float32)
-
-
-def is_primary(particles: ParticleTable) -> NDArray[np.bool_]:
-    """(n_particles,) born in the beam spot: within PRIMARY_RADIUS of the beam and PRIMARY_Z."""
-    radius = np.hypot(particles.vx.astype(np.float64), particles.vy)
-    primary: NDArray[np.bool_] = (radius <= PRIMARY_RADIUS) & (np.abs(particles.vz) <= PRIMARY_Z)
-    return primary
 
 
 def _made_in_detector(particles: ParticleTable) -> NDArray[np.bool_]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hitgraph.errors import InputError
+from hitgraph.event.collisions import of_primaries
 from hitgraph.event.detector import Detector
 from hitgraph.event.event import Event
 from hitgraph.event.perigee import hit_parameters
@@ -18,7 +19,6 @@ from hitgraph.event.truth import (
     FAKE,
     SKIP,
     edge_labels,
-    of_primaries,
     production_radius,
     require_truth,
     track_steps,

@@ -134,7 +134,7 @@ def overlaid(event: Event, other: Event) -> Event:
     """
     for one in (event, other):
         refuse_clusters(one, "clusters of two events are not crossed with one another")
-    if event.likely_field.name != other.likely_field.name:
+    if event.known_field != other.known_field:
         raise InputError(
             f"{event.name} was taken in the field {event.likely_field.name}, {other.name} in "
             f"{other.likely_field.name}: they cannot be overlaid"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hitgraph.errors import HitgraphError, InputError
-from hitgraph.event.field import CENTRE, solenoid
+from hitgraph.event.field import solenoid
 from hitgraph.event.selection import Selection
 from hitgraph.event.source import EventSource, list_events
 from hitgraph.event.store import field_made, read_dataset_info
@@ -61,7 +61,7 @@ def setting_of(folder: Path, name: str) -> float:
     found = settings.get(name, getattr(SimulationSettings(), name) if settings else None)
     if name == "field":
         field = field_made(made, None, folder)
-        found = None if field is None else field.centre / CENTRE
+        found = None if field is None else field.centre / solenoid().centre
     if not isinstance(found, int | float):
         raise InputError(
             f"{folder}: dataset.json does not tell the setting {name}: give folders that "

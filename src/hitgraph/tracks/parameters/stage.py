@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from hitgraph.errors import InputError
 from hitgraph.event.field import MagneticField, solenoid
 from hitgraph.event.fits import FittedTracks, field_at_beam_line
 from hitgraph.lessons.material import Material
@@ -53,6 +54,11 @@ class HelixFitSettings(StageSettings):
         refuse_others(tensors, [])
         modules = Modules.of(context.detector, self.support, context.device)
         field = context.detector.field
+        if field is None and not context.detector.is_generic:
+            raise InputError(
+                "field: a helix fit needs the magnetic field, which nothing tells: say it beside "
+                'the training events in dataset.json, {"settings": {"field": "constant:2"}}'
+            )
         return HelixFit(context, self, modules, solenoid() if field is None else field)
 
     def learn(
