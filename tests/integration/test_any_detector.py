@@ -2,11 +2,14 @@
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from hitgraph.cli import main
+from hitgraph.event.source import list_events
+from hitgraph.pipeline import Pipeline
 
 DESCRIPTION = """
 name: three-planes
@@ -69,6 +72,12 @@ def test_three_planes_without_field_and_cells_from_a_description_to_tracks(
     assert main(["train", recipe, "--data", str(taught), "--out", runs]) == 0
     said = "the events have no cells, so without clusters: graph, filter"
     assert capsys.readouterr().out.count(said) == 1
+    with_cells = list_events([tmp_path / "b-store"])[0].read()
+    assert with_cells.cells is not None
+    pipeline = Pipeline.load(runs)
+    labels = pipeline.run(with_cells).labels
+    assert labels.max() >= 3
+    assert labels.tolist() == pipeline.run(replace(with_cells, cells=None)).labels.tolist()
     tracks = str(tmp_path / "tracks")
     assert main(["reconstruct", str(fresh), "--pipeline", runs, "--out", tracks, "--quiet"]) == 0
     out = tmp_path / "metrics.json"
