@@ -111,14 +111,32 @@ def test_hits_that_two_regions_claim_go_to_the_longer_track() -> None:
 def test_tracks_that_point_elsewhere_count_where_nobody_else_has_their_hits() -> None:
     """The last two tracks of the first region do, and first the last of the second, a shorter part.
 
-    Then the second region has a track of its own, with a hit of either, and neither is left.
+    Then the second region has a track of its own, with hits of both, and neither is left.
     """
     first = found_in([0, 0, 0, 1, 1, 1, 2, 2, 2, 2], 1, 2)
     second = found_in([0, 0, -1, -1, -1, -1, -1, 1, 1, 1], 1)
     assert merge_regions([first, second])[0].tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2, 2]
-    second = found_in([-1, -1, -1, -1, -1, 0, 0, -1, -1, -1])
-    assert merge_regions([first, second])[0].tolist() == [0, 0, 0, -1, -1, 1, 1, -1, -1, -1]
+    second = found_in([-1, -1, -1, -1, 0, 0, 0, 0, -1, -1])
+    assert merge_regions([first, second])[0].tolist() == [0, 0, 0, -1, 1, 1, 1, 1, -1, -1]
     assert merge_regions([first])[0].tolist() == [0, 0, 0] + [-1] * 7
+
+
+def test_what_a_region_has_of_a_longer_track_gives_way_to_it() -> None:
+    whole = found_in([0, 0, 0, 0, 0, 0, 0, 0], 0)
+    part = found_in([-1, 0, 0, 0, 0, 0, 0, 0])
+    assert merge_regions([part, whole])[0].tolist() == [0] * 8
+    whole = found_in([0, 0, 0, 0, 0, 0, 0, 0, 0], 0)
+    part = found_in([-1, 0, 0, 0, 0, 0, 0, 0, 0])  # long itself
+    assert merge_regions([part, whole])[0].tolist() == [-1] + [0] * 8
+
+
+def test_a_track_that_is_dropped_leaves_its_hits_to_the_next() -> None:
+    """One of five hits points out and loses one of them; four of them are a track elsewhere."""
+    longest = found_in([0, 0, 0, 0, 0, -1, -1, -1, -1, -1, -1, -1], 0)
+    second = found_in([0, 0, 0, 0, -1, -1, -1, -1, -1, -1, -1, -1], 0)
+    inside = found_in([-1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0])
+    merged, _ = merge_regions([longest, second, inside])
+    assert merged.tolist() == [0] * 4 + [1] * 8
 
 
 @pytest.mark.usefixtures("one_import")

@@ -2,9 +2,9 @@
 
 A track belongs to the region that holds its direction at the beam line (hitgraph.event.regions), of
 the helix through its hits. Regions overlap in hits, not in directions, so a track that two regions
-find alike is kept once. A track that points out of the region that found it is kept where no other
-track has any of its hits: the helix through a soft or short one says little, and the region that it
-points into may have found it pointing out as well.
+find alike is kept once. A track that points out of the region that found it is kept where nothing
+better has any of its hits: the helix through a soft or short one says little, and the region that
+it points into may have found it pointing out as well, or only a part of it.
 """
 
 from collections.abc import Sequence
@@ -24,6 +24,8 @@ from hitgraph.tracks.helix import fit_helices
 
 if TYPE_CHECKING:
     from hitgraph.pipeline import Result
+
+LONG = 8  # hits; a shorter track may be what a region has of a longer one that leaves its hits
 
 Int64 = NDArray[np.int64]
 Bool = NDArray[np.bool_]
@@ -94,10 +96,12 @@ def points_into(state: State, region: Region) -> Bool:
 def merge_regions(found: Sequence[RegionTracks]) -> tuple[Int64, float]:
     """The tracks (n_hits,) of several regions as those of one event; of one, those inside of it.
 
-    A hit that several tracks claim goes to one that points into its region, then to the longest,
-    then to that of the first region. A track that is left with less than half of its hits is none,
-    and one that points out of its region, if it is left with less than all. Also gives the share of
-    hits on tracks that point into their region that were claimed twice.
+    Tracks are taken one by one: those of LONG hits that point into their region, then the others,
+    the longest first, of equally long ones that which points into its region, then that of the
+    first region. Each gets its hits that are free. A track that would get less than half of its
+    hits is none, and one that points out of its region, if it would get less than all; they leave
+    their hits to the next. Also gives the share of hits on tracks that point into their region that
+    were claimed twice.
     """
     hit, track, first = [], [], 0
     for one in found:
@@ -108,17 +112,18 @@ def merge_regions(found: Sequence[RegionTracks]) -> tuple[Int64, float]:
     hits, tracks = np.concatenate(hit), np.concatenate(track)
     inside = np.concatenate([one.inside for one in found])
     size = np.bincount(tracks, minlength=first)
-    order = np.lexsort((tracks, -size[tracks], ~inside[tracks], hits))
-    hits, tracks = hits[order], tracks[order]
-    wins = np.diff(hits, prepend=-1) > 0
-    kept = np.bincount(tracks[wins], minlength=first)
-    whole = (kept == size) & (len(found) > 1)
-    wins &= np.where(inside, 2 * kept >= size, whole)[tracks]
-    merged = np.full(len(found[0].labels), -1, np.int64)
-    merged[hits[wins]] = np.unique(tracks[wins], return_inverse=True)[1]
+    least = np.where(inside, (size + 1) // 2, size if len(found) > 1 else size + 1)
+    own = np.split(hits[np.argsort(tracks, kind="stable")], np.cumsum(size)[:-1])
+    owner = np.full(len(found[0].labels), -1, np.int64)
+    for number in np.lexsort((~inside, -size, ~inside | (size < LONG))).tolist():
+        free = own[number][owner[own[number]] < 0]
+        if len(free) >= least[number]:
+            owner[free] = number
+    on = owner >= 0
+    owner[on] = np.unique(owner[on], return_inverse=True)[1]
     claimed = hits[inside[tracks]]
     n_claimed = len(np.unique(claimed))
-    return merged, (len(claimed) - n_claimed) / max(n_claimed, 1)
+    return owner, (len(claimed) - n_claimed) / max(n_claimed, 1)
 
 
 def _together(stages: Sequence[tuple[StageRecord, ...]]) -> tuple[StageRecord, ...]:
