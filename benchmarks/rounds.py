@@ -83,7 +83,7 @@ def rows(pipeline: Pipeline, events: Sequence[Event], least: int) -> Iterator[st
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("events", nargs="+", type=Path, help="events to judge on")
-    parser.add_argument("--pipeline", default="accurate", help="default accurate")
+    parser.add_argument("--pipeline", default="compact", help="default compact")
     parser.add_argument("--least", type=int, default=2, help="rounds (default 2)")
     arguments = parser.parse_args()
     torch.set_num_threads(1)

@@ -3,8 +3,8 @@
     hitgraph simulate data/pu20 --events 70 --pileup 20 --seed 31
     python benchmarks/small_classifiers.py data/pu20 --out small.md
 
-A pair filter and the networks of the triplet filter behind the graph of `accurate`, and an
-interaction network behind its triplet filters, sizes as there. The first events of DATA
+A pair filter and the networks of the triplet filter behind the graph of `compact`, and its
+interaction network behind the stages before it, sizes as there. The first events of DATA
 (--train) teach, the next one chooses the best epochs, the next ones (--test) are measured on. Each
 is trained in 32 bits and on few, once, and three times with a pruning after each of the first two
 that leaves an eighth of the weights in the end; and as often with all weights, since that is a
@@ -41,7 +41,7 @@ from hitgraph.stage import StageSettings
 from hitgraph.state import State
 from hitgraph.training.workshop import StageWorkshop
 
-PIPELINE = "accurate"
+PIPELINE = "compact"
 NONE = 1e-9  # share of the weights that go at each pruning: all stay
 EIGHTH = 1 - 8**-0.5  # of two prunings
 BITS = (32, 4, 3, 2)  # of weights
@@ -53,7 +53,9 @@ def classifiers(pipeline: Pipeline, epochs: int) -> dict[str, tuple[int, StageSe
     training = TrainingSettings(epochs=epochs, learning_rate=0.004)
     pairs = FilterStageSettings(FilterSettings(hidden=32), training, batches_per_event=8)
     found: dict[str, tuple[int, StageSettings]] = {"pair filter": (1, pairs)}
-    for title, number in (("triplet filter", 1), ("interaction network", 3)):
+    names = list(pipeline.stages)
+    for title, name in (("triplet filter", "triplets"), ("interaction network", "gnn")):
+        number = names.index(name)
         settings: Any = pipeline.recipe.stages[number].settings
         found[title] = number, replace(settings, training=training)
     return found

@@ -19,8 +19,8 @@ _LEAST = 1e-3
 def hit_density(hits: Hits, n_layers: int) -> Tensor:
     """How many other hits lie in the cell of a hit, on average; () float64 on the hits' device.
 
-    A cell is a layer in 1/128 of the azimuth. The average over hits, not cells, is the same for
-    a region of an event as for the whole of it.
+    A cell is a layer in 1/128 of the azimuth. The average over hits, not cells, is nearly the same
+    for a slice of azimuth as for the whole event; a range of eta fills its cells in part only.
     """
     turn = hits.column("phi") * (PHI_BINS / (2 * torch.pi))
     cell = hits.layer * PHI_BINS + turn.floor().long() % PHI_BINS
