@@ -119,8 +119,8 @@ def merge_regions(found: Sequence[RegionTracks]) -> tuple[Int64, float]:
         free = own[number][owner[own[number]] < 0]
         if len(free) >= least[number]:
             owner[free] = number
-    on = owner >= 0
-    owner[on] = np.unique(owner[on], return_inverse=True)[1]
+    owned = owner >= 0
+    owner[owned] = np.unique(owner[owned], return_inverse=True)[1]
     claimed = hits[inside[tracks]]
     n_claimed = len(np.unique(claimed))
     return owner, (len(claimed) - n_claimed) / max(n_claimed, 1)
