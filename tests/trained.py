@@ -20,6 +20,7 @@ from hitgraph.settings import parse
 from hitgraph.stage import STAGES, Context, Stage
 from hitgraph.tensors import learnt_tensors, number
 from hitgraph.tracks.condensation import CondensationSettings
+from hitgraph.tracks.rivals import RivalSettings
 from hitgraph.tracks.stage import TrackSettings
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ NO_CLUSTERS: dict[str, Any] = {
     "filter__pair_inputs": ["geometry"],
 }
 SAVED = ("weights.safetensors", "pipeline.yaml", "detectors.parquet")  # files of a pipeline
-ORDER = ("graph", "filter", "triplets", "hough", "gnn", "points", "tracks", "join")  # of all
+ORDER = ("graph", "filter", "triplets", "hough", "gnn", "rivals", "points", "tracks", "join")  # all
 
 
 def tiny_mapping(**changes: Any) -> dict[str, Any]:
@@ -152,6 +153,8 @@ def untrained(recipe: Recipe, event: Event, **context: Any) -> Pipeline:
                 hits = hits_from_event(event, event.detector, recipe.clusters)
                 edges = torch.from_numpy(true_edges(event))
                 tensors = learn_windows([(hits, edges)], event.detector, settings).tensors()
+            case RivalSettings():
+                tensors = {}
             case TrackSettings():
                 tensors = {"score_cut": number(settings.score_cut)}
             case CondensationSettings():

@@ -159,6 +159,7 @@ _STAGES = {
     "layer_mlps": "hitgraph.graph.layer_mlps.stage:LayerMlpSettings",
     "hough": "hitgraph.graph.hough:HoughSettings",
     "network": "hitgraph.gnn.network:NetworkStageSettings",
+    "rivals": "hitgraph.tracks.rivals:RivalSettings",
     "second_pass": "hitgraph.graph.second_pass:SecondPassSettings",
     "triplet_graph": "hitgraph.gnn.triplet_graph:TripletGraphSettings",
     "hierarchical": "hitgraph.gnn.hierarchical.stage:HierarchicalSettings",

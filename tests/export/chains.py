@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from tests.trained import RADIUS, tiny_recipe, untrained
+from tests.trained import RADIUS, TRIPLETS, tiny_recipe, untrained
 
 from hitgraph.event.event import Event
 from hitgraph.event.field import solenoid
@@ -15,6 +15,11 @@ from hitgraph.pipeline import Pipeline
 from hitgraph.stage import Context
 
 PAIRS = ["curvature", "z0", "slope", "sin_dphi", "deta", "dr", "dz", "inner_r", "outer_z"]
+WITH_TRIPLETS: dict[str, Any] = {
+    "triplets": {**TRIPLETS, "network": {"hidden": 8, "reach_phi": 50.0, "same_layer": False}},
+    "gnn__edge_inputs": PAIRS,
+    "rivals": {"use": "rivals"},
+}
 MODULE_MAP = {"use": "module_map", "min_seen": 1, "widen": 30.0, "triplets": False}
 
 
@@ -25,7 +30,7 @@ def in_a_solenoid(event: Event) -> Event:
 
 
 def chain(event: Event, begins: str, **changes: Any) -> Pipeline:
-    """Radius or module map, filter, interaction network, components."""
+    """Radius or module map, filter, interaction network, components, and what `changes` adds."""
     options: dict[str, Any] = {
         "graph": {**RADIUS, "hit_inputs": ["r", "phi", "z"]},
         "filter__pair_inputs": PAIRS,
@@ -36,8 +41,9 @@ def chain(event: Event, begins: str, **changes: Any) -> Pipeline:
     pipeline = untrained(tiny_recipe(**options), event)
     if begins == "module_map":
         pipeline = _with_map(pipeline, event, options)
-    for name in ("filter", "gnn"):
-        pipeline = _half(pipeline, name, event)
+    for name in pipeline.stages:
+        if name in ("filter", "triplets", "gnn"):
+            pipeline = _half(pipeline, name, event)
     return pipeline
 
 

@@ -15,7 +15,7 @@ from tests.export.acts_plugin import (
     metric_learning,
     node_features,
 )
-from tests.export.chains import chain, in_a_solenoid
+from tests.export.chains import WITH_TRIPLETS, chain, in_a_solenoid
 from torch import Tensor
 
 from hitgraph.errors import SettingsError
@@ -111,7 +111,7 @@ def test_metric_learning(suffix: str, exported: Path, radius_chain: Pipeline, ev
 
 @pytest.fixture(scope="module")
 def map_chain(event: Event) -> Pipeline:
-    return chain(event, "module_map")
+    return chain(event, "module_map", **WITH_TRIPLETS)
 
 
 @pytest.fixture(scope="module")
@@ -204,6 +204,14 @@ def test_edges_are_turned_by_the_distance_of_their_hits() -> None:
         (
             {"filter__pair_inputs": ["same_layer"]},
             r"stages.filter.pair_inputs: 'same_layer' is not known there",
+        ),
+        (
+            {**WITH_TRIPLETS, "triplets__network": {}},
+            "stages.triplets.network.same_layer: layers are not known there",
+        ),
+        (
+            {**WITH_TRIPLETS, "gnn__edge_inputs": ["logit"]},
+            "stages.gnn.edge_inputs: logit is that of a stage which scores edges together",
         ),
         (
             {"gnn__hit_inputs": ["r", "lx"]},

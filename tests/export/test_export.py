@@ -118,6 +118,15 @@ def test_a_shape_that_differs_is_a_fault() -> None:
     assert "inf" in as_text([found, nothing])
 
 
+def test_what_rounding_decides_is_counted_and_not_compared() -> None:
+    expected = torch.tensor([1.0, torch.nan, 3.0])
+    given = torch.tensor([1.0, -50.0, 3.5])
+    found = check("a", "g", lambda _: given, {"x": expected}, expected)
+    assert (found.largest, found.row, found.unsure) == (0.5, 2, 1)
+    nothing = check("a", "g", lambda _: given * torch.nan, {"x": expected}, expected)
+    assert nothing.largest == torch.inf
+
+
 def test_the_largest_difference_is_told_by_its_row() -> None:
     expected = torch.zeros(4, 2)
     given = expected.clone()

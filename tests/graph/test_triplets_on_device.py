@@ -99,7 +99,8 @@ def test_inputs_are_those_of_the_kernels(device: str, n_edges: int, seed: int) -
     logits = torch.randn(edges.shape[1], generator=torch.Generator().manual_seed(seed))
     doublets = order_doublets(hits, edges, logits)
     there, on_it = hits.to(device), edges.to(device)
-    rows = triplets_on_device.edge_rows(there, on_it, logits.to(device))
+    same_layer = (there.layer[on_it[0]] == there.layer[on_it[1]]).float()
+    rows = triplets_on_device.edge_rows(there.straight, on_it, logits.to(device), same_layer)
     assert close(rows, torch.from_numpy(doublets.rows[:, : rows.shape[1]]))
     pairs, expected = find_triplets(FAR, doublets)
     e, f = torch.from_numpy(pairs).long().to(device).T
@@ -121,7 +122,7 @@ def test_what_is_out_of_reach_supports_nothing(reach: str, value: float) -> None
     position = torch.tensor([[30.0, 0, 0], [70, 0.4, 0.9], [110, 0, 0]])
     number = torch.arange(3)
     hits, edges = Hits(position, position, number, number), torch.tensor([[0, 1], [1, 2]])
-    rows = triplets_on_device.edge_rows(hits, edges, torch.zeros(2))
+    rows = triplets_on_device.edge_rows(hits.straight, edges, torch.zeros(2), torch.zeros(2))
     for change, n_supported in (({}, 2), ({reach: value}, 0)):
         reaches = {"reach_phi": 0.41, "reach_z": 0.91} | change
         network = some_network(0, TripletSettings(hidden=4, **reaches))

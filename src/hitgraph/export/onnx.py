@@ -5,7 +5,6 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,7 +14,6 @@ from hitgraph.export.models import FREE, Model, network_models
 from hitgraph.export.targets import Format, Target
 
 OPSET = 20
-_DOUBLE = 11  # of onnx.TensorProto
 
 
 def save(model: Model, example: Mapping[str, Tensor], path: Path) -> None:
@@ -24,15 +22,9 @@ def save(model: Model, example: Mapping[str, Tensor], path: Path) -> None:
     Raises MissingExtraError without onnxscript, HitgraphError for what ONNX does not know.
     """
     try:
-        from onnxscript import opset20 as op
+        from hitgraph.export.onnx_operators import OPERATORS
     except ImportError as error:
         raise MissingExtraError("exporting to ONNX", "export") from error
-
-    def hypot(x: Any, y: Any) -> Any:
-        """ONNX has none; in 64 bits it rounds as torch's does, which curvatures show."""
-        a, b = op.Cast(x, to=_DOUBLE), op.Cast(y, to=_DOUBLE)
-        return op.CastLike(op.Sqrt(op.Add(op.Mul(a, a), op.Mul(b, b))), x)
-
     with _quiet(), torch.no_grad():
         try:
             program = torch.onnx.export(
@@ -43,7 +35,7 @@ def save(model: Model, example: Mapping[str, Tensor], path: Path) -> None:
                 input_names=list(example),
                 output_names=[model.output],
                 dynamic_shapes=free_sizes(example),
-                custom_translation_table={torch.ops.aten.hypot.default: hypot},
+                custom_translation_table=OPERATORS,
                 verbose=False,
             )
         except torch.onnx.errors.OnnxExporterError as error:

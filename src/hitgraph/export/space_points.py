@@ -116,7 +116,11 @@ class Places(nn.Module):
 
 
 class Judge(nn.Module):
-    """A filter or an edge network and the columns that it is given."""
+    """A filter or an edge network and the columns that it is given.
+
+    Called with HIT_COLUMNS (n_hits, 6), straightened positions (n_hits, 3), edges (2, n_edges) that
+    run outward and their POSITION_FEATURES; gives logits (n_edges,).
+    """
 
     def __init__(
         self,
@@ -134,11 +138,11 @@ class Judge(nn.Module):
         self.hit_columns = columns_of(stage, "hit_inputs", hit_inputs, HIT_COLUMNS)
         self.edge_columns = columns_of(stage, key, edge_inputs, known)
 
-    def forward(self, hits: Tensor, edge_index: Tensor, pairs: Tensor) -> Tensor:
-        """HIT_COLUMNS (n_hits, 6), (2, n_edges), POSITION_FEATURES -> logits (n_edges,)."""
+    def forward(self, hits: Tensor, straight: Tensor, edge_index: Tensor, pairs: Tensor) -> Tensor:
         known = pairs
         if self.before is not None:
-            known = torch.cat([pairs, self.before(hits, edge_index, pairs)[:, None]], dim=1)
+            before = self.before(hits, straight, edge_index, pairs)
+            known = torch.cat([pairs, before[:, None]], dim=1)
         inputs = hits[:, self.hit_columns], edge_index, known[:, self.edge_columns]
         logits: Tensor = self.network(*inputs)
         return logits
@@ -147,7 +151,8 @@ class Judge(nn.Module):
 class Logits(nn.Module):
     """(n_hits, n_columns), (2, n_edges) in any direction -> logits (n_edges,)."""
 
-    def __init__(self, layout: Layout, field: MagneticField | None, judge: Judge) -> None:
+    def __init__(self, layout: Layout, field: MagneticField | None, judge: nn.Module) -> None:
+        """`judge` is called as a Judge."""
         super().__init__()
         self.positions, self.judge = Positions(layout), judge
         bent = field is not None and not field.is_constant
@@ -156,10 +161,11 @@ class Logits(nn.Module):
     def forward(self, x: Tensor, edge_index: Tensor) -> Tensor:
         position = self.positions(x)
         edges = outward(position, edge_index)
-        rows = position_rows(self.straighten(position))
+        straight = self.straighten(position)
+        rows = position_rows(straight)
         a, b = rows[edges[0]], rows[edges[1]]
         pairs = torch.stack(position_columns(a, b, circle(a, b)), dim=1)
-        logits: Tensor = self.judge(hit_columns(position), edges, pairs)
+        logits: Tensor = self.judge(hit_columns(position), straight, edges, pairs)
         return logits
 
 

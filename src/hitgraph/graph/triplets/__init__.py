@@ -40,6 +40,7 @@ class TripletSettings:
     hidden: int = 32  # width of the hidden layers; the second of the triplet network has half
     reach_phi: float = 2.5  # mm, between the middle hit and the circle through the outer two
     reach_z: float = 4.0  # mm, between it and their straight line along z
+    same_layer: bool = True  # they are told which edges join hits of one layer
 
     def __post_init__(self) -> None:
         if self.hidden < 2:
@@ -101,7 +102,7 @@ def judge_edges(
     """
     if not for_host(logits, backend):
         return plain.judge_edges(network, hits, edge_index, logits, _device_search(logits, backend))
-    doublets = order_doublets(hits, edge_index, logits)
+    doublets = order_doublets(hits, edge_index, logits, network.settings.same_layer)
     support = edge_support(network, doublets)
     judged = np.empty(len(doublets.source), np.float32)
     weights = _weights(network.edge)
@@ -172,13 +173,19 @@ def find_triplets(
     return np.concatenate(edges), np.concatenate(inputs)
 
 
-def order_doublets(hits: Hits, edge_index: Tensor, logits: Tensor) -> Doublets:
-    """Edges (2, n_edges), inner hit first, with logits (n_edges,), as the search wants them."""
+def order_doublets(
+    hits: Hits, edge_index: Tensor, logits: Tensor, same_layer: bool = True
+) -> Doublets:
+    """Edges (2, n_edges), inner hit first, with logits (n_edges,), as the search wants them.
+
+    Where `same_layer` is not to be known, no two hits are on one.
+    """
     source, target = (ends.astype(np.int32) for ends in edge_index.cpu().numpy())
     points = np.empty((len(hits), 4), np.float32)
     points[:, :3] = hits.straight.cpu().numpy()
     points[:, 3] = points[:, 0] ** 2 + points[:, 1] ** 2
-    layer, logit = hits.layer.cpu().numpy(), logits.detach().cpu().numpy()
+    layer = hits.layer.cpu().numpy() if same_layer else np.arange(len(hits))
+    logit = logits.detach().cpu().numpy()
     rows = np.zeros((len(source), edge_rows.EDGE_WIDTH), np.float32)
 
     def task(begin: int, end: int) -> None:

@@ -11,6 +11,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from hitgraph.errors import InputError
 from hitgraph.event.truth import SKIP, edge_labels
 from hitgraph.graph.triplets import (
+    Doublets,
     TripletFilter,
     edge_inputs,
     edge_support,
@@ -101,7 +102,7 @@ class TripletLessons:
     ) -> tuple[Tensor, Tensor, Tensor]:
         """A triplet is true when both of its edges are."""
         edges = state.graph()
-        doublets = order_doublets(sample.hits, edges, state.edge["logit"])
+        doublets = _doublets(network, sample, state)
         found, inputs = find_triplets(network.settings, doublets)
         chosen = self._some(len(found), sample)
         pairs = torch.from_numpy(found[chosen.numpy()].T).long()
@@ -117,7 +118,7 @@ class TripletLessons:
         self, network: TripletFilter, teacher: Teacher, sample: Sample, state: State
     ) -> tuple[Tensor, Tensor, Tensor]:
         edges = state.graph()
-        doublets = order_doublets(sample.hits, edges, state.edge["logit"])
+        doublets = _doublets(network, sample, state)
         rows = torch.from_numpy(edge_inputs(doublets, edge_support(network, doublets)))
         y, weight = edge_truth(sample, edges, self.truth)
         kind = edge_labels(sample.particle_id.numpy(), sample.step.numpy(), edges.numpy())
@@ -128,3 +129,8 @@ class TripletLessons:
     def _some(self, n_rows: int, sample: Sample) -> Tensor:
         random = generator(self.seed, "triplet rows", sample.name)
         return torch.randperm(n_rows, generator=random)[: self.stage.rows_per_event]
+
+
+def _doublets(network: TripletFilter, sample: Sample, state: State) -> Doublets:
+    how = network.settings.same_layer
+    return order_doublets(sample.hits, state.graph(), state.edge["logit"], how)

@@ -5,7 +5,7 @@ TRIPLETS of them are in flight, so that memory does not grow with the event. The
 within reach comes first, and only what passes it is given inputs and judged.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -30,7 +30,7 @@ _SHORTEST, _LIMIT = 1e-3, 8.0
 
 # Settings, positions, edges and their rows to parts of the triplets; see `triplets_in_parts`.
 Search = Callable[
-    ["TripletSettings", Tensor, Tensor, Tensor], Iterator[tuple[Tensor, Tensor, Tensor]]
+    ["TripletSettings", Tensor, Tensor, Tensor], Iterable[tuple[Tensor, Tensor, Tensor]]
 ]
 
 
@@ -42,7 +42,10 @@ def judge_edges(
     `search` finds the triplets: `triplets_in_parts` of this module or of triplets.gpu.
     """
     edge_index = edge_index.long()
-    rows = edge_rows(hits, edge_index, logits)
+    same_layer = torch.zeros_like(logits)
+    if network.settings.same_layer:
+        same_layer = (hits.layer[edge_index[0]] == hits.layer[edge_index[1]]).float()
+    rows = edge_rows(hits.straight, edge_index, logits, same_layer)
     support = edge_support(network, hits.straight, edge_index, rows, search)
     judged = [rows.new_empty(0)]
     for begin in range(0, len(rows), EDGES):
@@ -52,10 +55,9 @@ def judge_edges(
     return torch.cat(judged), support
 
 
-def edge_rows(hits: Hits, edge_index: Tensor, logits: Tensor) -> Tensor:
-    """(n_edges, 6) what triplets.rows.fill_edge_rows gives."""
-    first, second = edge_index
-    straight = hits.straight
+def edge_rows(straight: Tensor, edge_index: Tensor, logits: Tensor, same_layer: Tensor) -> Tensor:
+    """(n_edges, 6) what triplets.rows.fill_edge_rows gives; same_layer (n_edges,) is 0 or 1."""
+    first, second = edge_index.unbind(0)
     places = torch.cat([straight, straight[:, :2].norm(dim=1, keepdim=True)], dim=1)
     a, b = places[first], places[second]
     bent = circle(a, b)
@@ -66,7 +68,7 @@ def edge_rows(hits: Hits, edge_index: Tensor, logits: Tensor) -> Tensor:
         SLOPE: torch.asinh(rise / bent.arc),
         Z0: limited_z0(a, b),
         LENGTH: torch.log(length.clamp_min(_SHORTEST)),
-        SAME_LAYER: (hits.layer[first] == hits.layer[second]).float(),
+        SAME_LAYER: same_layer,
         LOGIT: logits.float(),
     }
     return torch.stack([columns[k] for k in range(len(columns))], dim=1)
@@ -79,7 +81,7 @@ def edge_support(
 
     The sums of odds are kept in float64: a GPU adds in any order, and so the order does not show.
     """
-    n_edges = len(rows)
+    n_edges = rows.shape[0]
     best = rows.new_full((2, n_edges), float(NO_TRIPLET))  # by inner triplets, by outer ones
     odds = torch.zeros(2, n_edges, dtype=torch.float64, device=rows.device)
     for e, f, inputs in search(network.settings, position, edge_index, rows):
@@ -96,15 +98,23 @@ def triplets_in_parts(
     settings: "TripletSettings", position: Tensor, edge_index: Tensor, rows: Tensor
 ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     """Inner edge, outer edge (n,) and inputs (n, 15) of the triplets within reach."""
-    source, target = edge_index
     for e, f in edge_pairs_in_parts(edge_index, len(position), TRIPLETS):
-        fits = within_reach(_misses(position, source[e], target[e], target[f]), settings)
-        e, f = e[fits], f[fits]
-        yield (
-            e,
-            f,
-            triplet_inputs(position, source[e], target[e], target[f], rows[e], rows[f]),
-        )
+        yield triplets_of(settings, position, edge_index, rows, e, f)
+
+
+def triplets_of(
+    settings: "TripletSettings",
+    position: Tensor,
+    edge_index: Tensor,
+    rows: Tensor,
+    e: Tensor,
+    f: Tensor,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Of pairs of edges e and f (n,) that share the middle hit, those within reach and inputs."""
+    source, target = edge_index.unbind(0)
+    fits = within_reach(_misses(position, source[e], target[e], target[f]), settings)
+    e, f = e[fits], f[fits]
+    return e, f, triplet_inputs(position, source[e], target[e], target[f], rows[e], rows[f])
 
 
 class _Misses(NamedTuple):
@@ -172,7 +182,7 @@ def triplet_inputs(
 
 
 def _signed_root(value: Tensor) -> Tensor:
-    return torch.sqrt(value.abs()).copysign(value)
+    return torch.sqrt(value.abs()) * torch.sign(value)
 
 
 def _squashed(value: Tensor, unit: float) -> Tensor:
@@ -182,7 +192,7 @@ def _squashed(value: Tensor, unit: float) -> Tensor:
 
 def edge_inputs(position: Tensor, edge_index: Tensor, rows: Tensor, support: Tensor) -> Tensor:
     """(n_edges, 13) what triplets.rows.fill_edge_inputs gives."""
-    ends = [position[hit] for hit in edge_index]
+    ends = [position[hit] for hit in edge_index.unbind(0)]
     columns = [
         rows[:, LOGIT],
         *support.unbind(1),

@@ -77,7 +77,7 @@ class TripletStageSettings(StageSettings):
         cut = cut_at_efficiency(
             self.target_efficiency,
             material.validation,
-            lambda state, true: stage.judge(state).edge["logit"][true],
+            lambda state, true: stage.logits(state)[true],
         )
         workshop.record({**merit, "cut": cut})
         return replace(stage, cut=cut)
@@ -93,6 +93,10 @@ class TripletStage:
 
     def __call__(self, state: State) -> State:
         return self.judge(state).cut(self.cut)
+
+    def logits(self, state: State) -> Tensor:
+        """(n_edges,) of the edges of the state."""
+        return self.judge(state).edge["logit"]
 
     def judge(self, state: State) -> State:
         """All edges, with new logits and their support."""
