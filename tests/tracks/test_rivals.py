@@ -56,10 +56,11 @@ def test_an_edge_past_a_hit_stays_and_one_to_another_track_goes() -> None:
 
 
 def test_what_rounding_decides_is_told_by_a_slack() -> None:
-    edges = torch.tensor([[0, 0, 0], [1, 2, 3]])
-    logits = torch.tensor([2.0, 1.999, 1.0])
-    assert unrivalled(edges, logits, 5, 0.99, slack=0.01).tolist() == [True, True, False]
-    assert unrivalled(edges, logits, 5, 0.99, slack=-0.01).tolist() == [False, False, False]
+    """Of three edges from one hit two are equally good; another edge stands alone."""
+    edges = torch.tensor([[0, 0, 0, 4], [1, 2, 3, 5]])
+    logits = torch.tensor([2.0, 1.999, 1.0, 0.5])
+    found = [unrivalled(edges, logits, 6, 0.99, slack).tolist() for slack in (0.01, -0.01)]
+    assert found == [[True, True, False, True], [False, False, False, True]]
 
 
 @settings(max_examples=40, deadline=None)

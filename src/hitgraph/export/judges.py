@@ -15,7 +15,7 @@ from hitgraph.kernels.joins import equal_rows
 from hitgraph.tracks.rivals import unrivalled
 
 BEATEN = -50.0  # a logit whose sigmoid no cut lets pass
-SLACK = 0.01  # of logits: the largest difference that a target lets pass
+SLACK = 0.05  # of logits: the largest difference that a target lets pass
 
 
 class TripletJudge(nn.Module):

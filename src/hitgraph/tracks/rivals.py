@@ -78,7 +78,7 @@ def unrivalled(
     edges, ends, others = [], [], []
     for near, far in ((source, target), (target, source)):
         e, f = equal_rows(near, near, n_hits)
-        better = logits[f] > logits[e] + slack
+        better = (e != f) & (logits[f] > logits[e] + slack)
         e, f = e[better], f[better]
         edges.append(e)
         ends.append(far[e])
