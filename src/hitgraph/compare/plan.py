@@ -117,8 +117,10 @@ def key_begun(out: Path, run: Run) -> str | None:
     Recipes are compared as they are parsed: a version that knows more settings gives another
     digest, but the same recipe.
     """
+    # as it is, or with what it leaves to the events decided
+    ways = (run.recipe, *(run.recipe.settled(cells) for cells in (True, False)))
     for folder in sorted((out / RUNS).glob(f"{run.name}-{run.seed}-??????")):
-        if recipe_begun(folder) == run.recipe:
+        if recipe_begun(folder) in ways:
             return folder.name
     return None
 
