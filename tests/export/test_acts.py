@@ -111,7 +111,7 @@ def test_metric_learning(suffix: str, exported: Path, radius_chain: Pipeline, ev
 
 @pytest.fixture(scope="module")
 def map_chain(event: Event) -> Pipeline:
-    return chain(event, "module_map", **WITH_TRIPLETS)
+    return chain(event, "module_map")
 
 
 @pytest.fixture(scope="module")
@@ -166,6 +166,21 @@ def test_junctions_of_a_module_map_are_removed(
     expected = ours(result)
     assert in_acts(algorithm, event, lambda _, order: order.argsort()[found]) == expected
     assert expected != ours(map_chain.run(event))
+
+
+def test_triplets_and_rivals_are_in_the_last_model(event: Event, tmp_path: Path) -> None:
+    """Cut at half of the scores of both classifiers, with pairs of hits as tracks."""
+    pytest.importorskip("uproot", reason="the extra root is not installed")
+    pairs = {"use": "components", "min_hits": 2, "score_cut": 0.0}
+    pipeline = chain(event, "module_map", **WITH_TRIPLETS, gnn=None, tracks=pairs)
+    export_pipeline(pipeline, "acts", tmp_path / "out", [event])
+    result = pipeline.run(event, keep=["graph", "triplets"])
+    found, judged = (result.kept[name].graph() for name in ("graph", "triplets"))
+    assert 1 < result.edges.shape[1] < judged.shape[1]
+    for suffix in (".pt", ".onnx"):
+        algorithm = configured(tmp_path / "out" / SCRIPT, suffix)
+        edges_and_tracks = in_acts(algorithm, event, lambda _, order: order.argsort()[found])
+        assert edges_and_tracks == ours(result)
 
 
 def test_a_name_is_no_code(radius_chain: Pipeline) -> None:
