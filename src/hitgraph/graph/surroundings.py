@@ -118,7 +118,7 @@ def surroundings(
     total = weight + sums[:, :1]
     middle = sums[:, 1:4] / total
     moments = (sums[:, 4:] / total).reshape(-1, 3, 3) - middle[:, :, None] * middle[:, None, :]
-    spread = torch.linalg.eigvalsh(moments.double().cpu()).to(moments)
+    spread = torch.linalg.eigvalsh(moments.double()).to(moments)
     size = spread.sum(dim=1)
     line = torch.where(size > 1e-6, spread[:, -1] / size.clamp_min(1e-6), 1.0)
     du, dv, dw = middle.unbind(dim=1)
