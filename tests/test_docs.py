@@ -145,5 +145,6 @@ def test_commands_begin_with_pipelines_that_have_the_first_stage_of_their_recipe
             words = command[0].split(" --")[0].split()[2:]
             for word in (one for one in words if one in recipes):
                 found += 1
-                assert read_recipe(find_recipe(word)).stages[0] == ships, f"{page.name}: {word}"
+                recipe = read_recipe(find_recipe(word)).settled(cells=True)
+                assert recipe.stages[0] == ships, f"{page.name}: {word}"
     assert found
