@@ -104,7 +104,10 @@ def _tree(tree: Tree) -> Iterator[Any]:
     with _opened(tree.file) as file:
         there = _classes(file)
         if there.get(tree.tree) != "TTree":
-            raise InputError(f"{tree.file}: has no TTree {tree.tree} ({listed(there)})")
+            raise InputError(
+                f"{tree.file}: has no TTree {tree.tree} ({listed(there)}): write the table under "
+                "that name, or give the file that has it"
+            )
         yield file[tree.tree]
 
 
@@ -131,7 +134,10 @@ def _opened(place: Place) -> Iterator[Any]:
     uproot = uproot_for(f"reading {place.name}")
     data = place.read()
     if not data.startswith(b"root"):
-        raise InputError(f"{place}: is no ROOT file (they start with the word root)")
+        raise InputError(
+            f"{place}: is no ROOT file (they start with the word root): give one that ROOT or "
+            "uproot has written, or name a file of another format by its own ending"
+        )
     try:
         with uproot.open(io.BytesIO(data)) as file:
             yield file
