@@ -21,6 +21,7 @@ def compile_kernels(pipeline: "Pipeline", sources: "Sequence[EventSource]", quie
 
     Kernels stay on disk: a second process reads them, and shows nothing.
     """
+    from hitgraph.domain import observe
     from hitgraph.evaluation.judging import Judged
     from hitgraph.kernels.jit import told_of_kernels
 
@@ -36,7 +37,8 @@ def compile_kernels(pipeline: "Pipeline", sources: "Sequence[EventSource]", quie
         with told_of_kernels(tell):
             for source in sources:
                 try:
-                    finder.run(slice_of(source.read(cells=pipeline.recipe.clusters)))
+                    found = finder.run(slice_of(source.read(cells=pipeline.recipe.clusters)))
+                    observe(found.state, pipeline.detector)
                 except HitgraphError:  # which the run itself will say
                     continue
                 break
