@@ -120,9 +120,9 @@ def test_a_shape_that_differs_is_a_fault() -> None:
 
 def test_what_rounding_decides_is_counted_and_not_compared() -> None:
     expected = torch.tensor([1.0, torch.nan, 3.0])
-    given = torch.tensor([1.0, -50.0, 3.5])
+    given = torch.tensor([1.0, -50.0, 3.75])
     found = check("a", "g", lambda _: given, {"x": expected}, expected)
-    assert (found.largest, found.row, found.unsure) == (0.5, 2, 1)
+    assert (found.largest, found.row, found.unsure) == (0.25, 2, 1)  # a quarter of 3
     nothing = check("a", "g", lambda _: given * torch.nan, {"x": expected}, expected)
     assert nothing.largest == torch.inf
 

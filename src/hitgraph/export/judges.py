@@ -15,7 +15,7 @@ from hitgraph.kernels.joins import equal_rows
 from hitgraph.tracks.rivals import unrivalled
 
 BEATEN = -50.0  # a logit whose sigmoid no cut lets pass
-SLACK = 0.05  # of logits: the largest difference that a target lets pass
+SLACK = 0.05  # of logits, and of their size above one: the largest difference let pass
 
 
 class TripletJudge(nn.Module):
@@ -57,8 +57,9 @@ class Unrivalled(nn.Module):
 
 def without_rivals(edge_index: Tensor, logits: Tensor, n_hits: int, joined: float) -> Tensor:
     """What `Unrivalled` gives, and NaN where a rounding of the logits by SLACK decides."""
+    rounding = SLACK * logits.abs().clamp_min(1.0)
     lost, doubted = (
-        ~unrivalled(edge_index, logits, n_hits, joined, slack) for slack in (SLACK, -SLACK)
+        ~unrivalled(edge_index, logits, n_hits, joined, slack) for slack in (rounding, -rounding)
     )
     found = torch.where(lost, BEATEN, logits)
     return torch.where(lost != doubted, torch.nan, found)

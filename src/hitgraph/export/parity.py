@@ -18,7 +18,8 @@ class Check:
     graph: str  # which
     n_hits: int
     n_edges: int  # 0 for networks of hits
-    largest: float  # difference of an output, inf where there is none or of another shape
+    largest: float  # difference of an output, over its size where that is above one; inf where
+    # there is none or of another shape
     row: int | None = None  # of the output, an edge or a hit, that differs most
     here: float | None = None  # its value in the pipeline
     there: float | None = None  # its value in the other runtime
@@ -53,7 +54,8 @@ def check(
     if bool(unsure.all()):
         fault = "rounding decides every value, so nothing is compared"
         return Check(file, graph, *sizes, torch.inf, fault=fault)
-    difference = (found - expected).abs().nan_to_num(nan=torch.inf).masked_fill(unsure, 0.0)
+    difference = (found - expected).abs() / expected.abs().clamp_min(1.0)
+    difference = difference.nan_to_num(nan=torch.inf).masked_fill(unsure, 0.0)
     at = int(difference.argmax())
     here, there = (float(values.flatten()[at]) for values in (expected, found))
     row = at // (expected.numel() // len(expected))
@@ -68,7 +70,8 @@ def refuse_different(checks: Sequence[Check], tolerance: float) -> None:
         return
     what = worst.fault or (
         f"row {worst.row} is {worst.there:.6g}, the pipeline has {worst.here:.6g} "
-        f"(difference {worst.largest:.3g}, at most {tolerance:g} is let pass)"
+        f"(difference {worst.largest:.3g}, over its size where that is above 1; at most "
+        f"{tolerance:g} is let pass)"
     )
     raise HitgraphError(
         f"{worst.file} is not what the pipeline does, so nothing was written: {worst.graph} "

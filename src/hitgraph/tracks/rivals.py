@@ -63,22 +63,22 @@ class RivalStage:
 
 
 def unrivalled(
-    edge_index: Tensor, logits: Tensor, n_hits: int, joined: float, slack: float = 0.0
+    edge_index: Tensor, logits: Tensor, n_hits: int, joined: float, slack: float | Tensor = 0.0
 ) -> Tensor:
     """(n_edges,) bool which edges no better one contradicts.
 
     edge_index (2, n_edges) int64 is directed, inner hit first. Edges below a cut on the scores may
     be left out before or after, where the cut is not above `joined`: they contradict no better one.
-    With a slack, of logits, in doubt for an edge, below zero against it: what rounding decides are
-    the edges where both answers differ.
+    With a slack, of logits, in doubt for an edge, below zero against it, one or (n_edges,): what
+    rounding decides are the edges where both answers differ.
     """
-    good = logits >= logit(joined) - slack
+    good, beaten_by = logits >= logit(joined) - slack, logits + slack
     source, target = edge_index.unbind(dim=0)
     key, order = torch.sort(_pair(source, target))
     edges, ends, others = [], [], []
     for near, far in ((source, target), (target, source)):
         e, f = equal_rows(near, near, n_hits)
-        better = (e != f) & (logits[f] > logits[e] + slack)
+        better = (e != f) & (logits[f] > beaten_by[e])
         e, f = e[better], f[better]
         edges.append(e)
         ends.append(far[e])
