@@ -13,6 +13,7 @@ from hitgraph.cli import CANNOT_START, OK, main
 from hitgraph.errors import HitgraphError, SettingsError
 from hitgraph.event.event import Event
 from hitgraph.event.source import list_events
+from hitgraph.export import graphs
 from hitgraph.export.aoti import TARGET as AOTI
 from hitgraph.export.graphs import sector, some_edges, states_of
 from hitgraph.export.parity import as_text, check
@@ -175,7 +176,7 @@ def test_there_are_three_sizes_of_as_many_events_as_there_are(
     pipeline: Pipeline, tiny_store: Path
 ) -> None:
     events = [source.read() for source in list_events([tiny_store])[:3]]
-    shares = ["100%", "30%", "10%"]
+    shares = ["100 %", "30 %", "10 %"]
     for given in ([0, 1, 2], [0, 1, 0], [0, 0, 0]):
         graphs = states_of(pipeline, [events[k] for k in dict.fromkeys(given)])
         whose = [f"{share} of {events[k].name}" for share, k in zip(shares, given, strict=True)]
@@ -202,3 +203,17 @@ def test_without_a_compiler_it_is_told(
     with pytest.raises(HitgraphError, match=r"the compiler g\+\+ is not there"):
         export_pipeline(pipeline, "aoti", tmp_path / "out", [tiny_event])
     assert list(tmp_path.iterdir()) == []
+
+
+def test_of_a_large_event_a_part_is_compared(
+    tiny_pipeline: Path, tiny_store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline, event = Pipeline.load(tiny_pipeline), list_events([tiny_store])[0].read()
+
+    def largest() -> int:
+        first = next(iter(graphs.states_of(pipeline, [event]).values()))
+        return max(len(one.graph().T) for one in first.values() if one.edges is not None)
+
+    whole = largest()
+    monkeypatch.setattr(graphs, "MOST_EDGES", whole // 2)
+    assert 0 < largest() < whole

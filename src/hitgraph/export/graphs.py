@@ -13,6 +13,7 @@ from hitgraph.recipe import START
 from hitgraph.state import State
 
 SHARES = (1.0, 0.3, 0.1)  # of the azimuth: events of a sample may all be of one size
+MOST_EDGES = 1_000_000  # of the largest part, about: a network runs whole, without our kernels
 
 States = Mapping[str, State]  # before each stage
 
@@ -20,14 +21,17 @@ States = Mapping[str, State]  # before each stage
 def states_of(pipeline: Pipeline, events: Sequence[Event]) -> dict[str, States]:
     """Of each graph by name, the state before every stage of the pipeline.
 
-    The parts SHARES of three events, or of the same one where there are fewer. Then one edge of the
-    last, and its hits without it.
+    The parts SHARES of three events, or of the same one where there are fewer; smaller ones of
+    events with more than MOST_EDGES. Then one edge of the last, and its hits without it.
     """
     found: dict[str, States] = {}
     before = [_before(pipeline, event) for event in events[: len(SHARES)]]
-    for k, share in enumerate(SHARES):
-        states = {name: sector(one, share) for name, one in before[k % len(before)].items()}
-        found[f"{share:.0%} of {events[k % len(before)].name}"] = states
+    for k, part in enumerate(SHARES):
+        whole = before[k % len(before)]
+        n_edges = max(0 if one.edges is None else one.edges.shape[1] for one in whole.values())
+        share = part * min(1.0, MOST_EDGES / max(n_edges, 1))
+        states = {name: sector(one, share) for name, one in whole.items()}
+        found[f"{100 * share:.3g} % of {events[k % len(before)].name}"] = states
     last = list(found.values())[-1]
     found["one edge"] = {name: some_edges(state, 1) for name, state in last.items()}
     found["no edge"] = {name: some_edges(state, 0) for name, state in last.items()}
