@@ -134,8 +134,12 @@ class State:
         """The edges whose score, the sigmoid of the column "logit", is not below `score`."""
         edges, given = self.graph(), self.edge["logit"]
         kept = torch.nonzero(given >= logit(score)).squeeze(1)
-        columns = {name: column[kept] for name, column in self.edge.items()}
-        return replace(self, edges=edges[:, kept], edge=columns, scored=Scored(edges, given))
+        return replace(self.with_edges_at(kept), scored=Scored(edges, given))
+
+    def with_edges_at(self, rows: Tensor) -> "State":
+        """The edges of these rows, (n,) int64, with their columns."""
+        columns = {name: column[rows] for name, column in self.edge.items()}
+        return replace(self, edges=self.graph()[:, rows], edge=columns)
 
     def scores(self) -> Tensor:
         """(n_edges,) float32 scores from 0 to 1: the sigmoid of the column "logit"."""

@@ -7,7 +7,7 @@ at once: other programs can run it as a part of a network (hitgraph.export).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
@@ -54,9 +54,7 @@ class RivalStage:
     def __call__(self, state: State) -> State:
         edges = state.graph()
         best = unrivalled(edges, state.edge["logit"], len(state.hits), self.settings.joined)
-        kept = torch.nonzero(best).squeeze(1)
-        columns = {name: column[kept] for name, column in state.edge.items()}
-        return replace(state, edges=edges[:, kept], edge=columns)
+        return state.with_edges_at(torch.nonzero(best).squeeze(1))
 
     def tensors(self) -> dict[str, Tensor]:
         return {}
