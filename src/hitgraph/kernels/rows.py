@@ -14,7 +14,8 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from hitgraph.kernels.tiles import LANES, in_memory, spread
+from hitgraph.kernels.tiles import in_memory
+from hitgraph.kernels.vectors import LANES, spread
 
 EPSILON = 1e-5  # of torch's layer norm
 

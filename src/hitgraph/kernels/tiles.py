@@ -9,7 +9,6 @@ sum loads a row of the second matrix and one number of each row of the first.
 
 from typing import Any
 
-import llvmlite.binding as llvm
 import numpy as np
 from llvmlite import ir
 from numba import types
@@ -17,12 +16,12 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
+from hitgraph.kernels.vectors import AVX512, LANES, spread
+
 Float32 = NDArray[np.float32]
 
-_AVX512 = llvm.get_host_cpu_features().get("avx512f", False)
-LANES = 16 if _AVX512 else 8  # float32 in a vector register
 _VECTORS = 2  # registers that a row of a tile takes
-ROWS = 8 if _AVX512 else 4  # the sums take half of the registers
+ROWS = 8 if AVX512 else 4  # the sums take half of the registers
 COLUMNS = _VECTORS * LANES
 MAX_WIDTH = 128  # where the weights no longer stay in the cache, a library's product is faster
 
@@ -59,14 +58,6 @@ def _tile(relu: bool) -> Any:
         return signature, lambda *code: _write_tile(relu, *code)
 
     return tile
-
-
-def spread(builder: Any, scalar: Any, lanes: int) -> Any:
-    """A vector of equal numbers."""
-    none = ir.Constant(ir.VectorType(scalar.type, lanes), ir.Undefined)
-    zero = ir.Constant(ir.IntType(32), 0)
-    zeros = ir.Constant(ir.VectorType(ir.IntType(32), lanes), [0] * lanes)
-    return builder.shuffle_vector(builder.insert_element(none, scalar, zero), none, zeros)
 
 
 def in_memory(context: Any, builder: Any, signature: Any, arguments: Any) -> list[Any]:

@@ -17,9 +17,9 @@ from hitgraph.graph.windows.cpu import (
     SIN_DPHI,
     Z0,
     along_bin,
-    passes,
     reach,
 )
+from hitgraph.graph.windows.lanes import fitting
 from hitgraph.kernels.jit import kernel, step
 from hitgraph.kernels.lanes import LANES, list_bits
 from hitgraph.kernels.scalars import within
@@ -109,10 +109,11 @@ def _search(  # type: ignore[no-untyped-def]
     columns, places, clusters, distance2, order, layer, module, starts, span, along_is_z = hits
     first_window, window_outer, bounds, reaches, base, low, scale, table, best, cut = windows
     xs, ys, zs, rs, etas = columns[0], columns[1], columns[2], columns[3], columns[4]
-    inverse_rs = columns[5]
+    length = columns.shape[1]
     for i in range(begin, end):
         n_before = n_pairs
-        xi, yi, zi, ri, eta, inverse_ri = xs[i], ys[i], zs[i], rs[i], etas[i], inverse_rs[i]
+        xi, yi, zi, ri, eta = xs[i], ys[i], zs[i], rs[i], etas[i]
+        hit = xi, yi, zi, ri, columns[5, i]
         phi_place = within((np.arctan2(yi, xi) + np.pi) * _TURN, 0.0, np.float64(PHI_BINS))
         steep, long = np.sinh(np.float64(eta)), np.cosh(np.float64(eta))
         for window in range(first_window[layer[i]], first_window[layer[i] + 1]):
@@ -151,14 +152,7 @@ def _search(  # type: ignore[no-untyped-def]
                         first, last = 0, n_bins - n_before_pi
                     j_lo, j_hi = starts[cells + first], starts[cells + last]
                     for top in range(j_lo, j_hi, LANES):  # columns reach as far beyond the last hit
-                        bits = np.uint32(0)
-                        for k in range(np.uint64(LANES)):
-                            j = np.uint64(top) + k
-                            dx = xs[j] - xi
-                            dy = ys[j] - yi
-                            sine = (xi * dy - yi * dx) * (inverse_ri * inverse_rs[j])
-                            fits = passes(sine, dx, dy, zi, ri, zs[j], rs[j], etas[j], limits)
-                            bits |= np.uint32(fits) << np.uint32(k)
+                        bits = fitting(columns, length, top, hit, limits)
                         bits &= (1 << min(LANES, j_hi - top)) - 1
                         n_chosen += list_bits(chosen, n_chosen, top, bits)
             place = zi if along_is_z[layer[i]] else ri
