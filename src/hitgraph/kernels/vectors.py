@@ -106,13 +106,21 @@ def root(builder: Any, values: Any) -> Any:
     return _call(builder, f"llvm.sqrt.v{LANES}f32", FLOATS, [values])
 
 
+def bits_of(builder: Any, chosen: Any) -> Any:
+    """The chosen lanes as the bits of a number."""
+    if AVX2:
+        signs = builder.bitcast(builder.sext(chosen, INDICES), FLOATS)
+        return builder.trunc(_call(builder, "llvm.x86.avx.movmsk.ps.256", INDEX, [signs]), _BITS)
+    return builder.bitcast(chosen, _BITS)
+
+
 def append(builder: Any, array: Any, count: Any, values: Any, chosen: Any) -> None:
     """Write the chosen lanes to array[count:], with what is there overwritten up to LANES.
 
     Adds their number to what the pointer `count` holds.
     """
     at = builder.load(count)
-    bits = builder.bitcast(chosen, _BITS)
+    bits = bits_of(builder, chosen)
     store(builder, _compress(builder, values, chosen, bits), builder.gep(array, [at]))
     builder.store(builder.add(at, builder.zext(builder.ctpop(bits), at.type)), count)
 

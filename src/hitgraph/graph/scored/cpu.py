@@ -115,7 +115,8 @@ def _search(  # type: ignore[no-untyped-def]
         xi, yi, zi, ri, eta = xs[i], ys[i], zs[i], rs[i], etas[i]
         hit = xi, yi, zi, ri, columns[5, i]
         phi_place = within((np.arctan2(yi, xi) + np.pi) * _TURN, 0.0, np.float64(PHI_BINS))
-        steep, long = np.sinh(np.float64(eta)), np.cosh(np.float64(eta))
+        steep = np.float64(zi) / np.float64(ri)  # sinh of eta
+        long = np.sqrt(1.0 + steep * steep)  # cosh
         for window in range(first_window[layer[i]], first_window[layer[i] + 1]):
             m = window_outer[window]
             if span[m, 0] > span[m, 1]:

@@ -3,12 +3,21 @@
 
 from typing import Any
 
-from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
 from hitgraph.kernels.tiles import in_memory
-from hitgraph.kernels.vectors import FLOATS, INDICES, LANES, load, root, same, spread
+from hitgraph.kernels.vectors import (
+    FLOATS,
+    INDEX,
+    INDICES,
+    LANES,
+    bits_of,
+    load,
+    root,
+    same,
+    spread,
+)
 
 _CONTRACT = ("contract",)
 
@@ -70,7 +79,7 @@ def fitting(typing_context: Any, columns: Any, length: Any, at: Any, hit: Any, l
         passed = tests[0]
         for test in tests[1:]:
             passed = builder.and_(passed, test)
-        return builder.zext(builder.bitcast(passed, ir.IntType(LANES)), ir.IntType(32))
+        return builder.zext(bits_of(builder, passed), INDEX)
 
     return types.uint32(columns, size, size, hit, limits), generate
 
