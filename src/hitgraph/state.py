@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from hitgraph.hits import Hits
+from hitgraph.picks import columns_at, rows_at, rows_where
 
 if TYPE_CHECKING:
     import networkx
@@ -133,13 +134,13 @@ class State:
     def cut(self, score: float) -> "State":
         """The edges whose score, the sigmoid of the column "logit", is not below `score`."""
         edges, given = self.graph(), self.edge["logit"]
-        kept = torch.nonzero(given >= logit(score)).squeeze(1)
+        kept = rows_where(given >= logit(score))
         return replace(self.with_edges_at(kept), scored=Scored(edges, given))
 
     def with_edges_at(self, rows: Tensor) -> "State":
         """The edges of these rows, (n,) int64, with their columns."""
-        columns = {name: column[rows] for name, column in self.edge.items()}
-        return replace(self, edges=self.graph()[:, rows], edge=columns)
+        columns = {name: rows_at(column, rows) for name, column in self.edge.items()}
+        return replace(self, edges=columns_at(self.graph(), rows), edge=columns)
 
     def scores(self) -> Tensor:
         """(n_edges,) float32 scores from 0 to 1: the sigmoid of the column "logit"."""
@@ -239,8 +240,8 @@ def logit(score: float) -> float:
 def long_tracks(labels: Tensor, min_hits: int) -> Tensor:
     """(n_hits,) int64 tracks of at least `min_hits` hits, numbered from 0 without gaps, else -1."""
     on = labels >= 0
-    long = torch.bincount(labels[on]) >= min_hits
+    long = torch.bincount(rows_at(labels, rows_where(on))) >= min_hits
     if not len(long):
         return labels
     new = torch.where(long, torch.cumsum(long, 0) - 1, -1)
-    return torch.where(on, new[labels.clamp(min=0)], -1)
+    return torch.where(on, rows_at(new, labels.clamp(min=0)), -1)

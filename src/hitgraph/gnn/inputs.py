@@ -21,7 +21,8 @@ def edge_inputs(
     added = [name for name in names if name not in PAIR_FEATURES]
     values = torch.cat([pairs, *(state.edge[name][:, None] for name in added)], dim=1)
     columns += added
-    return values[:, [columns.index(name) for name in names]]
+    places = [columns.index(name) for name in names]
+    return values.index_select(1, torch.tensor(places, device=values.device))
 
 
 def needed_inputs(hits: Sequence[str], edges: Sequence[str]) -> frozenset[str]:

@@ -24,6 +24,7 @@ from hitgraph.lessons.settings import (
 from hitgraph.lessons.workshop import Workshop
 from hitgraph.nn.azimuths import AZIMUTHS
 from hitgraph.nn.edges import EdgeNetwork
+from hitgraph.picks import rows_at, rows_where
 from hitgraph.settings import choice
 from hitgraph.stage import NETWORKS, Context, NetworkSettings
 from hitgraph.state import EDGES, LOGIT, State
@@ -146,7 +147,7 @@ class NetworkStage(EdgeNetworkStage):
         x, edge_attr = self.inputs(state)
         rows, edges = hits_with_edges(state.graph(), len(x))
         with self.context.mixed_precision():
-            logits: Tensor = self.network(x[rows], edges, edge_attr)
+            logits: Tensor = self.network(rows_at(x, rows), edges, edge_attr)
         return logits.float()
 
     def graph(self, read: Read, truth: TruthSettings) -> dict[str, Tensor]:
@@ -175,4 +176,4 @@ def hits_with_edges(edges: Tensor, n_hits: int) -> tuple[Tensor, Tensor]:
     has = torch.zeros(n_hits, dtype=torch.bool, device=edges.device)
     has[edges.reshape(-1)] = True
     place = torch.cumsum(has, 0) - 1
-    return torch.nonzero(has).squeeze(1), place[edges]
+    return rows_where(has), rows_at(place, edges)

@@ -17,10 +17,13 @@ from hitgraph.errors import SettingsError
 from hitgraph.graph.scored.stage import ScoredSettings
 from hitgraph.hits import Hits
 from hitgraph.hits.direction import squared_distance
+from hitgraph.kernels.choice import for_host
+from hitgraph.kernels.groups import group_by_hit, sort_groups
 from hitgraph.lessons.material import Example, Material, Read
 from hitgraph.lessons.samples import select_sample
 from hitgraph.lessons.settings import check_at_least
 from hitgraph.lessons.workshop import Workshop
+from hitgraph.picks import rows_at, rows_where
 from hitgraph.settings import choice
 from hitgraph.stage import STAGES, Context, Stage, StageSettings, gives_of, needs_of
 from hitgraph.state import EDGES, FIRST_PASS, HITS, LABELS, LOGIT, State, long_tracks
@@ -87,7 +90,7 @@ def _left_of(read: Read, settings: SecondPassSettings) -> Example:
     Without the ends of tracks, whose own edges are many and easy, and would set the cut.
     """
     sample, state = read()
-    rows = torch.nonzero(what_is_left(state, settings).first_pass < 0).squeeze(1)
+    rows = rows_where(what_is_left(state, settings).first_pass < 0)
     return Example(select_sample(sample, rows), without(state, rows))
 
 
@@ -101,12 +104,12 @@ class SecondPass:
     def __call__(self, state: State) -> State:
         left = what_is_left(state, self.settings)
         built = self.builder(without(state, left.rows))
-        onwards = torch.nonzero(left.is_onwards(built.graph())).squeeze(1)
-        columns = {name: column[onwards] for name, column in built.edge.items()}
+        built = built.with_edges_at(rows_where(left.is_onwards(built.graph())))
+        columns = dict(built.edge)
         if "logit" in columns:
             sure = columns["logit"].new_full((left.within.shape[1],), SURE)
             columns["logit"] = torch.cat([columns["logit"], sure])
-        edges = torch.cat([left.rows[built.graph()[:, onwards]], left.within], dim=1)
+        edges = torch.cat([rows_at(left.rows, built.graph()), left.within], dim=1)
         return state.with_hit(first_pass=left.first_pass).with_edges(edges, **columns)
 
     def tensors(self) -> dict[str, Tensor]:
@@ -125,14 +128,16 @@ class Left:
     @cached_property
     def rows(self) -> Tensor:
         """(n_left,) int64, ascending: hits on no track, first and last hits of tracks."""
-        return torch.nonzero((self.first_pass < 0) | self.first | self.last).squeeze(1)
+        return rows_where((self.first_pass < 0) | self.first | self.last)
 
     def is_onwards(self, edges: Tensor) -> Tensor:
         """(n_edges,) bool, of edges (2, n_edges) between places in `rows`: are they between hits on
         no track, or onwards from either end of a track? Two tracks are not joined here."""
-        on = self.first_pass[self.rows] >= 0
-        inner, outer = ~on | self.last[self.rows], ~on | self.first[self.rows]
-        return inner[edges[0]] & outer[edges[1]] & ~(on[edges[0]] & on[edges[1]])
+        on = rows_at(self.first_pass, self.rows) >= 0
+        last, first = rows_at(self.last, self.rows), rows_at(self.first, self.rows)
+        # 0: on no track, 1: an end from which it may go on, 2: neither
+        inner, outer = (on * (2 - end.to(torch.int8)) for end in (last, first))
+        return rows_at(inner, edges[0]) + rows_at(outer, edges[1]) <= 1
 
 
 def what_is_left(state: State, settings: SecondPassSettings) -> Left:
@@ -152,11 +157,16 @@ def what_is_left(state: State, settings: SecondPassSettings) -> Left:
 
 def along_tracks(labels: Tensor, position: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Hits on tracks, track by track and outwards, int64; the first and the last place of each."""
-    on = torch.nonzero(labels >= 0).squeeze(1)
-    distance = squared_distance(position[on]).double()
-    step = distance.max() + 1.0 if len(on) else 1.0
-    order = on[torch.argsort(labels[on] * step + distance, stable=True)]
-    stop = torch.cumsum(torch.bincount(labels[order]), 0)
+    on = rows_where(labels >= 0)
+    track, distance = rows_at(labels, on), squared_distance(rows_at(position, on))
+    stop = torch.cumsum(torch.bincount(track), 0)
+    if for_host(labels):
+        start, order = group_by_hit(track.numpy(), len(stop))
+        sort_groups(start, order, distance.numpy())
+        order = rows_at(on, torch.from_numpy(order))
+    else:
+        step = distance.max() + 1.0 if len(on) else 1.0
+        order = on[torch.argsort(track * step + distance, stable=True)]
     return order, torch.cat([stop.new_zeros(1), stop[:-1]])[: len(stop)], stop - 1
 
 
@@ -173,5 +183,5 @@ def edges_along(labels: Tensor, hits: Hits) -> Tensor:
 
 def without(state: State, rows: Tensor) -> State:
     """The state before the first stage, of these hits alone."""
-    columns = {name: column[rows] for name, column in state.hit.items()}
+    columns = {name: rows_at(column, rows) for name, column in state.hit.items()}
     return State(state.hits.select(rows), hit=columns)

@@ -12,6 +12,7 @@ from hitgraph.event.event import Event
 from hitgraph.hits import cpu, plain
 from hitgraph.hits.columns import FEATURES, HIT_COLUMNS, POSITION_FEATURES
 from hitgraph.kernels.choice import Backend, for_host
+from hitgraph.picks import rows_at, rows_where
 
 CPU = torch.device("cpu")
 
@@ -68,7 +69,8 @@ class Hits:
         """(n_hits, len(names)) columns of the features."""
         if tuple(names) == self.columns:
             return self.features
-        return self.features[:, [self.columns.index(name) for name in names]]
+        places = [self.columns.index(name) for name in names]
+        return self.features.index_select(1, torch.tensor(places, device=self.features.device))
 
     @property
     def charge(self) -> Tensor:
@@ -82,7 +84,9 @@ class Hits:
 
     def select(self, rows: Tensor) -> "Hits":
         """The hits of the given rows (index or boolean mask)."""
-        return self._each(lambda column: column[rows])
+        if rows.dtype == torch.bool:
+            rows = rows_where(rows)
+        return self._each(lambda column: rows_at(column, rows))
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> "Hits":
         straightening = self.straightening

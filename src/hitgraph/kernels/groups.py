@@ -1,8 +1,10 @@
-"""Edges grouped by the hit at one of their ends."""
+"""Edges grouped by the hit at one of their ends, hits by their track."""
 
 import numpy as np
 
-from hitgraph.kernels.jit import kernel
+from hitgraph.kernels.jit import exact, kernel
+
+_SHORT = 64  # a group that is sorted number by number
 
 
 @kernel
@@ -23,3 +25,24 @@ def group_by_hit(end, n_hits):  # type: ignore[no-untyped-def]
         order[place[hit]] = edge
         place[hit] += 1
     return start, order
+
+
+@exact
+def sort_groups(start, order, key):  # type: ignore[no-untyped-def]
+    """Sort order[start[k]:start[k + 1]] of each group by the keys of its members, in place.
+
+    start (n_groups + 1,) int64, order (n,) int32, key (n,) float64; equal ones keep their order.
+    """
+    for group in range(len(start) - 1):
+        begin, end = start[group], start[group + 1]
+        if end - begin > _SHORT:
+            members = order[begin:end].copy()
+            order[begin:end] = members[np.argsort(key[members], kind="mergesort")]
+            continue
+        for k in range(begin + 1, end):
+            member = order[k]
+            place = k
+            while place > begin and key[order[place - 1]] > key[member]:
+                order[place] = order[place - 1]
+                place -= 1
+            order[place] = member

@@ -10,6 +10,7 @@ from torch import Tensor
 from hitgraph.lessons.material import Material
 from hitgraph.lessons.settings import check_at_least
 from hitgraph.lessons.workshop import Workshop
+from hitgraph.picks import rows_at, rows_where
 from hitgraph.stage import Context, StageSettings
 from hitgraph.state import FIRST_PASS, LABELS, State, long_tracks
 from hitgraph.tensors import refuse_others
@@ -71,13 +72,13 @@ def once_a_module(labels: Tensor, first: Tensor, module: Tensor) -> Tensor:
     The second pass saw no more of such tracks than their ends.
     """
     n_first = int(first.max()) + 1 if len(first) else 0
-    added = torch.nonzero((first < 0) & (labels >= 0) & (labels < n_first)).squeeze(1)
+    added = rows_where((first < 0) & (labels >= 0) & (labels < n_first))
     if not len(added):
         return labels
     grown = torch.zeros(n_first, dtype=torch.bool, device=labels.device)
     grown[labels[added]] = True
-    own = torch.nonzero(first >= 0).squeeze(1)
-    own = own[grown[first[own]]]
+    own = rows_where(first >= 0)
+    own = own[rows_at(grown, rows_at(first, own))]
     crossed = labels * (module.max() + 1) + module
     labels = labels.clone()
     labels[added[torch.isin(crossed[added], crossed[own])]] = -1
@@ -92,8 +93,10 @@ def together(first: Tensor, second: Tensor) -> Tensor:
     """
     n_first = int(first.max()) + 1 if len(first) else 0
     n_second = int(second.max()) + 1 if len(second) else 0
-    end = (first >= 0) & (second >= 0)
-    pairs, count = torch.unique(second[end] * n_first + first[end], return_counts=True)
+    end = rows_where((first >= 0) & (second >= 0))
+    pairs, count = torch.unique(
+        rows_at(second, end) * n_first + rows_at(first, end), return_counts=True
+    )
     group, track = pairs // max(n_first, 1), pairs % max(n_first, 1)
     best = torch.argsort(count, stable=True, descending=True)
     best = best[torch.argsort(group[best], stable=True)]
@@ -103,5 +106,7 @@ def together(first: Tensor, second: Tensor) -> Tensor:
     number[group[best][chosen]] = track[best][chosen]
     is_new = number < 0
     number[is_new] = n_first + torch.arange(int(is_new.sum()), device=first.device)
-    found = torch.where(second >= 0, torch.cat([number, number.new_full((1,), -1)])[second], -1)
+    on = rows_where(second >= 0)
+    found = torch.full_like(second, -1)
+    found[on] = rows_at(number, rows_at(second, on))
     return torch.where(first >= 0, first, found)

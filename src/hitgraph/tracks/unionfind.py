@@ -23,6 +23,17 @@ def edges_above(edge_index: Tensor, scores: Tensor, cut: float) -> tuple[Int64, 
     return index[0, keep], index[1, keep], score[keep]
 
 
+def best_order(score: Float32) -> Int64:
+    """(n,) rows of scores from 0 to 1 by falling score, equal ones in their order.
+
+    As whole numbers that hold the row too, all are different, and need no sort that is stable.
+    """
+    falling = ~(score + np.float32(0.0)).view(np.uint32)  # bits of positive numbers are in order
+    key = falling.astype(np.uint64) << np.uint64(32) | np.arange(len(score), dtype=np.uint64)
+    key.sort()
+    return (key & np.uint64(0xFFFFFFFF)).astype(np.int64)
+
+
 @exact
 def find_root(parent: Int64, hit: int) -> int:
     """Root of the set that `hit` is in; halves the path on the way."""

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from hitgraph.hits import Hits
 from hitgraph.kernels.choice import Backend, for_host
+from hitgraph.picks import rows_at, rows_where
 from hitgraph.tracks import plain
 from hitgraph.tracks.checks import check_edges, check_min_hits, check_score
 from hitgraph.tracks.stage import TrackSettings
@@ -68,13 +69,16 @@ def exclusive_tracks(labels: Tensor, module: Tensor) -> Tensor:
 
     The others are numbered anew, in their order.
     """
-    on = labels >= 0
-    if not bool(on.any()):
+    on = rows_where(labels >= 0)
+    if not len(on):
         return labels
     n_modules = module.max() + 1
-    crossed = torch.sort(labels[on] * n_modules + module[on]).values
+    track = rows_at(labels, on)
+    crossed = torch.sort(track * n_modules + rows_at(module, on)).values
     twice = crossed[1:][crossed[1:] == crossed[:-1]] // n_modules
     is_one = torch.ones(int(labels.max()) + 1, dtype=torch.bool, device=labels.device)
     is_one[twice] = False
     number = torch.where(is_one, torch.cumsum(is_one, 0) - 1, -1)
-    return torch.where(on, number[labels.clamp_min(0)], -1)
+    left = torch.full_like(labels, -1)
+    left[on] = rows_at(number, track)
+    return left

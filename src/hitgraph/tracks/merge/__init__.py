@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -12,7 +11,7 @@ from hitgraph.tracks import plain
 from hitgraph.tracks.checks import check_edges, check_lengths, check_score
 from hitgraph.tracks.merge.cpu import merge_groups
 from hitgraph.tracks.stage import TrackSettings
-from hitgraph.tracks.unionfind import edges_above, number_sets
+from hitgraph.tracks.unionfind import best_order, edges_above, number_sets
 
 
 @dataclass(frozen=True)
@@ -54,7 +53,7 @@ def merge_exclusive(
         group = merge_on_device(*best, hits.module, settings.max_hits, backend=backend)
         return plain.number_sets(group, settings.min_hits)
     source, target, score = edges_above(edge_index, scores, settings.score_cut)
-    order = np.argsort(-score, kind="stable")
+    order = best_order(score)
     module = hits.module.numpy()
     parent = merge_groups(source[order], target[order], module, settings.max_hits, 0)
     return torch.from_numpy(number_sets(parent, settings.min_hits))
