@@ -132,15 +132,18 @@ def edge_support(network: TripletFilter, doublets: Doublets) -> Float32:
     logit and the logarithm of the sum of their odds.
     """
     support = np.empty((len(doublets.source), len(SUPPORT)), np.float32)
-    support[:] = (cpu.NO_TRIPLET, 0, cpu.NO_TRIPLET, 0)
     weights = _weights(network.triplet)
 
     def judge(begin: int, end: int) -> None:
         cpu.support_edges(begin, end, *doublets, *_reach(network.settings), weights, support)
 
+    def begin_with(begin: int, end: int) -> None:
+        cpu.clear_support(begin, end, support)
+
     def finish(begin: int, end: int) -> None:
         cpu.take_logarithms(begin, end, support)
 
+    in_blocks(begin_with, len(support), _EDGES)
     in_blocks(judge, len(doublets.points), _HITS)
     in_blocks(finish, len(support), _EDGES)
     return support
@@ -186,7 +189,7 @@ def order_doublets(
     points[:, 3] = points[:, 0] ** 2 + points[:, 1] ** 2
     layer = hits.layer.cpu().numpy() if same_layer else np.arange(len(hits))
     logit = logits.detach().cpu().numpy()
-    rows = np.zeros((len(source), edge_rows.EDGE_WIDTH), np.float32)
+    rows = np.empty((len(source), edge_rows.EDGE_WIDTH), np.float32)
 
     def task(begin: int, end: int) -> None:
         edge_rows.fill_edge_rows(begin, end, source, target, points, layer, logit, rows)

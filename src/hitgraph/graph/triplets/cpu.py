@@ -14,6 +14,7 @@ from hitgraph.kernels.scalars import exp, log
 from hitgraph.kernels.tiles import COLUMNS, ROWS, relu_tile
 
 NO_TRIPLET = np.float32(-12.0)  # logit of an edge's best triplet where it has none
+_NONE = np.float32(0.0)
 SUM_FLOOR = np.float32(1e-5)  # added to the sum of odds before its logarithm
 _VANISHING = np.float32(80.0)  # the odds of a logit as low as that are nothing
 _HITS = 2048  # middle hits whose triplets are listed at a time
@@ -114,6 +115,14 @@ def _support_edges(  # type: ignore[no-untyped-def]
             support[f, 1] += odds[k]
             support[e, 2] = max(support[e, 2], logit[k])
             support[e, 3] += odds[k]
+
+
+@kernel
+def clear_support(lo, hi, support):  # type: ignore[no-untyped-def]
+    """That of edges [lo, hi) which are in no triplet."""
+    for e in range(lo, hi):
+        support[e, 0], support[e, 1] = NO_TRIPLET, _NONE
+        support[e, 2], support[e, 3] = NO_TRIPLET, _NONE
 
 
 @kernel

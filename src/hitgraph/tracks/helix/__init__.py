@@ -13,6 +13,7 @@ from torch import Tensor
 from hitgraph.kernels.blocks import in_blocks
 from hitgraph.kernels.choice import Backend, for_host
 from hitgraph.kernels.groups import group_by_hit
+from hitgraph.picks import rows_at
 from hitgraph.tracks.helix import cpu, plain
 from hitgraph.tracks.helix.plain import arc_length, farthest_hits, half_turn, sum_by_track, wrap
 
@@ -31,11 +32,9 @@ class Helices(NamedTuple):
 
     def at(self, track: Tensor, r: Tensor) -> tuple[Tensor, Tensor]:
         """phi (rad) and z (mm) where the tracks of the given numbers reach the radii r (mm)."""
-        curvature = self.curvature[track]
+        phi0, curvature, z0, cot = (rows_at(one, track) for one in self)
         turn = half_turn(curvature, r)
-        return self.phi0[track] + turn, self.z0[track] + self.cot[track] * arc_length(
-            turn, curvature, r
-        )
+        return phi0 + turn, z0 + cot * arc_length(turn, curvature, r)
 
 
 def fit_helices(position: Tensor, track: Tensor, backend: Backend = "auto") -> Helices:

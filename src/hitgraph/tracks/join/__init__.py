@@ -14,6 +14,7 @@ from hitgraph.errors import SettingsError
 from hitgraph.hits import Hits
 from hitgraph.kernels.choice import Backend, for_host
 from hitgraph.nn.blocks import Standardise, logits_of, mlp
+from hitgraph.picks import rows_at, rows_where
 from hitgraph.tracks import plain
 from hitgraph.tracks.checks import check_min_hits, check_score
 from hitgraph.tracks.merge import merge_on_device
@@ -67,10 +68,10 @@ def join_tracks(
     scores (n_pairs,) from 0 to 1. By falling score, two tracks become one unless both have a hit
     on one module or the joint track would be longer than `max_hits`.
     """
-    rows = torch.nonzero(labels >= 0).squeeze(1)
+    rows = rows_where(labels >= 0)
     if len(rows) == 0:
         return labels.clone()
-    track, module = labels[rows], hits.module[rows]
+    track, module = rows_at(labels, rows), rows_at(hits.module, rows)
     row = torch.arange(len(rows), device=rows.device)
     first = torch.full_like(row, len(rows)).scatter_reduce_(0, track, row, "amin")  # by track
     best = plain.best_first(torch.stack([pairs.inner, pairs.outer]), scores, settings.score_cut)

@@ -11,7 +11,9 @@ import torch
 from torch import Tensor
 
 from hitgraph.hits import Hits
+from hitgraph.hits.direction import squared_distance
 from hitgraph.kernels.choice import Backend, for_host
+from hitgraph.picks import columns_at, rows_at, rows_where
 from hitgraph.tracks.helix import Helices, farthest_hits, fit_helices, sum_by_track, wrap
 from hitgraph.tracks.parts import cpu, plain
 
@@ -77,11 +79,11 @@ def part_pairs(hits: Hits, labels: Tensor, max_hits: int, backend: Backend = "au
 
     labels (n_hits,), -1 = no track. The pairs are ordered by the lower and then the higher track.
     """
-    rows = torch.nonzero(labels >= 0).squeeze(1)
+    rows = rows_where(labels >= 0)
     if len(rows) == 0:
         return PartPairs(rows, rows, hits.position.new_empty(0, len(JOIN_FEATURES)))
-    track, position = labels[rows], hits.straight[rows].double()
-    distance = position.norm(dim=1)
+    track, position = rows_at(labels, rows), rows_at(hits.straight, rows).double()
+    distance = squared_distance(position).sqrt()
     helix = fit_helices(position, track, backend)
     n_tracks = len(helix.cot)
     n_hits = torch.bincount(track, minlength=n_tracks)
@@ -91,10 +93,10 @@ def part_pairs(hits: Hits, labels: Tensor, max_hits: int, backend: Backend = "au
     middle = sum_by_track(distance, track, n_tracks) / n_hits
     pairs = _near_pairs(parts, middle, distance, max_hits, backend)
     inner, outer = pairs
-    out = torch.stack(_misses(helix, position, inner, first[outer]))
-    near = _are_near(out)  # most pairs are not, and need no second look
-    inner, outer, out = inner[near], outer[near], out[:, near]
-    misses = torch.cat([out, torch.stack(_misses(helix, position, outer, last[inner]))])
+    out = torch.stack(_misses(helix, position, inner, rows_at(first, outer)))
+    near = rows_where(_are_near(out))  # most pairs are not, and need no second look
+    (inner, outer), out = columns_at(pairs, near), columns_at(out, near)
+    misses = torch.cat([out, torch.stack(_misses(helix, position, outer, rows_at(last, inner)))])
     near = _are_near(misses[:2].abs() + misses[2:].abs())
     inner, outer, misses = inner[near], outer[near], misses[:, near]
     features = _features(parts, position, distance, inner, outer, _Misses(*misses))
@@ -111,28 +113,28 @@ def _near_pairs(
     sector and in one of the next.
     """
     helix, n_hits, n_tracks = parts.helix, parts.n_hits, len(parts.n_hits)
-    begins, ends = distance[parts.first], distance[parts.last]
+    begins, ends = rows_at(distance, parts.first), rows_at(distance, parts.last)
     eta = torch.asinh(helix.cot) / ETA_REACH
     place = torch.stack([helix.phi0.cos() / PHI_REACH, helix.phi0.sin() / PHI_REACH, eta], dim=1)
     n_sectors = int(pi / asin(PHI_REACH / 2))
     sector = ((helix.phi0 + pi) * (n_sectors / (2 * pi))).long().clamp(0, n_sectors - 1)
     span = 2 * eta.abs().max() + 3  # from one sector to the next
     key, order = (sector * span + eta).sort()
-    sector, eta, n_hits, place = sector[order], eta[order], n_hits[order], place[order]
+    sector, eta, n_hits, place = (rows_at(one, order) for one in (sector, eta, n_hits, place))
     after = (sector + 1) % n_sectors * span + eta
     own = torch.arange(1, n_tracks + 1, device=key.device)
     begin = torch.cat([own, torch.searchsorted(key, after - 1)])
     end = torch.searchsorted(key, torch.cat([key, after]) + 1, right=True)
-    begins, ends, middle = begins[order], ends[order], middle[order]
+    begins, ends, middle = (rows_at(one, order) for one in (begins, ends, middle))
     sorted_tracks = (n_hits, middle, begins, ends, place)
     if for_host(place, backend):
         columns = (one.numpy() for one in (begin, end, *sorted_tracks))
         found = torch.from_numpy(cpu.near_pairs(*columns, max_hits))
     else:
         found = plain.near_pairs(begin, end, *sorted_tracks, max_hits)
-    pairs = order[found]
+    pairs = rows_at(order, found)
     low, high = pairs.sort(dim=0).values
-    return pairs[:, torch.argsort(low * n_tracks + high)]
+    return columns_at(pairs, torch.argsort(low * n_tracks + high))
 
 
 def _features(
@@ -170,10 +172,12 @@ def _are_near(misses: Tensor) -> Tensor:
 
 def _misses(helix: Helices, position: Tensor, track: Tensor, hit: Tensor) -> tuple[Tensor, Tensor]:
     """By how much helices miss hits (mm): along phi, and along z across the direction of flight."""
-    x, y, z = position[hit].unbind(1)
+    x, y, z = rows_at(position, hit).unbind(1)
     r = torch.hypot(x, y)
     phi, at_z = helix.at(track, r)
-    return r * wrap(phi - torch.atan2(y, x)), (at_z - z) / torch.sqrt(1 + helix.cot[track].square())
+    return r * wrap(phi - torch.atan2(y, x)), (at_z - z) / torch.sqrt(
+        1 + rows_at(helix.cot, track).square()
+    )
 
 
 def _log(value: Tensor, unit: float) -> Tensor:
