@@ -17,7 +17,6 @@ from hitgraph.graph.windows import along_is_z, windows_by_layer
 from hitgraph.graph.windows.cpu import sort_into_cells
 from hitgraph.hits import Hits
 from hitgraph.hits.density import hit_density, logit_shift
-from hitgraph.hits.direction import squared_distance
 from hitgraph.kernels.blocks import in_blocks
 from hitgraph.kernels.choice import Backend, for_gpu, for_host
 from hitgraph.kernels.constants import Constants
@@ -81,11 +80,7 @@ class ScoredBuilder:
         rows, layer = hit_rows(hits, self.detector), hits.layer.numpy()
         order, starts, span = sort_into_cells(rows, layer, self._barrel, self.detector.n_layers)
         hits_of = (
-            *search.hit_tables(rows[order], hits.charge.numpy()[order]),
-            squared_distance(hits.position).numpy()[order],
-            order,
-            layer[order],
-            hits.module.numpy()[order],
+            *search.sorted_hits(order, rows, hits),
             starts,
             span,
             self._barrel,

@@ -20,13 +20,16 @@ from hitgraph.graph.windows.cpu import (
     reach,
 )
 from hitgraph.graph.windows.lanes import fitting
-from hitgraph.kernels.jit import kernel, step
+from hitgraph.hits import Hits
+from hitgraph.kernels.blocks import in_blocks
+from hitgraph.kernels.jit import exact, kernel, step
 from hitgraph.kernels.lanes import LANES, list_bits
 from hitgraph.kernels.scalars import within
 from hitgraph.pairs.geometry import ETA, SIZE_U, SIZE_V, R, Z
 
 Float32 = NDArray[np.float32]
 
+_HITS = 4096  # what is worth a task
 _TURN = PHI_BINS / (2.0 * np.pi)  # bins a radian
 _STEEPEST = 30.0  # pseudorapidity difference; a window that is open ends here
 
@@ -45,20 +48,50 @@ def window_reach(bounds: Float32) -> NDArray[np.float64]:
     return np.concatenate([turn, np.cosh(deta), np.sinh(deta)], axis=1)
 
 
-def hit_tables(rows: Float32, charge: Float32) -> tuple[Float32, Float32, Float32]:
-    """Columns (6, n_hits + LANES), places (n_hits, 8), clusters (n_hits, 16) for `search_scored`.
+def sorted_hits(
+    order: NDArray[np.int32], rows: Float32, hits: Hits
+) -> tuple[NDArray[np.generic], ...]:
+    """Hits in an order, as `search_scored` wants them, from rows (n_hits, 16) of hit_rows.
 
-    The columns are x, y, z, r, eta and 1 / r. rows (n_hits, 16) of hit_rows, which become the
-    clusters, and charge (n_hits,).
+    Columns (6, n_hits + LANES) x, y, z, r, eta and 1 / r; places (n_hits, 8), the first of a row;
+    clusters (n_hits, 16), a row with the charge for eta and sizes that count from zero; distance2
+    (x^2 + y^2 + z^2, float64) from the origin, order, layer and module.
     """
-    columns = np.zeros((ETA + 2, len(rows) + LANES), np.float32)
-    columns[: ETA + 1, : len(rows)] = rows[:, : ETA + 1].T
-    with np.errstate(divide="ignore"):  # a hit on the beam line passes no window
-        columns[ETA + 1, : len(rows)] = 1.0 / rows[:, R]
-    places = np.ascontiguousarray(rows[:, :PLACE_WIDTH])
-    rows[:, block.CHARGE] = charge
-    rows[:, [SIZE_U, SIZE_V]] -= 1.0
-    return columns, places, rows
+    n = len(order)
+    given = (rows, hits.charge.contiguous().numpy(), hits.position.contiguous().numpy())
+    given = (*given, hits.layer.numpy(), hits.module.numpy())
+    columns = np.zeros((ETA + 2, n + LANES), np.float32)
+    tables = np.empty((n, PLACE_WIDTH), np.float32), np.empty((n, rows.shape[1]), np.float32)
+    layer, module = np.empty((2, n), np.int64)
+    filled = (columns, *tables, np.empty(n), order, layer, module)
+
+    def task(begin: int, end: int) -> None:
+        _fill_sorted(begin, end, given, filled)
+
+    in_blocks(task, n, _HITS)
+    return filled
+
+
+@exact
+def _fill_sorted(begin, end, given, filled):  # type: ignore[no-untyped-def]
+    rows, charge, position, layer_of, module_of = given
+    columns, places, clusters, distance2, order, layer, module = filled
+    for k in range(begin, end):
+        hit = order[k]
+        for column in range(rows.shape[1]):
+            clusters[k, column] = rows[hit, column]
+        for column in range(places.shape[1]):
+            places[k, column] = rows[hit, column]
+        for column in range(ETA + 1):
+            columns[column, k] = rows[hit, column]
+        columns[ETA + 1, k] = np.float32(1.0) / rows[hit, R]  # infinite on the beam line
+        clusters[k, block.CHARGE] = charge[hit]
+        clusters[k, SIZE_U] -= np.float32(1.0)
+        clusters[k, SIZE_V] -= np.float32(1.0)
+        x, y, z = position[hit]
+        x, y, z = np.float64(x), np.float64(y), np.float64(z)
+        distance2[k] = x * x + y * y + z * z
+        layer[k], module[k] = layer_of[hit], module_of[hit]
 
 
 @kernel
@@ -66,8 +99,8 @@ def search_scored(begin, end, hits, windows):  # type: ignore[no-untyped-def]
     """Pairs (2, n) int32 and scores (n,) of inner hits with a place in [begin, end).
 
     hits and windows are tuples of what `_search` names. Hits are sorted into cells: columns
-    (6, n + LANES), places and clusters (`hit_tables`), distance2 (x^2 + y^2 + z^2), layer, module;
-    order gives the original rows, which the pairs hold. The windows of inner layer m are
+    (6, n + LANES), places, clusters, distance2, order, layer and module of `sorted_hits`, of whose
+    order the pairs hold the rows. The windows of inner layer m are
     first_window[m] to first_window[m + 1] of window_outer, bounds (n, 8, 2) of which the four of
     geometry count, reaches (`window_reach`), base (n,), low and scale (n, n_variables), table
     (n, n_variables * N_BINS); best (n,) is the most that the tables of the outer cluster add to a

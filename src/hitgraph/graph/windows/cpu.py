@@ -7,9 +7,12 @@ that can hold a partner; every hit of those cells is tested against every window
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
+from hitgraph.kernels.blocks import in_blocks
+from hitgraph.kernels.groups import group_by_hit
 from hitgraph.kernels.growth import doubled
-from hitgraph.kernels.jit import formula, kernel
+from hitgraph.kernels.jit import exact, formula, kernel
 from hitgraph.kernels.scalars import within
 from hitgraph.pairs.geometry import (
     ETA,
@@ -40,6 +43,9 @@ N_GEOMETRY = 4  # the first four need no clusters
 
 PHI_BINS = 128
 ALONG_BINS = 8
+_HITS = 4096  # what is worth a task
+
+Float32, Int64 = NDArray[np.float32], NDArray[np.int64]
 
 
 @kernel
@@ -64,41 +70,47 @@ def pair_values(rows, first, second):  # type: ignore[no-untyped-def]
     return values
 
 
-@njit(cache=True, error_model="numpy")
-def sort_into_cells(rows, layer, along_is_z, n_layers):  # type: ignore[no-untyped-def]
+def sort_into_cells(
+    rows: Float32, layer: Int64, along_is_z: NDArray[np.bool_], n_layers: int
+) -> tuple[NDArray[np.int32], NDArray[np.int32], Float32]:
     """Order of the hits by cell, the first hit of each cell, and the span of each layer.
 
-    Returns order (n_hits,), starts (n_layers, ALONG_BINS, PHI_BINS + 1), span (n_layers, 4) with
+    Returns order (n_hits,), starts (n_layers * ALONG_BINS * PHI_BINS + 1,), span (n_layers, 4) with
     columns r_min, r_max, z_min, z_max.
     """
-    n = len(rows)
+    span = _span_of_layers(rows, layer, n_layers)
+    cell = np.empty(len(rows), np.int32)
+
+    def task(begin: int, end: int) -> None:
+        _find_cells(begin, end, rows, layer, span, along_is_z, cell)
+
+    in_blocks(task, len(rows), _HITS)
+    starts, order = group_by_hit(cell, n_layers * ALONG_BINS * PHI_BINS)
+    return order, starts.astype(np.int32), span
+
+
+@exact
+def _span_of_layers(rows, layer, n_layers):  # type: ignore[no-untyped-def]
     span = np.empty((n_layers, 4), np.float32)
     span[:, 0] = span[:, 2] = np.inf
     span[:, 1] = span[:, 3] = -np.inf
-    for k in range(n):
+    for k in range(len(rows)):
         m = layer[k]
         span[m, 0] = min(span[m, 0], rows[k, R])
         span[m, 1] = max(span[m, 1], rows[k, R])
         span[m, 2] = min(span[m, 2], rows[k, Z])
         span[m, 3] = max(span[m, 3], rows[k, Z])
-    cell = np.empty(n, np.int32)
-    counts = np.zeros(n_layers * ALONG_BINS * PHI_BINS + 1, np.int32)
-    for k in range(n):
+    return span
+
+
+@exact
+def _find_cells(begin, end, rows, layer, span, along_is_z, cell):  # type: ignore[no-untyped-def]
+    for k in range(begin, end):
         m = layer[k]
         t = rows[k, Z] if along_is_z[m] else rows[k, R]
         along = along_bin(t, span, m, along_is_z[m])
-        c = (m * ALONG_BINS + along) * PHI_BINS + phi_bin(np.arctan2(rows[k, Y], rows[k, X]))
-        cell[k] = c
-        counts[c + 1] += 1
-    for c in range(1, len(counts)):
-        counts[c] += counts[c - 1]
-    starts = counts.copy()
-    order = np.empty(n, np.int32)
-    for k in range(n):
-        c = cell[k]
-        order[counts[c]] = k
-        counts[c] += 1
-    return order, starts, span
+        phi = phi_bin(np.arctan2(rows[k, Y], rows[k, X]))
+        cell[k] = (m * ALONG_BINS + along) * PHI_BINS + phi
 
 
 @njit(inline="always")
