@@ -11,10 +11,12 @@ from hitgraph.event.detector import Detector
 from hitgraph.event.event import Event
 from hitgraph.hits import cpu, plain
 from hitgraph.hits.columns import FEATURES, HIT_COLUMNS, POSITION_FEATURES
+from hitgraph.kernels.blocks import in_blocks
 from hitgraph.kernels.choice import Backend, for_host
 from hitgraph.picks import rows_at, rows_where
 
 CPU = torch.device("cpu")
+_HITS = 8192  # what is worth a task
 
 __all__ = ["FEATURES", "HIT_COLUMNS", "POSITION_FEATURES", "Hits", "hits_from_event"]
 
@@ -145,6 +147,12 @@ def with_columns(hits: Hits, names: Sequence[str]) -> Hits:
 def _straightening(event: Event, detector: Detector) -> Tensor | None:
     if detector.field is None or detector.field.is_constant:
         return None
-    hits = event.hits
-    factor = detector.field.straightening(np.hypot(hits.x, hits.y), hits.z)
-    return torch.from_numpy(factor.astype(np.float32))
+    x, y, z, field = event.hits.x, event.hits.y, event.hits.z, detector.field
+    factor = np.empty(len(x), np.float32)
+
+    def task(begin: int, end: int) -> None:
+        block = slice(begin, end)
+        factor[block] = field.straightening(np.hypot(x[block], y[block]), z[block])
+
+    in_blocks(task, len(x), _HITS)
+    return torch.from_numpy(factor)
