@@ -8,6 +8,8 @@ from unittest.mock import patch
 import torch
 from torch.overrides import TorchFunctionMode
 
+from hitgraph import picks
+
 SMALL = 64  # numbers that may be read at once, as a scalar is
 TO_HOST = ("cpu", "numpy", "__array__", "__dlpack__")
 FROM_HOST = ("tensor", "as_tensor")
@@ -37,5 +39,9 @@ class NothingOnTheHost(TorchFunctionMode):
 @contextmanager
 def nothing_on_the_host() -> Iterator[None]:
     refused = AssertionError("torch.from_numpy: a copy from the host")  # modes do not see it
-    with NothingOnTheHost(), patch.object(torch, "from_numpy", side_effect=refused):
+    with (
+        NothingOnTheHost(),
+        patch.object(torch, "from_numpy", side_effect=refused),
+        patch.object(picks, "_by_numpy", return_value=False),  # as on a device
+    ):
         yield

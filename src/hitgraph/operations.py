@@ -29,6 +29,7 @@ from hitgraph.graph.neighbours import radius_neighbours, radius_pairs
 from hitgraph.graph.scored.builder import ScoredBuilder
 from hitgraph.graph.scored.tables import ScoredWindows
 from hitgraph.graph.scored.values import N_BINS, SCORE_VARIABLES
+from hitgraph.graph.second_pass import along_tracks
 from hitgraph.graph.triplets import TripletFilter, TripletSettings, judge_edges
 from hitgraph.graph.windows import LayerWindows, WindowBuilder, WindowSettings, learn_windows
 from hitgraph.hits import Hits, hits_from_event
@@ -253,6 +254,13 @@ def _join(seed: int) -> Compute:
     return lambda backend: join_tracks(hits, labels, pairs, scores, settings, backend)
 
 
+def _along(seed: int) -> Compute:
+    hits, _, track, layer = toy_helices(seed)
+    shuffled = torch.randperm(len(hits), generator=torch.Generator().manual_seed(seed))
+    labels = torch.where(layer == 2, -1, track)[shuffled]
+    return lambda backend: along_tracks(labels, hits.position[shuffled], backend)
+
+
 def _helices(seed: int) -> Compute:
     hits, _, track, _ = toy_helices(seed)
     shuffled = torch.randperm(len(hits), generator=torch.Generator().manual_seed(seed))
@@ -313,6 +321,7 @@ OPERATIONS = {
     "DBSCAN on points": Operation("hitgraph.tracks.dbscan", _dbscan_points),
     "condensation": Operation("hitgraph.tracks.condensation", _condense),
     "helices through the beam line": Operation("hitgraph.tracks.helix", _helices, "rounding"),
+    "hits along tracks": Operation("hitgraph.graph.second_pass", _along),
     "pairs of parts": Operation("hitgraph.tracks.parts", _parts, free="rounding"),
     "joining": Operation("hitgraph.tracks.join", _join),
     "the helix fit": Operation("hitgraph.tracks.parameters", _helix_fit, "rounding"),

@@ -8,6 +8,7 @@ from torch import Tensor
 from hitgraph.event.detector import Detector
 from hitgraph.kernels.choice import Backend
 from hitgraph.pairs import PAIR_FEATURES, SHAPE_FEATURES, pair_feature_names, pair_features
+from hitgraph.picks import columns_of
 from hitgraph.state import CLUSTERS, EDGES, HITS, State
 
 
@@ -21,8 +22,7 @@ def edge_inputs(
     added = [name for name in names if name not in PAIR_FEATURES]
     values = torch.cat([pairs, *(state.edge[name][:, None] for name in added)], dim=1)
     columns += added
-    places = [columns.index(name) for name in names]
-    return values.index_select(1, torch.tensor(places, device=values.device))
+    return columns_of(values, [columns.index(name) for name in names])
 
 
 def needed_inputs(hits: Sequence[str], edges: Sequence[str]) -> frozenset[str]:

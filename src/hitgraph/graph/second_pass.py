@@ -17,7 +17,7 @@ from hitgraph.errors import SettingsError
 from hitgraph.graph.scored.stage import ScoredSettings
 from hitgraph.hits import Hits
 from hitgraph.hits.direction import squared_distance
-from hitgraph.kernels.choice import for_host
+from hitgraph.kernels.choice import Backend, for_host
 from hitgraph.kernels.groups import group_by_hit, sort_groups
 from hitgraph.lessons.material import Example, Material, Read
 from hitgraph.lessons.samples import select_sample
@@ -70,7 +70,7 @@ class SecondPassSettings(StageSettings):
 
     def load(self, context: Context, tensors: Mapping[str, Tensor]) -> "SecondPass":
         try:
-            return SecondPass(self.builder.load(context, tensors), self)
+            return SecondPass(self.builder.load(context, tensors), self, context.backend)
         except SettingsError as error:
             raise SettingsError(f"builder.{error}") from error
 
@@ -81,7 +81,7 @@ class SecondPassSettings(StageSettings):
                 for reads in (material.train, material.validation)
             )
             material = Material(train, validation)
-        return SecondPass(self.builder.learn(context, material, workshop), self)
+        return SecondPass(self.builder.learn(context, material, workshop), self, context.backend)
 
 
 def _left_of(read: Read, settings: SecondPassSettings) -> Example:
@@ -100,9 +100,10 @@ class SecondPass:
 
     builder: Stage
     settings: SecondPassSettings
+    backend: Backend = "auto"
 
     def __call__(self, state: State) -> State:
-        left = what_is_left(state, self.settings)
+        left = what_is_left(state, self.settings, self.backend)
         built = self.builder(without(state, left.rows))
         built = built.with_edges_at(rows_where(left.is_onwards(built.graph())))
         columns = dict(built.edge)
@@ -140,7 +141,7 @@ class Left:
         return rows_at(inner, edges[0]) + rows_at(outer, edges[1]) <= 1
 
 
-def what_is_left(state: State, settings: SecondPassSettings) -> Left:
+def what_is_left(state: State, settings: SecondPassSettings, backend: Backend = "auto") -> Left:
     """Tracks of at least `min_hits` hits set aside. Raises ValueError where there are no tracks."""
     if state.labels is None:
         raise ValueError("there are no tracks yet")
@@ -148,25 +149,27 @@ def what_is_left(state: State, settings: SecondPassSettings) -> Left:
     first, last = (torch.zeros_like(first_pass, dtype=torch.bool) for _ in range(2))
     if not settings.ends:
         return Left(first_pass, first, last, first_pass.new_zeros((2, 0)))
-    order, start, end = along_tracks(first_pass, state.hits.position)
+    order, start, end = along_tracks(first_pass, state.hits.position, backend)
     first[order[start]] = True
     last[order[end]] = True
     within = torch.stack([order[torch.cat([start, end - 1])], order[torch.cat([start + 1, end])]])
     return Left(first_pass, first, last, within)
 
 
-def along_tracks(labels: Tensor, position: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def along_tracks(
+    labels: Tensor, position: Tensor, backend: Backend = "auto"
+) -> tuple[Tensor, Tensor, Tensor]:
     """Hits on tracks, track by track and outwards, int64; the first and the last place of each."""
     on = rows_where(labels >= 0)
     track, distance = rows_at(labels, on), squared_distance(rows_at(position, on))
     stop = torch.cumsum(torch.bincount(track), 0)
-    if for_host(labels):
+    if for_host(labels, backend):
         start, order = group_by_hit(track.numpy(), len(stop))
         sort_groups(start, order, distance.numpy())
         order = rows_at(on, torch.from_numpy(order))
     else:
-        step = distance.max() + 1.0 if len(on) else 1.0
-        order = on[torch.argsort(track * step + distance, stable=True)]
+        order = torch.argsort(distance, stable=True)
+        order = on[order[torch.argsort(track[order], stable=True)]]
     return order, torch.cat([stop.new_zeros(1), stop[:-1]])[: len(stop)], stop - 1
 
 

@@ -13,7 +13,7 @@ from hitgraph.hits import cpu, plain
 from hitgraph.hits.columns import FEATURES, HIT_COLUMNS, POSITION_FEATURES
 from hitgraph.kernels.blocks import in_blocks
 from hitgraph.kernels.choice import Backend, for_host
-from hitgraph.picks import rows_at, rows_where
+from hitgraph.picks import columns_of, rows_at, rows_where
 
 CPU = torch.device("cpu")
 _HITS = 8192  # what is worth a task
@@ -71,8 +71,7 @@ class Hits:
         """(n_hits, len(names)) columns of the features."""
         if tuple(names) == self.columns:
             return self.features
-        places = [self.columns.index(name) for name in names]
-        return self.features.index_select(1, torch.tensor(places, device=self.features.device))
+        return columns_of(self.features, [self.columns.index(name) for name in names])
 
     @property
     def charge(self) -> Tensor:
