@@ -1,5 +1,6 @@
 """Merging by falling score, never two hits of one module on a track."""
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -10,6 +11,7 @@ from hitgraph.errors import SettingsError
 from hitgraph.hits import Hits
 from hitgraph.kernels.choice import Backend
 from hitgraph.tracks import ComponentsSettings, MergeSettings, connected_components, merge_exclusive
+from hitgraph.tracks.unionfind import best_order
 
 
 def merge(
@@ -105,3 +107,10 @@ def test_no_track_has_two_hits_of_a_module(graph: tuple[Hits, list[Edge]]) -> No
 def test_max_hits_below_min_hits_is_refused() -> None:
     with pytest.raises(SettingsError, match="max_hits: 2 is below min_hits, 3"):
         MergeSettings(max_hits=2)
+
+
+@given(st.lists(st.floats(0, 1, width=32), max_size=60))
+def test_the_best_order_is_that_of_a_stable_sort(scores: list[float]) -> None:
+    given_scores = np.array([*scores, *scores[:3], -0.0, 0.0, 1.0], np.float32)
+    order = best_order(given_scores)
+    assert order.tolist() == np.argsort(-given_scores, kind="stable").tolist()
