@@ -43,7 +43,8 @@ def columns_of(values: Tensor, places: Sequence[int]) -> Tensor:
 
 def _by_numpy(*tensors: Tensor) -> bool:
     """Whether numpy knows them; tensors that only stand for others, in an export, it does not."""
-    return not torch.jit.is_tracing() and all(
+    tracing = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
+    return not tracing and all(
         type(one) is Tensor
         and one.device.type == "cpu"
         and not one.requires_grad

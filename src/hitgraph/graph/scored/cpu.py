@@ -58,8 +58,8 @@ def sorted_hits(
     (x^2 + y^2 + z^2, float64) from the origin, order, layer and module.
     """
     n = len(order)
-    given = (rows, hits.charge.contiguous().numpy(), hits.position.contiguous().numpy())
-    given = (*given, hits.layer.numpy(), hits.module.numpy())
+    tensors = hits.charge.contiguous(), hits.position.contiguous(), hits.layer, hits.module
+    given = rows, *(one.numpy() for one in tensors)
     columns = np.zeros((ETA + 2, n + LANES), np.float32)
     tables = np.empty((n, PLACE_WIDTH), np.float32), np.empty((n, rows.shape[1]), np.float32)
     layer, module = np.empty((2, n), np.int64)

@@ -45,7 +45,8 @@ PHI_BINS = 128
 ALONG_BINS = 8
 _HITS = 4096  # what is worth a task
 
-Float32, Int64 = NDArray[np.float32], NDArray[np.int64]
+Float32 = NDArray[np.float32]
+Int64 = NDArray[np.int64]
 
 
 @kernel
