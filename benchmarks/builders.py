@@ -37,6 +37,7 @@ from hitgraph.graph.nearest import NearestSettings
 from hitgraph.graph.radius.lesson import radius_at_efficiency
 from hitgraph.graph.radius.stage import RadiusSettings
 from hitgraph.graph.scored.stage import ScoredStage
+from hitgraph.graph.second_pass import SecondPass
 from hitgraph.graph.windows import WindowSettings
 from hitgraph.lessons.material import Example, Material
 from hitgraph.lessons.samples import Sample, make_sample
@@ -65,7 +66,7 @@ KINDS = {
 }
 LEARNT = RadiusSettings(training=TrainingSettings(learning_rate=0.003), sectors=SECTORS)
 # of each builder: settings, the key that is varied, its values from few edges to many;
-# no settings: the stage `graph` of the pipeline `compact`
+# no settings: the windows of the second pass of `compact`, as they are learnt from all hits
 Sweep = tuple[StageSettings | None, str, Sequence[float]]
 SWEEPS: dict[str, Sweep] = {
     "scored windows": (None, "cut", (-3.0, -4.0, -5.4, -9.0)),
@@ -155,10 +156,11 @@ def embedded(
 
 
 def shipped(values: Sequence[float]) -> Iterator[Stage]:
-    stage = Pipeline.load("compact").stages["graph"]
-    assert isinstance(stage, ScoredStage)
+    second = Pipeline.load("compact").stages["graph2"]  # those of the first are for sure tracks
+    assert isinstance(second, SecondPass)
+    assert isinstance(second.builder, ScoredStage)
     for value in values:
-        yield ScoredStage(stage.context, replace(stage.scored, cut=value))
+        yield ScoredStage(second.builder.context, replace(second.builder.scored, cut=value))
 
 
 def learnt(
