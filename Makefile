@@ -8,6 +8,8 @@ BIN := $(VENV)/bin
 # most modules are never imported: Python compiles those that are
 INSTALL := -m pip install --quiet --no-compile --constraint
 PIP := $(BIN)/python $(INSTALL) constraints.txt
+# so that they are compiled once: a process that may not keep them compiles PyTorch for 4 s
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test lowest docs clean
 
