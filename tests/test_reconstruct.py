@@ -180,6 +180,16 @@ def test_tracks_are_written_over_only_when_asked_to(
     assert noted(tmp_path) == []
 
 
+@pytest.mark.parametrize("what", ["fits", "classes", "trackclusters", "vertices", "attached"])
+def test_what_stands_beside_tracks_goes_with_them(tmp_path: Path, what: str) -> None:
+    """So that tracks of a pipeline that finds none of it do not seem to have it."""
+    claim(tmp_path, TINY, ["event1"])
+    for name in (f"event1-{what}.parquet", "event1-tracks.csv"):
+        (tmp_path / name).touch()
+    claim(tmp_path, OTHER, ["event1"], force=True)
+    assert listing(tmp_path) == ["run.json"]
+
+
 def test_a_start_that_was_refused_or_found_nothing_does_not_bind_the_folder(
     tmp_path: Path,
 ) -> None:

@@ -82,6 +82,7 @@ _WRITTEN = (  # of an event
     "fits.parquet",
     "vertices.parquet",
     "attached.parquet",
+    "classes.parquet",
 )
 
 

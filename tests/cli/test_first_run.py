@@ -3,12 +3,17 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 from tests.trained import tiny_recipe, untrained, write_store
 
+from hitgraph.cli.first_run import compile_kernels
 from hitgraph.event.event import Event
+from hitgraph.event.source import list_events
+from hitgraph.pipeline import Pipeline
 
 FEW_KERNELS: dict[str, Any] = {
     "filter": None,
@@ -65,6 +70,17 @@ def test_a_slice_of_an_event_needs_all_kernels_that_events_need(
 ) -> None:
     """So none is left to be compiled in the time of a stage."""
     run_python(KERNELS, tiny_store, "--pipeline", tiny_pipeline, "--out", tmp_path)
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_the_domain_is_looked_at_where_a_run_does(
+    tiny_pipeline: Path, tiny_store: Path, monkeypatch: pytest.MonkeyPatch, known: bool
+) -> None:
+    pipeline, seen = Pipeline.load(tiny_pipeline), []
+    monkeypatch.setattr("hitgraph.domain.observe", lambda *given: seen.append(given))
+    taught = pipeline if known else replace(pipeline, domain=None)
+    compile_kernels(taught, list_events([tiny_store]), quiet=True)
+    assert len(seen) == known
 
 
 def test_with_a_new_cache_it_is_said_once_that_kernels_are_compiled(

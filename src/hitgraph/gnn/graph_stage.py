@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from hitgraph.gnn.inputs import edge_inputs, needed_inputs
-from hitgraph.lessons.settings import TrainingSettings, check_efficiency, check_not_empty
+from hitgraph.lessons.settings import TrainingSettings, check_not_empty, check_share
 from hitgraph.stage import Context, StageSettings
 from hitgraph.state import State
 from hitgraph.tensors import learnt_tensors
@@ -21,7 +21,7 @@ class GraphStageSettings(StageSettings):
     edge_inputs: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        check_efficiency(self.target_efficiency)
+        check_share(self, "target_efficiency")
         check_not_empty(self, "hit_inputs", "edge_inputs")
 
     @property

@@ -24,7 +24,7 @@ from hitgraph.hits.direction import squared_distance
 from hitgraph.kernels.ranges import expand_in_parts
 from hitgraph.lessons.material import Material
 from hitgraph.lessons.seeds import generator
-from hitgraph.lessons.settings import check_above, check_at_least, check_efficiency
+from hitgraph.lessons.settings import check_above, check_at_least, check_share
 from hitgraph.lessons.workshop import Workshop
 from hitgraph.stage import Context, StageSettings
 from hitgraph.state import EDGES, HITS, State
@@ -54,7 +54,7 @@ class LshSettings(StageSettings):
             raise SettingsError(
                 f"projections: {self.projections} is not allowed, at most {N_COORDINATES}"
             )
-        check_efficiency(self.target_efficiency)
+        check_share(self, "target_efficiency")
         check_above(self, max_radius=0)
 
     def load(self, context: Context, tensors: Mapping[str, Tensor]) -> "LshStage":

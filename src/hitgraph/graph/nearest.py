@@ -17,7 +17,7 @@ from hitgraph.graph.directions import (
 from hitgraph.graph.neighbours import radius_pairs
 from hitgraph.hits.direction import squared_distance
 from hitgraph.lessons.material import Material
-from hitgraph.lessons.settings import check_above, check_at_least, check_efficiency
+from hitgraph.lessons.settings import check_above, check_at_least, check_share
 from hitgraph.lessons.workshop import Workshop
 from hitgraph.stage import Context, StageSettings
 from hitgraph.state import EDGES, HITS, State
@@ -40,7 +40,7 @@ class NearestSettings(StageSettings):
 
     def __post_init__(self) -> None:
         check_at_least(self, neighbours=1)
-        check_efficiency(self.target_efficiency)
+        check_share(self, "target_efficiency")
         check_above(self, max_radius=0)
 
     def load(self, context: Context, tensors: Mapping[str, Tensor]) -> "NearestStage":

@@ -15,8 +15,9 @@ __all__ = [
     "TruthSettings",
     "check_above",
     "check_at_least",
-    "check_efficiency",
     "check_not_empty",
+    "check_share",
+    "check_tail",
     "refuse_graph_settings",
     "refuse_split",
     "refuse_teacher",
@@ -76,21 +77,14 @@ class TrainingSettings:
     prune: PruneSettings = field(default_factory=PruneSettings)  # few weights
 
     def __post_init__(self) -> None:
-        for key, low in (
-            ("epochs", 1),
-            ("batches_a_step", 1),
-            ("weight_decay", 0),
-            ("gradient_clip", 0),
-            ("patience", 0),
-        ):
-            if getattr(self, key) < low:
-                raise SettingsError(f"{key}: {getattr(self, key)} is not allowed, at least {low}")
+        check_at_least(
+            self, epochs=1, batches_a_step=1, weight_decay=0, gradient_clip=0, patience=0
+        )
         if not 0 < self.learning_rate < 1:
             raise SettingsError(f"learning_rate: {self.learning_rate} is not between 0 and 1")
         if not 0 <= self.warmup < 1:
             raise SettingsError(f"warmup: {self.warmup} is not in [0, 1)")
-        if not 0 < self.teacher_weight <= 1:
-            raise SettingsError(f"teacher_weight: {self.teacher_weight} is not in (0, 1]")
+        check_share(self, "teacher_weight")
 
     @property
     def constrains_weights(self) -> bool:
@@ -118,8 +112,7 @@ class TruthSettings(Selection):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.min_hits < 2:
-            raise SettingsError(f"min_hits: {self.min_hits} is not allowed, at least 2")
+        check_at_least(self, min_hits=2)
 
 
 @dataclass(frozen=True)
@@ -130,15 +123,7 @@ class DataSettings:
     validation_events: int  # that choose the best epoch and the cuts
 
     def __post_init__(self) -> None:
-        for key in ("train_events", "validation_events"):
-            if getattr(self, key) < 1:
-                raise SettingsError(f"{key}: {getattr(self, key)} is not allowed, at least 1")
-
-
-def check_efficiency(value: float) -> None:
-    """Refuse a target efficiency that is no share."""
-    if not 0 < value <= 1:
-        raise SettingsError(f"target_efficiency: {value} is not in (0, 1]")
+        check_at_least(self, train_events=1, validation_events=1)
 
 
 def check_at_least(settings: object, **least: float) -> None:
@@ -155,6 +140,22 @@ def check_above(settings: object, **bounds: float) -> None:
         value = getattr(settings, key)
         if not value > bound:
             raise SettingsError(f"{key}: {value} is not allowed, above {bound}")
+
+
+def check_share(settings: object, *keys: str) -> None:
+    """Refuse a setting that is no share of something, above 0."""
+    for key in keys:
+        value = getattr(settings, key)
+        if not 0 < value <= 1:
+            raise SettingsError(f"{key}: {value} is not in (0, 1]")
+
+
+def check_tail(settings: object, *keys: str) -> None:
+    """Refuse a share that is cut on either side, where nothing would be left between."""
+    for key in keys:
+        value = getattr(settings, key)
+        if not 0 <= value < 0.5:
+            raise SettingsError(f"{key}: {value} is not in [0, 0.5)")
 
 
 def check_not_empty(settings: object, *keys: str) -> None:

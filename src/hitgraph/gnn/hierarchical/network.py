@@ -20,7 +20,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from hitgraph.errors import SettingsError
 from hitgraph.gnn.hierarchical.pooling import (
     GaussianPool,
     candidates,
@@ -49,10 +48,15 @@ class HierarchicalNetworkSettings:
 
     def __post_init__(self) -> None:
         check_at_least(
-            self, hidden=1, steps=1, steps_above=0, embedding=2, min_hits=1, supernodes=1
+            self,
+            hidden=1,
+            steps=1,
+            steps_above=0,
+            embedding=2,
+            min_hits=1,
+            supernodes=1,
+            neighbours=0,
         )
-        if self.neighbours < 0:
-            raise SettingsError(f"neighbours: {self.neighbours} is not allowed, at least 0")
 
 
 class Hierarchy(NamedTuple):

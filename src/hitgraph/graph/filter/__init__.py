@@ -13,12 +13,12 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from hitgraph.errors import SettingsError
 from hitgraph.event.detector import Detector
 from hitgraph.graph.filter.cpu import score_pairs
 from hitgraph.hits import Hits
 from hitgraph.kernels.choice import Backend, for_host
 from hitgraph.kernels.tiles import MAX_WIDTH
+from hitgraph.lessons.settings import check_at_least
 from hitgraph.nn.blocks import Standardise, logits_of, mlp
 from hitgraph.nn.quantise import has_input_grids
 from hitgraph.pairs import pair_columns
@@ -33,9 +33,7 @@ class FilterSettings:
     inputs: Literal["hits", "pairs", "both"] = "pairs"  # hits: the paper's 24; pairs: geometry
 
     def __post_init__(self) -> None:
-        for key in ("hidden", "layers"):
-            if getattr(self, key) < 1:
-                raise SettingsError(f"{key}: {getattr(self, key)} is not allowed, at least 1")
+        check_at_least(self, hidden=1, layers=1)
 
 
 class FilterNetwork(nn.Module):

@@ -19,7 +19,7 @@ from hitgraph.lessons.material import Material
 from hitgraph.lessons.settings import (
     TrainingSettings,
     check_at_least,
-    check_efficiency,
+    check_share,
     refuse_graph_settings,
 )
 from hitgraph.lessons.workshop import Workshop
@@ -46,7 +46,7 @@ class FilterStageSettings(StageSettings):
     gives: ClassVar[frozenset[str]] = frozenset({EDGES, LOGIT})
 
     def __post_init__(self) -> None:
-        check_efficiency(self.target_efficiency)
+        check_share(self, "target_efficiency")
         refuse_graph_settings(self.training)
         check_at_least(self, batches_per_event=1)
         hits, pairs = self.hit_inputs, self.pair_inputs

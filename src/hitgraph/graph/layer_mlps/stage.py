@@ -16,7 +16,7 @@ from hitgraph.lessons.material import Material
 from hitgraph.lessons.settings import (
     TrainingSettings,
     check_at_least,
-    check_efficiency,
+    check_share,
     refuse_graph_settings,
 )
 from hitgraph.lessons.workshop import Workshop
@@ -54,7 +54,7 @@ class LayerMlpSettings(StageSettings):
 
     def __post_init__(self) -> None:
         check_at_least(self, hidden=1, layers=1, batches_per_event=1)
-        check_efficiency(self.target_efficiency)
+        check_share(self, "target_efficiency")
         refuse_graph_settings(self.training)
 
     def build(self, n_pairs: int) -> LayerMlps:

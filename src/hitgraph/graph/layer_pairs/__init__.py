@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hitgraph.errors import InputError, SettingsError
+from hitgraph.errors import InputError
 from hitgraph.event.detector import Detector
 from hitgraph.graph.layer_pairs import cpu, plain
 from hitgraph.graph.windows import ROUNDING
@@ -23,7 +23,7 @@ from hitgraph.kernels.blocks import in_blocks
 from hitgraph.kernels.choice import Backend, for_host
 from hitgraph.kernels.constants import Constants
 from hitgraph.lessons.material import Material, true_edges_near
-from hitgraph.lessons.settings import check_above
+from hitgraph.lessons.settings import check_above, check_share
 from hitgraph.lessons.workshop import Workshop
 from hitgraph.stage import Context, StageSettings
 from hitgraph.state import EDGES, HITS, State
@@ -46,9 +46,7 @@ class LayerPairSettings(StageSettings):
     gives: ClassVar[frozenset[str]] = frozenset({EDGES})
 
     def __post_init__(self) -> None:
-        for key in ("coverage", "pair_coverage"):
-            if not 0 < getattr(self, key) <= 1:
-                raise SettingsError(f"{key}: {getattr(self, key)} is not in (0, 1]")
+        check_share(self, "coverage", "pair_coverage")
         check_above(self, max_radius=0)
 
     def load(self, context: Context, tensors: Mapping[str, Tensor]) -> "LayerPairStage":

@@ -17,7 +17,7 @@ from hitgraph.graph.module_map.learning import learn_module_map, rings_of
 from hitgraph.graph.module_map.statistics import Cuts, CutSettings
 from hitgraph.graph.module_map.tables import TENSORS, ModuleMap
 from hitgraph.lessons.material import Material, true_edges_near
-from hitgraph.lessons.settings import check_above, check_at_least
+from hitgraph.lessons.settings import check_above, check_at_least, check_tail
 from hitgraph.lessons.workshop import Workshop
 from hitgraph.stage import Context, StageSettings
 from hitgraph.state import EDGES, HITS, State
@@ -53,8 +53,7 @@ class ModuleMapSettings(StageSettings):
         check_at_least(self, min_seen=1, widen=0, hybrid_seen=1)
         check_at_least(self, own_seen=self.min_seen)
         check_above(self, n_rms=0, max_radius=0)
-        if not 0 <= self.tail < 0.5:
-            raise SettingsError(f"tail: {self.tail} is not in [0, 0.5)")
+        check_tail(self, "tail")
         for key, allowed in (("cuts", get_args(Cuts)), ("fallback", ("ring", "none"))):
             if getattr(self, key) not in allowed:
                 raise SettingsError(

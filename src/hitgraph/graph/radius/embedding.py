@@ -14,6 +14,7 @@ from hitgraph.graph.neighbours import MAX_DIMENSIONS, radius_neighbours, radius_
 from hitgraph.hits import Hits
 from hitgraph.hits.direction import squared_distance
 from hitgraph.kernels.choice import Backend
+from hitgraph.lessons.settings import check_at_least
 from hitgraph.nn.azimuths import Azimuths
 from hitgraph.nn.blocks import Standardise
 
@@ -33,9 +34,7 @@ class EmbeddingSettings:
     layer_norm: bool = True  # normalise each hidden layer before its activation
 
     def __post_init__(self) -> None:
-        for key in ("hidden", "layers"):
-            if getattr(self, key) < 1:
-                raise SettingsError(f"{key}: {getattr(self, key)} is not allowed, at least 1")
+        check_at_least(self, hidden=1, layers=1)
         if not 2 <= self.dimensions <= MAX_DIMENSIONS:
             raise SettingsError(
                 f"dimensions: {self.dimensions} is not allowed, 2 to {MAX_DIMENSIONS}"

@@ -13,8 +13,8 @@ from hitgraph.lessons.material import Material
 from hitgraph.lessons.settings import (
     TrainingSettings,
     check_at_least,
-    check_efficiency,
     check_not_empty,
+    check_share,
     refuse_graph_settings,
     refuse_teacher,
 )
@@ -42,7 +42,7 @@ class RadiusSettings(StageSettings):
     gives: ClassVar[frozenset[str]] = frozenset({EDGES})
 
     def __post_init__(self) -> None:
-        check_efficiency(self.target_efficiency)
+        check_share(self, "target_efficiency")
         refuse_graph_settings(self.training)
         refuse_teacher(self.training)
         if self.max_neighbours is not None and self.max_neighbours < 1:

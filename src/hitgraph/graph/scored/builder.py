@@ -67,7 +67,7 @@ class ScoredBuilder:
         """The edges of `build` and their scores, (n_edges,) float32.
 
         A score is a logit: sigmoid(score) is the share of true edges among such pairs, at the
-        density of these hits (graph.density). The cut asks for the same share in every event.
+        density of these hits (hits.density). The cut asks for the same share in every event.
         """
         if self.scored.cluster_shape and not hits.has_clusters:
             raise InputError(

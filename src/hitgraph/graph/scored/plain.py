@@ -25,8 +25,9 @@ def search_scored(
 ) -> tuple[Tensor, Tensor]:
     """Edges and raw scores of scored.builder.ScoredBuilder.search, by inner and then by outer hit.
 
-    barrel (n_layers,) bool; windows: first, outer and bounds as above, then base, low, scale and
-    table as in scored.ScoredWindows; cut (), the lowest raw score. All on the device of the hits.
+    barrel (n_layers,) bool; windows: first, outer and bounds as in windows.plain.search_windows,
+    then base, low, scale and table as in scored.tables.ScoredWindows; cut (), the lowest raw score.
+    All on the device of the hits.
     """
     device = hits.position.device
     base, low, scale, table = windows[3:]

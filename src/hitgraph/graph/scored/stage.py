@@ -1,7 +1,7 @@
 """The scored windows as a stage."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 from torch import Tensor
@@ -10,17 +10,18 @@ from hitgraph.errors import SettingsError
 from hitgraph.graph.scored.builder import ScoredBuilder
 from hitgraph.graph.scored.tables import TENSORS, ScoredWindows
 from hitgraph.graph.windows import TENSORS as WINDOW_TENSORS
-from hitgraph.graph.windows import WindowBuilder
+from hitgraph.graph.windows import ShapeSettings, WindowBuilder
 from hitgraph.lessons.material import Material, Read
 from hitgraph.lessons.samples import Sample
+from hitgraph.lessons.settings import check_above, check_at_least, check_share, check_tail
 from hitgraph.lessons.workshop import Workshop
-from hitgraph.stage import Context, StageSettings
-from hitgraph.state import CLUSTERS, EDGES, HITS, LOGIT, State
+from hitgraph.stage import Context
+from hitgraph.state import EDGES, LOGIT, State
 from hitgraph.tensors import refuse_others
 
 
 @dataclass(frozen=True)
-class ScoredSettings(StageSettings):
+class ScoredSettings(ShapeSettings):
     """Pairs of hits within wide windows whose score, a sum of learnt table entries, is high."""
 
     target_efficiency: float = 0.99  # of the true edges that teach the windows, score included
@@ -34,29 +35,12 @@ class ScoredSettings(StageSettings):
     gives: ClassVar[frozenset[str]] = frozenset({EDGES, LOGIT})
 
     def __post_init__(self) -> None:
-        for key in ("target_efficiency", "pair_coverage"):
-            if not 0 < getattr(self, key) <= 1:
-                raise SettingsError(f"{key}: {getattr(self, key)} is not in (0, 1]")
+        check_share(self, "target_efficiency", "pair_coverage")
         if not 0 <= self.skip_weight <= 1:
             raise SettingsError(f"skip_weight: {self.skip_weight} is not in [0, 1]")
-        if not 0 <= self.tail < 0.5:
-            raise SettingsError(f"tail: {self.tail} is not in [0, 0.5)")
-        if not self.max_radius > 0:
-            raise SettingsError(f"max_radius: {self.max_radius} mm is not allowed, above 0")
-        if self.events < 1:
-            raise SettingsError(f"events: {self.events} is not allowed, at least 1")
-
-    @property
-    def needs(self) -> frozenset[str]:  # type: ignore[override]
-        return frozenset({HITS, CLUSTERS} if self.sees_clusters else {HITS})
-
-    @property
-    def sees_clusters(self) -> bool:
-        """Whether cells are needed; left to the events, until they are known."""
-        return self.cluster_shape is not False
-
-    def settled(self, cells: bool) -> "ScoredSettings":
-        return replace(self, cluster_shape=cells) if self.cluster_shape is None else self
+        check_tail(self, "tail")
+        check_above(self, max_radius=0)
+        check_at_least(self, events=1)
 
     def load(self, context: Context, tensors: Mapping[str, Tensor]) -> "ScoredStage":
         refuse_others(tensors, [*WINDOW_TENSORS, *TENSORS, "cut", "density"])

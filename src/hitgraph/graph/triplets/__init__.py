@@ -16,7 +16,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from hitgraph.errors import SettingsError
 from hitgraph.graph.triplets import cpu, plain, search
 from hitgraph.graph.triplets import rows as edge_rows
 from hitgraph.hits import Hits
@@ -24,6 +23,7 @@ from hitgraph.kernels.blocks import in_blocks, in_parallel
 from hitgraph.kernels.choice import Backend, for_gpu, for_host
 from hitgraph.kernels.groups import group_by_hit
 from hitgraph.kernels.tiles import COLUMNS, pad, whole_rows
+from hitgraph.lessons.settings import check_above, check_at_least
 from hitgraph.nn.blocks import Standardise, as_numpy, logits_of, mlp
 
 Float32 = NDArray[np.float32]
@@ -43,11 +43,8 @@ class TripletSettings:
     same_layer: bool = True  # they are told which edges join hits of one layer
 
     def __post_init__(self) -> None:
-        if self.hidden < 2:
-            raise SettingsError(f"hidden: {self.hidden} is not allowed, at least 2")
-        for key in ("reach_phi", "reach_z"):
-            if getattr(self, key) <= 0:
-                raise SettingsError(f"{key}: {getattr(self, key)} mm is not allowed, above 0")
+        check_at_least(self, hidden=2)
+        check_above(self, reach_phi=0, reach_z=0)
 
 
 class RowNetwork(nn.Module):

@@ -13,7 +13,7 @@ from hitgraph.lessons.material import Material
 from hitgraph.lessons.settings import (
     TrainingSettings,
     check_at_least,
-    check_efficiency,
+    check_share,
     refuse_graph_settings,
     refuse_trackml_weights,
 )
@@ -42,7 +42,7 @@ class TripletStageSettings(StageSettings):
     n_networks: ClassVar[int] = 2  # of triplets, then of edges
 
     def __post_init__(self) -> None:
-        check_efficiency(self.target_efficiency)
+        check_share(self, "target_efficiency")
         refuse_graph_settings(self.training)
         refuse_trackml_weights(self.training)
         if not 0 <= self.skip_weight <= 1:

@@ -6,14 +6,14 @@ hits says about its particle (docs/stages.md).
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hitgraph.errors import InputError, SettingsError
+from hitgraph.errors import InputError
 from hitgraph.event.detector import Detector
 from hitgraph.graph.windows.cpu import (
     N_GEOMETRY,
@@ -29,6 +29,7 @@ from hitgraph.kernels.blocks import in_blocks
 from hitgraph.kernels.choice import Backend, for_host
 from hitgraph.kernels.constants import Constants
 from hitgraph.lessons.material import Material
+from hitgraph.lessons.settings import check_share, check_tail
 from hitgraph.lessons.workshop import Workshop
 from hitgraph.pairs.geometry import ETA, R, X, Y, Z, hit_rows
 from hitgraph.stage import Context, StageSettings
@@ -41,8 +42,28 @@ TENSORS = ("inner", "outer", "bounds", "n_true")
 ROUNDING = 1e-5  # widens a window, so that the edge that sets it passes it in every kernel
 
 
+class ShapeSettings(StageSettings):
+    """Settings of windows whose key `cluster_shape` says whether they look at clusters."""
+
+    cluster_shape: bool | None  # null: where there are cells
+
+    @property
+    def needs(self) -> frozenset[str]:  # type: ignore[override]
+        return frozenset({HITS, CLUSTERS} if self.sees_clusters else {HITS})
+
+    @property
+    def sees_clusters(self) -> bool:
+        """Whether cells are needed; left to the events, until they are known."""
+        return self.cluster_shape is not False
+
+    def settled(self, cells: bool) -> Self:
+        if self.cluster_shape is not None:
+            return self
+        return replace(self, cluster_shape=cells)  # type: ignore[type-var]  # what is below
+
+
 @dataclass(frozen=True)
-class WindowSettings(StageSettings):
+class WindowSettings(ShapeSettings):
     """Pairs of hits within windows that are learnt a layer pair at a time.
 
     Tighter windows give fewer candidates and lose more true edges.
@@ -56,23 +77,8 @@ class WindowSettings(StageSettings):
     gives: ClassVar[frozenset[str]] = frozenset({EDGES})
 
     def __post_init__(self) -> None:
-        if not 0 < self.pair_coverage <= 1:
-            raise SettingsError(f"pair_coverage: {self.pair_coverage} is not in (0, 1]")
-        for key in ("tail", "shape_tail"):
-            if not 0 <= getattr(self, key) < 0.5:
-                raise SettingsError(f"{key}: {getattr(self, key)} is not in [0, 0.5)")
-
-    @property
-    def needs(self) -> frozenset[str]:  # type: ignore[override]
-        return frozenset({HITS, CLUSTERS} if self.sees_clusters else {HITS})
-
-    @property
-    def sees_clusters(self) -> bool:
-        """Whether cells are needed; left to the events, until they are known."""
-        return self.cluster_shape is not False
-
-    def settled(self, cells: bool) -> "WindowSettings":
-        return replace(self, cluster_shape=cells) if self.cluster_shape is None else self
+        check_share(self, "pair_coverage")
+        check_tail(self, "tail", "shape_tail")
 
     def load(self, context: Context, tensors: Mapping[str, Tensor]) -> "WindowStage":
         refuse_others(tensors, TENSORS)

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from hitgraph.errors import InputError, SettingsError
 from hitgraph.lessons.material import Material
-from hitgraph.lessons.settings import TrainingSettings
+from hitgraph.lessons.settings import TrainingSettings, check_share
 from hitgraph.lessons.workshop import Workshop
 from hitgraph.stage import Context
 from hitgraph.state import State
@@ -47,8 +47,7 @@ class CnnSettings(SeededSettings):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_score("hit_cut", self.hit_cut)
-        if not 0 < self.coverage <= 1:
-            raise SettingsError(f"coverage: {self.coverage} is not in (0, 1]")
+        check_share(self, "coverage")
 
     def build(self) -> Pixels:
         """The untrained network."""

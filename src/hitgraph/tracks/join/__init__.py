@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from hitgraph.errors import SettingsError
 from hitgraph.hits import Hits
 from hitgraph.kernels.choice import Backend, for_host
+from hitgraph.lessons.settings import check_at_least
 from hitgraph.nn.blocks import Standardise, logits_of, mlp
 from hitgraph.picks import rows_at, rows_where
 from hitgraph.tracks import plain
@@ -34,9 +34,7 @@ class JoinSettings:
     max_hits: int = 30  # longer tracks are not made
 
     def __post_init__(self) -> None:
-        for key in ("hidden", "layers"):
-            if getattr(self, key) < 1:
-                raise SettingsError(f"{key}: {getattr(self, key)} is not allowed, at least 1")
+        check_at_least(self, hidden=1, layers=1)
         check_score("score_cut", self.score_cut)
         check_min_hits(self.min_hits)
 
