@@ -22,7 +22,7 @@ test: $(VENV)/.test  ## install what the tests need and run them
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/mkdocs build --quiet
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --durations 15
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 15
 
 lowest: $(LOWEST)/.done  ## install the lowest versions that are allowed, with all extras, and try them
 	OMP_NUM_THREADS=1 $(LOWEST)/bin/python tools/smoke.py build/lowest

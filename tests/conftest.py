@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -17,9 +18,25 @@ from tests.once import each_kernel_compiled_once, made_once, place_of_all
 from forked import PRELOADED
 from hitgraph.event.detector import Detector
 from hitgraph.event.event import CellTable, Event, HitTable, ParticleTable, TruthTable
+from hitgraph.search.locks import locked
 
 if not Path("/dev/nvidia0").exists():  # no GPU: Triton reads it when it is first imported
     os.environ["TRITON_INTERPRET"] = "1"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection(session: pytest.Session) -> Iterator[None]:
+    """The processes of pytest-xdist collect in turn: the next reads what one has compiled."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        return (yield)
+    with locked(Path(session.config.option.basetemp).parent / "collecting"):
+        return (yield)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests come first, so that none of them is what everybody waits for."""
+    slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
+    items.sort(key=lambda item: -slow[item.path])
 
 
 @pytest.fixture(scope="session", autouse=True)
