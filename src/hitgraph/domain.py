@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -20,6 +20,7 @@ from hitgraph.event.detector import Detector
 from hitgraph.event.event import Event
 from hitgraph.hits import Hits
 from hitgraph.hits.density import MAX_SHIFT, hit_density
+from hitgraph.observe import Runs
 from hitgraph.state import State
 from hitgraph.tracks.helix import fit_helices
 
@@ -241,12 +242,6 @@ def mean_cells(hits: Hits, detector: Detector) -> dict[str, float]:
         for one in np.unique(volume)
         if n_hits[volume == one].sum() >= MIN_VOLUME_HITS
     }
-
-
-class Runs(Protocol):
-    """A pipeline, or something that stands before it."""
-
-    def run(self, event: Event) -> "Result": ...
 
 
 class Watched:

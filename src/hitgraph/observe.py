@@ -1,14 +1,16 @@
-"""Who looks on while a pipeline runs, and what is noted of its stages."""
+"""What runs events, who looks on, and what is noted of its stages."""
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from hitgraph.event.event import Event
+    from hitgraph.pipeline import Result
     from hitgraph.state import State
 
-__all__ = ["Observer", "StageRecord"]
+__all__ = ["Observer", "Runs", "StageRecord"]
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,12 @@ class StageRecord:
     purity: float | None = None  # edges that join hits of one particle
     weighted_purity: float | None = None  # arXiv 2103.06995, equation 4
     scores: Mapping[str, Any] | None = None  # histogram of the scores given here
+
+
+class Runs(Protocol):
+    """A pipeline, or something that stands before it."""
+
+    def run(self, event: "Event") -> "Result": ...
 
 
 class Observer:

@@ -41,8 +41,6 @@ from hitgraph.workers import HERE, Workers
 
 _log = logging.getLogger(__name__)
 
-LARGEST_NUMBER = 2**63 - 1  # of an event, in the files of tracks
-
 
 class Found(Protocol):
     """What a track finder makes of an event."""
@@ -256,11 +254,6 @@ def _one_event(
     """Write the tracks of one event, then its record."""
     start = perf_counter()
     event = source.read(cells=cells)
-    if event.number > LARGEST_NUMBER:
-        raise InputError(
-            f"{source.path}: its number, {event.number}, is above {LARGEST_NUMBER}, the "
-            "largest that a file of tracks can hold: give the event another name"
-        )
     read_seconds = perf_counter() - start
     with compile_time() as compiled:
         result = finder.run(event)

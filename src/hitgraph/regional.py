@@ -9,7 +9,6 @@ it points into may have found it pointing out as well, or only a part of it.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import torch
@@ -18,23 +17,14 @@ from numpy.typing import NDArray
 from hitgraph.event.event import Event
 from hitgraph.event.regions import Region, Regions
 from hitgraph.event.rows import select_hits
-from hitgraph.observe import StageRecord
+from hitgraph.observe import Runs, StageRecord
 from hitgraph.state import State
 from hitgraph.tracks.helix import fit_helices
-
-if TYPE_CHECKING:
-    from hitgraph.pipeline import Result
 
 LONG = 8  # hits; a shorter track may be what a region has of a longer one that leaves its hits
 
 Int64 = NDArray[np.int64]
 Bool = NDArray[np.bool_]
-
-
-class Runs(Protocol):
-    """A pipeline, or something that stands before it."""
-
-    def run(self, event: Event) -> "Result": ...
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,6 +19,7 @@ from tests.trained import (
 
 from hitgraph.errors import HitgraphError, InputError, SettingsError
 from hitgraph.event.event import Event
+from hitgraph.event.field import constant
 from hitgraph.event.source import list_events
 from hitgraph.graph.filter.lesson import FilterLesson
 from hitgraph.training.train import train
@@ -58,6 +59,19 @@ def test_one_event_without_cells_among_others_is_named(tiny_store: Path, tmp_pat
     (folder / "event000001001.cells.parquet").unlink()
     with pytest.raises(InputError, match="event000001001: no cell table"):
         train_quietly(tiny_recipe(), folder, tmp_path / "out")
+
+
+def test_events_in_another_field_than_the_first_are_refused(
+    make_event: Callable[..., Event], tmp_path: Path
+) -> None:
+    """What is learnt of curvatures would hold in neither."""
+    first, *others = training_events(make_event)
+    fields = constant(2.0), constant(3.8)
+    events = [replace(first, field=fields[0]), *(replace(one, field=fields[1]) for one in others)]
+    write_store(tmp_path / "mixed", events)
+    expected = r"event000001001: was taken in the field constant:3\.8, the first event in constant:2"
+    with pytest.raises(InputError, match=expected):
+        train_quietly(tiny_recipe(), tmp_path / "mixed", tmp_path / "out")
 
 
 def test_after_a_refusal_for_want_of_truth_the_folder_is_still_free(

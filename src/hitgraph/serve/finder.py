@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 
 from hitgraph._version import __version__
-from hitgraph.domain import Runs, Watched
+from hitgraph.domain import Watched
 from hitgraph.event.detector import Detector
 from hitgraph.event.event import CellTable, Event, HitTable
 from hitgraph.fingerprint import fingerprint_of_folder
+from hitgraph.observe import Runs
 from hitgraph.pipeline import Pipeline, Result
 from hitgraph.pipeline_files import find_pipeline
 from hitgraph.serve.tensors import LABELS, Tensors, TensorSpec, event_of, inputs_of

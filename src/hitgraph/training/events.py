@@ -75,6 +75,12 @@ def prepare_sample(
     place.report(f"reading {source.name}")
     event = source.read(cells=place.recipe.clusters)
     check_detector(event, detector)
+    own, first = event.field, detector.field
+    if own is not None and first is not None and own != first:
+        raise InputError(
+            f"{source.path}: was taken in the field {own.name}, the first event in {first.name}: "
+            "teach a pipeline on events in one field"
+        )
     recipe = place.recipe
     sample = make_sample(event, detector, recipe.clusters, recipe.truth, jitter, recipe.hit_columns)
     save_sample(sample, path)
