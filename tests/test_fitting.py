@@ -1,5 +1,6 @@
 """hitgraph fit without ACTS: the helix fit, the stages of a pipeline, and what is refused."""
 
+import re
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
@@ -90,7 +91,9 @@ def test_the_file_tells_the_method_and_another_is_refused(
     assert main(command) == OK
     path = fits_path(tracks, event.name)
     assert method_of(path) == "helix"
-    assert "resolution of d0" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "resolution of d0" in shown
+    assert re.search(r"fitted by\W+helix", shown)
     assert main([*command, "--resume", "--method", "kalman"]) == SOME_FAILED
     assert "was fitted by the method helix, now it is kalman" in capsys.readouterr().err
     assert main([*command, "--resume"]) == OK

@@ -66,7 +66,8 @@ CHAIN = "a0: &a0 [x]\n" + "".join(f"a{k}: &a{k} [*a{k - 1}]\n" for k in range(1,
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "expected keys and values, found NoneType"),
+        ("", "expected keys and values, found nothing"),
+        ("# a comment\n", "expected keys and values, found nothing"),
         ("- a\n- b\n", "expected keys and values, found list"),
         ("a: [1, 2\n", "is not YAML"),
         ("a: 1\n--- \nb: 2\n", "is not YAML"),

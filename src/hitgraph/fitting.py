@@ -68,7 +68,7 @@ def fit_event(
         write_fits(fits, path, fitter.method)
     if event.truth is None or event.particles is None:
         return None
-    return fit_quality(event, labels, fits)
+    return replace(fit_quality(event, labels, fits), method=fitter.method)
 
 
 def is_fitted(event: str, files: TracksFiles) -> bool:

@@ -63,7 +63,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         with path.open("rb") as file:
             data = file.read(LARGEST + 1)
         if len(data) > LARGEST:
-            raise InputError(f"{path}: is larger than the {LARGEST} bytes that a recipe may have")
+            raise InputError(f"{path}: is larger than the {LARGEST} bytes that it may have")
         content = _parse(data.decode("utf-8-sig"))
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file") from error
@@ -75,7 +75,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
         # The last two: a number of thousands of digits, a !!timestamp that is none.
         raise InputError(f"{path}: is not YAML ({error})") from error
     if not isinstance(content, dict):
-        raise InputError(f"{path}: expected keys and values, found {type(content).__name__}")
+        found = "nothing" if content is None else type(content).__name__
+        raise InputError(f"{path}: expected keys and values, found {found}")
     return content
 
 

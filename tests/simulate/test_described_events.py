@@ -137,3 +137,15 @@ def test_the_command_takes_a_file_and_its_field(tmp_path: Path) -> None:
         main(["simulate", str(tmp_path / "b"), "--detector", str(path), "--field", "2", *gun]) == 2
     )
     assert main(["simulate", str(tmp_path / "c"), "--detector", "nothing", *gun]) == 2
+
+
+@pytest.mark.parametrize(("eta", "hits"), [("-0.001:0.001", True), ("2:3", False)])
+def test_particles_that_miss_the_detector_are_spoken_of(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], eta: str, hits: bool
+) -> None:
+    gun = ["--particle-gun", "2", f"--gun-eta={eta}", "--gun-phi=-0.001:0.001"]
+    gun += ["--beam-spot", "0:0"]
+    words = ["simulate", str(tmp_path), "--detector", "telescope", "--events", "1", *gun]
+    assert main([*words, "--workers", "1", "--quiet"]) == 0
+    assert ("no event has a hit" in capsys.readouterr().err) == (not hits)
+    assert bool(read_event(tmp_path / "event000001000").n_hits) == hits

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 SCORES = {"score": "trackml_score", "score, primaries": "trackml_score_primaries"}
 """Titles of the scores, and their names in the file of a measurement."""
-CLOCKS = ("wall", "cpu", "peak", "gpu_peak")
 Part = Mapping[str, Any]
 
 

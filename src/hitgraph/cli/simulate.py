@@ -75,6 +75,11 @@ def run(args: argparse.Namespace) -> int:
             f"{len(result.skipped)} were there, {len(result.failed)} failed",
             args.quiet,
         )
+        if result.done and not any(one.hits for one in result.done):
+            complain(
+                "no event has a hit: let the particles fly through the detector (--gun-eta, "
+                "--gun-phi, --gun-pt, --beam-spot, --beam-centre)"
+            )
         failed = {f"event {number}": why for number, why in result.failed.items()}
         content |= _run_content(settings, result)
     if args.validate is not None:
