@@ -41,6 +41,7 @@ def assert_close(one: nn.Module, other: nn.Module) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("one_import")
 def test_two_ranks_come_to_the_weights_of_one(tmp_path: Path) -> None:
     two = settings(epochs=2, batches_a_step=2)
     alone, shared = network(), network()
