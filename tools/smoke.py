@@ -47,7 +47,7 @@ def run_commands(folder: Path) -> None:
     hitgraph_("evaluate", tracks, "--truth", events)
     hitgraph_("reconstruct", bundled, "--out", on_bundled)
     hitgraph_("export", pipeline, "--to", "onnx", "--data", events, "--out", str(folder / "onnx"))
-    hitgraph_("report", on_bundled, "--truth", bundled, "--out", str(folder / "report.html"))
+    hitgraph_("report", tracks, "--truth", events, "--out", str(folder / "report.html"))
     ask_service(list_events([events])[0].read())
 
 
