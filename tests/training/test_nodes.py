@@ -10,6 +10,7 @@ from tests.training.test_fit import Larger, network, settings
 from tests.training.test_ranks import Dies, assert_close
 
 from hitgraph.errors import HitgraphError, SettingsError
+from hitgraph.training.clock import TrainingClock
 from hitgraph.training.fit import fit
 from hitgraph.training.nodes import nodes_of
 
@@ -68,7 +69,9 @@ def test_ranks_on_two_nodes_come_to_the_weights_of_one_process(tmp_path: Path) -
     two = settings(epochs=1, batches_a_step=4)
     alone, shared = network(), network()
     merit = fit(alone, Larger(), two, tmp_path / "alone", quiet=True)
-    found = fit(shared, Larger(), two, tmp_path / "shared", quiet=True, ranks=4)
+    clock = TrainingClock(threads=1)  # as that of `study scaling`
+    found = fit(shared, Larger(), two, tmp_path / "shared", quiet=True, ranks=4, clock=clock)
+    assert found["epoch_seconds"] > 0
     assert_close(alone, shared)
     assert found["val_loss"] == pytest.approx(merit["val_loss"], rel=1e-4)
     left = sorted(path.name for path in (tmp_path / "shared").iterdir())

@@ -72,7 +72,8 @@ def fit(
     ends early, and the schedule of the learning rate follows the time.
 
     Unless `quiet`, a bar shows the progress in a terminal, and else `report` gets a line an epoch.
-    `watch` is called with each epoch and may end the training with an exception.
+    `watch` is called with each epoch and may end the training with an exception. Of ranks on
+    several nodes nothing is shown, and `watch` is not called.
 
     Writes logs (CSV, TensorBoard) and the checkpoints best.ckpt and last.ckpt into `folder`;
     with `resume` goes on from last.ckpt, to the same result as without the interruption.
@@ -93,6 +94,7 @@ def fit(
             quiet=True,
             cpu_seconds=cpu_seconds,
             ranks=ranks,
+            clock=clock,
         )
         return fit_on_nodes(there, network, folder, nodes, ranks)
     checkpoints = ModelCheckpoint(
