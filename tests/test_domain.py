@@ -14,8 +14,10 @@ from hitgraph.domain import (
     FULL_RING,
     MIN_MODULES,
     Domain,
+    Observation,
     Watched,
     beam_crossings,
+    beam_of,
     learn_domain,
     observe,
     silent_share,
@@ -24,6 +26,7 @@ from hitgraph.errors import InputError
 from hitgraph.evaluation.metrics import truth_labels
 from hitgraph.event.detector import Detector
 from hitgraph.event.event import Event
+from hitgraph.event.known_detectors import BEAM
 from hitgraph.event.source import list_events
 from hitgraph.event.truth import particle_rows, require_particles
 from hitgraph.hits import Hits, hits_from_event
@@ -53,6 +56,21 @@ def moved(event: Event, z: float) -> Event:
 def domain(make_event: EventMaker) -> Domain:
     events = [make_event(n_particles=80, n_noise=20, seed=seed) for seed in range(4)]
     return learn_domain([observe(perfect_state(one), detector_of(one)) for one in events])
+
+
+def test_where_particles_come_from_is_learnt(domain: Domain, event: Event) -> None:
+    """From tracks of a beam spot of known width, some of them born elsewhere."""
+    rng, detector = np.random.default_rng(0), detector_of(event)
+    z0 = np.concatenate([rng.normal(10, 20, 4000), rng.uniform(-400, 400, 400)])
+    learnt = learn_domain([Observation(1.0, z0, None, 0.1, {})])
+    assert learnt.beam == pytest.approx((10 - 2.7 * 20, 10 + 2.7 * 20), abs=8)
+    other = replace(detector, half_v=detector.half_v + 1)
+    for one in (detector, other):
+        assert beam_of(learnt, one, "any") == learnt.beam
+    older = replace(domain, beam=None)
+    assert beam_of(older, detector, "old") == beam_of(None, detector, "old") == BEAM
+    with pytest.raises(InputError, match=r"^old: does not tell where along the beam line"):
+        beam_of(older, other, "old")
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from hitgraph.cli import CANNOT_START, OK, main
 from hitgraph.evaluation.metrics import truth_labels
 from hitgraph.event.event import Event
+from hitgraph.event.known_detectors import BEAM
 from hitgraph.event.regions import Regions, parts_of_event, region_at
 from hitgraph.event.trackml import read_tracks
 from hitgraph.hits import hits_from_event
@@ -46,7 +47,7 @@ def test_tracks_across_borders_are_found_once_and_whole(
     make_event: MakeEvent, parts: tuple[int, int]
 ) -> None:
     event = make_event(n_particles=60, n_noise=20, seed=3)
-    found = Regional(Perfect(), Regions(parts_of_event(*parts), 0.3)).run(event)
+    found = Regional(Perfect(), Regions(parts_of_event(*parts), 0.3), BEAM).run(event)
     assert same_tracks(found.labels, truth_labels(event))
     assert found.n_tracks == 60
     assert len(found.n_region_hits) == parts[0] * parts[1]
@@ -63,7 +64,7 @@ def test_a_region_keeps_the_tracks_of_its_directions(make_event: MakeEvent) -> N
     event = make_event(n_particles=60, n_noise=20, seed=3)
     assert event.particles is not None
     region = region_at(0.0, 1.0, 0.8, 1.0)
-    found = Regional(Perfect(), Regions((region,), 0.3)).run(event)
+    found = Regional(Perfect(), Regions((region,), 0.3), BEAM).run(event)
     phi = np.arctan2(event.particles.py, event.particles.px).astype(float)
     eta = np.arcsinh(event.particles.pz / np.hypot(event.particles.px, event.particles.py))
     well_inside = region_at(0.0, 1.0, 0.7, 0.95).holds(eta.astype(float), phi)
@@ -79,14 +80,14 @@ def test_one_region_of_everything_is_the_event(make_event: MakeEvent, tiny_pipel
     pipeline = Pipeline.load(tiny_pipeline)
     event = make_event(n_particles=40, n_noise=30, seed=5)
     expected = pipeline.run(event).labels
-    found = Regional(pipeline, Regions(parts_of_event(1))).run(event)
+    found = Regional(pipeline, Regions(parts_of_event(1)), BEAM).run(event)
     np.testing.assert_array_equal(found.labels, expected)
     assert found.shared_fraction == 0
 
 
 def test_an_event_without_hits_has_no_tracks(make_event: MakeEvent, tiny_pipeline: Path) -> None:
     event = make_event(n_particles=0, n_noise=0)
-    found = Regional(Pipeline.load(tiny_pipeline), Regions(parts_of_event(3))).run(event)
+    found = Regional(Pipeline.load(tiny_pipeline), Regions(parts_of_event(3)), BEAM).run(event)
     assert (len(found.labels), found.n_tracks, found.shared_fraction) == (0, 0, 0.0)
 
 

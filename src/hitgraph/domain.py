@@ -16,8 +16,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from hitgraph.errors import InputError
 from hitgraph.event.detector import Detector
 from hitgraph.event.event import Event
+from hitgraph.event.known_detectors import BEAM
 from hitgraph.hits import Hits
 from hitgraph.hits.density import MAX_SHIFT, hit_density
 from hitgraph.observe import Runs
@@ -37,6 +39,8 @@ MIN_TRACK_HITS = 4  # of a track whose helix is worth something
 START = 2.0  # times the innermost radius: tracks from the beam line have begun there
 MIN_TRACKS = 30  # a share of 10 % (FEW_OUTSIDE) is three of them
 VERTEX_CONTENT = 0.99  # of all tracks of the training between the ends of its vertices
+BEAM_WIDTHS = 2.7  # standard deviations of collisions, 99.3 % of them, on either side of the mean
+WIDTH_CONTENT = 0.6827  # within one of them; tracks that were born elsewhere are in the tails
 FULL_RING = 10.0  # hits a module: chance leaves one of 20,000 without
 MIN_MODULES = 100  # in such rings; a share of 2 % (FEW_SILENT) is two of them
 RING_WIDTH = 10.0  # mm, within which modules of a layer are in the same place
@@ -76,6 +80,7 @@ class Domain:
     silent: Range | None
     loose: Range
     cells: dict[str, Range]  # by volume
+    beam: Range | None = None  # mm, BEAM_WIDTHS of the collisions along the beam; older: not told
 
     def beyond(self, seen: Observation) -> dict[str, str]:
         """In what an event lies outside, by kind, in words with the numbers."""
@@ -168,8 +173,9 @@ def observe(state: State, detector: Detector) -> Observation:
 def learn_domain(observations: Sequence[Observation]) -> Domain:
     """The ranges of some events, at least one."""
     crossings = [seen.z0 for seen in observations if len(seen.z0) >= MIN_TRACKS]
-    z0 = outside = None
+    z0 = outside = beam = None
     if crossings:
+        beam = _beam(np.concatenate(crossings))
         tail = (1 - VERTEX_CONTENT) / 2
         low, high = np.quantile(np.concatenate(crossings), [tail, 1 - tail]).tolist()
         z0 = (low, high)
@@ -186,6 +192,23 @@ def learn_domain(observations: Sequence[Observation]) -> Domain:
             volume: _range([seen.cells[volume] for seen in observations if volume in seen.cells])
             for volume in volumes
         },
+        beam=beam,
+    )
+
+
+def beam_of(domain: Domain | None, detector: Detector, name: str) -> Range:
+    """mm along the beam line, between which the particles of a pipeline's events come from.
+
+    Older pipelines do not tell: they are TrackML's. Raises InputError, beginning with `name`, the
+    pipeline's, where nothing tells.
+    """
+    if domain is not None and domain.beam is not None:
+        return domain.beam
+    if detector.is_generic:
+        return BEAM
+    raise InputError(
+        f"{name}: does not tell where along the beam line the particles of its training came from, "
+        "which regions need: train it again, on events with tracks from the beam line"
     )
 
 
@@ -264,6 +287,14 @@ class Watched:
                 self._said.add(kind)
                 _log.warning("%s: %s", event.name, text, extra={"once": f"domain {kind}"})
         return result
+
+
+def _beam(z0: Float64) -> Range:
+    """BEAM_WIDTHS on either side of the median of tracks that meet the beam line at `z0` (n,)."""
+    tail = (1 - WIDTH_CONTENT) / 2
+    low, middle, high = np.quantile(z0, [tail, 0.5, 1 - tail]).tolist()
+    half = BEAM_WIDTHS * (high - low) / 2
+    return middle - half, middle + half
 
 
 def _share_outside(z0: Float64, ends: Range) -> float:

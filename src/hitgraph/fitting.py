@@ -1,7 +1,7 @@
 """Fitting what stands in a folder of tracks, event by event, in one of several ways."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -115,7 +115,7 @@ def helix_fit(
             f"{event.name}: no detectors table beside the events: name it with --detectors"
         )
     field = event.likely_field if field is None else field
-    context = Context(replace(event.detector, field=field))
+    context = Context(event.detector.in_field(field, event.name))
     track_id, state = _labelled(event, labels, context, event.cells is not None)
     settings = HelixFitSettings(clusters=event.cells is not None)
     with torch.inference_mode():
@@ -156,7 +156,7 @@ def parameter_stages(pipeline: Pipeline) -> list[str]:
 @cache
 def _opened(name: str, field: MagneticField) -> Pipeline:
     pipeline = Pipeline.load(name)
-    return pipeline.rebuilt(detector=replace(pipeline.detector, field=field))
+    return pipeline.rebuilt(detector=pipeline.detector.in_field(field, name))
 
 
 def _labelled(

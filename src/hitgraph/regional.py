@@ -57,6 +57,7 @@ class Regional:
 
     finder: Runs
     regions: Regions
+    beam: tuple[float, float]  # mm along the beam line, between which particles come from
 
     def run(self, event: Event) -> RegionalResult:
         """Find the tracks of the regions; of a single one those that point into it."""
@@ -67,7 +68,8 @@ class Regional:
 
     def find(self, event: Event, region: Region) -> RegionTracks:
         """All tracks among the hits of one region."""
-        taken = region.reaches(event.hits, event.likely_field.centre, self.regions.min_pt)
+        tesla = event.likely_field.centre
+        taken = region.reaches(event.hits, tesla, self.beam, self.regions.min_pt)
         result = self.finder.run(select_hits(event, taken))
         labels = np.full(event.n_hits, -1, np.int64)
         labels[taken] = result.labels

@@ -17,6 +17,7 @@ from hitgraph.event.field import (
     REACH_R,
     REACH_Z,
     MagneticField,
+    Reach,
     constant,
     field_of,
     from_json,
@@ -260,14 +261,6 @@ def put(k: int, line: str) -> list[str]:
         ([*coarse()[6:], *coarse()[:6]], "line 1 has r, z = 0, -2480 where 0, -3100 is expected"),
         (sorted(coarse(), key=lambda line: float(line.split()[0])), "r runs fastest, then z"),
         (put(7, "220 -2480 0 20000"), "line 8 has a field of 20000 T, at most 10 is expected"),
-        (
-            [f"{float(a) / 10:g} {float(b) / 10:g} 0 2" for a, b, *_ in map(str.split, coarse())],
-            "reaches to r = 110 and from z = -310 to 310 mm",
-        ),
-        (
-            [line for line in coarse() if float(line.split()[1]) >= 0],
-            "from z = 0 to 3100 mm: the tracker needs 1100 and -3100 to 3100 mm",
-        ),
         ([line for line in coarse() if float(line.split()[0]) > 0], "radii from 0"),
         (["0 0 0 2"], "at least two of each are expected"),
         (
@@ -287,6 +280,23 @@ def test_a_bad_file_is_refused_by_name_and_line(
     with pytest.raises(InputError, match=re.escape(says)) as found:
         read_field(path)
     assert str(path) in str(found.value)
+
+
+@given(r=st.floats(1, 2000), low=st.floats(-4000, -1), high=st.floats(1, 4000))
+def test_a_table_has_to_reach_as_far_as_the_modules(r: float, low: float, high: float) -> None:
+    """Whatever the detector is: a small table will do for a small one."""
+    corner = np.zeros((2, 2))
+    known = {"r": [0.0, 500.0], "z": [-1000.0, 2000.0], "br": corner, "bz": corner + 2}
+    field, modules = from_json(known | {"name": "table:"}, "a test"), Reach(r, low, high)
+    constant(2).require_covers(modules, "any")
+    if r <= 500 and low >= -1000 and high <= 2000:
+        field.require_covers(modules, "a.txt")
+        return
+    said = (
+        f"to r = 500 and from z = -1000 to 2000 mm, the modules of the detector reach to {modules}"
+    )
+    with pytest.raises(InputError, match=rf"^a\.txt: .*{re.escape(said)}"):
+        field.require_covers(modules, "a.txt")
 
 
 def test_kilogauss_and_what_is_no_text(tmp_path: Path) -> None:

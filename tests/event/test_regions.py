@@ -13,7 +13,6 @@ from hitgraph.errors import SettingsError
 from hitgraph.event.event import Event, HitTable
 from hitgraph.event.field import CURVATURE
 from hitgraph.event.regions import (
-    BEAM,
     Region,
     Regions,
     parts_of_event,
@@ -22,7 +21,7 @@ from hitgraph.event.regions import (
 )
 
 MakeEvent = Callable[..., Event]
-TESLA = 2.0
+TESLA, BEAM = 2.0, (-150.0, 90.0)
 ANGLES = st.floats(-7, 7) | st.sampled_from([0.0, -0.0, -1e-300, pi, -pi, 2 * pi])
 
 
@@ -56,7 +55,7 @@ def test_a_region_of_interest_knows_no_seam(phi: float, turn: int) -> None:
     charge=st.sampled_from([-1, 1]),
     eta=st.floats(-0.5, 1.0),
     phi=st.floats(0.8, 1.6),
-    z0=st.floats(-BEAM, BEAM),
+    z0=st.floats(*BEAM),
 )
 def test_a_region_takes_all_hits_of_its_particles(
     pt: float, charge: int, eta: float, phi: float, z0: float
@@ -69,15 +68,19 @@ def test_a_region_takes_all_hits_of_its_particles(
     z = z0 + np.sinh(eta) * radius * turned
     hits = hits_at(x * np.cos(phi) - y * np.sin(phi), x * np.sin(phi) + y * np.cos(phi), z)
     region = Region(-0.5, 1.0 + 1e-6, 0.8, 1.6 + 1e-6)
-    assert region.reaches(hits, TESLA, 0.5 - 1e-3).all()
+    assert region.reaches(hits, TESLA, BEAM, 0.5 - 1e-3).all()
 
 
 def test_hits_beside_a_region_are_not_taken() -> None:
     region = region_at(0.0, 0.0, 0.1, 0.1)
     r, phi, z = np.array([50.0, 50.0, 1000.0]), np.array([0.3, 0.0, 0.0]), np.array([0, 200, 300])
-    assert not region.reaches(hits_at(r * np.cos(phi), r * np.sin(phi), z), TESLA, 1.0).any()
-    straight = region.reaches(hits_at(np.array([900.0]), np.array([0.0]), np.zeros(1)), 0.0, 1.0)
-    assert straight.all()
+    hits = hits_at(r * np.cos(phi), r * np.sin(phi), z)
+    assert not region.reaches(hits, TESLA, (-150.0, 150.0), 1.0).any()
+    # the second and the third lie beside the beam spot, not beside the directions
+    taken = region.reaches(hits, TESLA, (-150.0, 250.0), 1.0)
+    assert taken.tolist() == [False, True, True]
+    straight = hits_at(np.array([900.0]), np.array([0.0]), np.zeros(1))
+    assert region.reaches(straight, 0.0, BEAM, 1.0).all()
 
 
 def hits_at(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> HitTable:
@@ -88,7 +91,7 @@ def hits_at(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> HitTable:
 
 def test_one_part_takes_every_hit(tiny_event: Event) -> None:
     (whole,) = parts_of_event(1)
-    assert whole.reaches(tiny_event.hits, TESLA, 100.0).all()
+    assert whole.reaches(tiny_event.hits, TESLA, BEAM, 100.0).all()
 
 
 @pytest.mark.parametrize(

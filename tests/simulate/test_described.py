@@ -23,9 +23,10 @@ from hitgraph.event.store import write_detectors
 from hitgraph.event.trackml import write_detectors_csv
 from hitgraph.settings import parse, to_dict
 from hitgraph.simulate.described import build, read_description, shipped_detectors
+from hitgraph.simulate.described.coverage import widest_gap
 from hitgraph.simulate.described.description import Cylinders, Description, Disks, Planes
 from hitgraph.simulate.described.overlaps import require_apart
-from hitgraph.simulate.described.places import places_of
+from hitgraph.simulate.described.places import along_beam, places_of
 from hitgraph.tracks.parameters.measured import Modules
 
 SENSOR = {"thickness": 0.3, "x0": 0.02, "pitch_u": 0.05, "pitch_v": 0.05}
@@ -96,6 +97,25 @@ def described(content: dict[str, Any], folder: Path) -> Description:
             r"passive\[0\]\.radius: 30 mm runs through",
         ),
         (lambda c: c["passive"][0].update(x0=-0.1), r"passive\[0\]\.x0"),
+        (
+            lambda c: c["cylinders"][0].update(overlap=-30.0),
+            r"cylinders\[0\]\.overlap: modules leave gaps of 30 mm along the beam .* at 30 mm",
+        ),
+        (
+            lambda c: c["disks"][0].update(radius=[50.0, 100.0], modules=[20, 60]),
+            r"disks\[0\]\.radius: rings leave a gap of 20 mm between them in the disk at 200 mm",
+        ),
+        (lambda c: c["cylinders"][0].update(stagger=31.0), r"\]\.stagger: 31\.0 .* radius, 30 mm"),
+        (lambda c: c["cylinders"][0].update(thickness=20.0), r"thickness: 20\.0 .* the 15 mm of a"),
+        (
+            lambda c: c["disks"][0].update(length=120.0),
+            r"length: 120\.0 .* across the beam",
+        ),
+        (lambda c: c["disks"][0].update(offset=-200.0), r"disks\[0\]\.offset: -200\.0 .* 200 mm"),
+        (lambda c: c["disks"][0].update(stagger=float("nan")), r"disks\[0\]\.stagger: nan is not"),
+        (lambda c: c["cylinders"][0].update(overlap=float("inf")), r"\]\.overlap: inf is not"),
+        (lambda c: c["cylinders"][0].update(phi_modules=[15000, 30]), r"stand so densely"),
+        (lambda c: c["cylinders"][0].update(volume=True), r"cylinders\[0\]\.volume"),
         (lambda c: c.update(field=2), r"field: 2 is not allowed, a name like constant:2 or none"),
         (lambda c: c.update(field="strong"), r"field strong"),
         (lambda c: c.update(disks={}), r"disks: expected a list"),
@@ -119,7 +139,7 @@ def test_the_page_describes_a_detector_and_says_what_is_refused(
     content = yaml.safe_load(page.partition("```yaml\n")[2].partition("```")[0])
     printed = " ".join(page.partition("```text\n")[2].partition("```")[0].split())
     monkeypatch.chdir(tmp_path)
-    for change in ({}, {"tilt": 0}, {"phi_modules": [12, 30]}):
+    for change in ({}, {"tilt": 0}, {"phi_modules": [12, 30]}, {"overlap": -30}):
         wrong = deepcopy(content)
         wrong["cylinders"][0] |= change
         Path("mine.yaml").write_text(yaml.safe_dump(wrong), encoding="utf-8")
@@ -135,6 +155,20 @@ def test_a_gap_may_be_allowed(tmp_path: Path) -> None:
     content = deepcopy(TOY)
     content["cylinders"][0] |= {"phi_modules": [12, 30], "allow_gaps": True}
     assert build(described(content, tmp_path))[0].n_modules == 4 * 42 + 4 * 20
+
+
+def test_a_field_has_to_reach_as_far_as_the_modules(tmp_path: Path) -> None:
+    """Those of this detector, whatever others need."""
+    path = tmp_path / "field.txt"
+    for reach, enough in ((90, True), (60, False)):
+        rows = [(r, z) for z in range(-300, 301, 100) for r in range(0, reach + 1, 30)]
+        path.write_text("".join(f"{r} {z} 0 2\n" for r, z in rows))
+        content = TOY | {"field": str(path)}
+        if enough:
+            assert described(content, tmp_path).field.name.startswith("table:")
+            continue
+        with pytest.raises(InputError, match=r"toy\.yaml: field: .* to r = 60 and .* to r = 66"):
+            described(content, tmp_path)
 
 
 def test_a_name_that_nothing_has_is_told_from_those_that_are_there() -> None:
@@ -177,6 +211,7 @@ def test_a_table_keeps_the_material(name: str, tmp_path: Path) -> None:
     write = write_detectors_csv if name.endswith("csv") else write_detectors
     write(detector, tmp_path / name)
     again = read_detectors(tmp_path / name)
+    assert again.pipe == ((20.0, 0.002) if name.endswith("parquet") else None)
     assert again.x0 is not None
     np.testing.assert_allclose(again.x0, matter.x0)
     half = again.take(again.volume_id == 9)
@@ -275,6 +310,31 @@ def test_layers_without_gaps_see_everything_from_the_beam(phi: float, z: float) 
     z = z if away > 1 else z + 2  # not in the gap of half a millimetre between two
     hit = crossed(detector, np.array([0.0, 0.0, z]), direction)
     assert set(detector.layer_id[hit]) == {1, 2}
+
+
+@given(overlap=st.floats(-20, 15), stagger=st.floats(-20, 20), n=st.integers(2, 5))
+@settings(max_examples=30, deadline=None)
+def test_a_gap_is_what_lines_from_the_origin_miss(overlap: float, stagger: float, n: int) -> None:
+    entry = Cylinders(
+        volume=1,
+        radius=100.0,
+        phi_modules=4,
+        z_modules=n,
+        width=200.0,
+        length=40.0,
+        overlap=overlap,
+        stagger=stagger,
+        **SENSOR,
+    )
+    r, z = along_beam(entry, 100.0, n, 40.0)
+    low, high = 100 * (z - 20) / r, 100 * (z + 20) / r
+    detector = build(Description("any", constant(2.0), cylinders=(entry,)))[0]
+    places = np.arange(low.min(), high.max(), 0.05)
+    seen = [
+        crossed(detector, np.zeros(3), np.array([1.0, 0.0, place / 100])).any() for place in places
+    ]
+    ends = np.flatnonzero(seen)
+    assert widest_gap(low, high) == pytest.approx(0.05 * (np.diff(ends).max() - 1), abs=0.11)
 
 
 # ---------------------------------------------------------------- overlaps

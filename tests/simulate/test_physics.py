@@ -15,6 +15,7 @@ from hitgraph.event.field import constant
 from hitgraph.event.source import read_event
 from hitgraph.simulate.card import check_card, read_card
 from hitgraph.simulate.crossings import OTHER_MATERIAL, Crossings, Steps, cosine
+from hitgraph.simulate.described.description import Description, Planes
 from hitgraph.simulate.digitise import Clusters, Response, digitise
 from hitgraph.simulate.generator import COLLISION_STRIDE, Generated, Gun
 from hitgraph.simulate.merge import merge_touching
@@ -333,6 +334,34 @@ def test_displaced_gun_particles_are_born_away_from_the_beam() -> None:
     assert flight.mean() == pytest.approx(50, rel=0.08)
     out = (particles.vertex[:, :2] * particles.momentum[:, :2]).sum(axis=1)
     assert (out > 0).mean() > 0.99  # they fly on outwards
+
+
+def test_particles_are_born_as_far_out_as_the_detector_reaches() -> None:
+    """TrackML's ends at 1028 mm; another one may be larger, or smaller."""
+    for furthest in (2000.0, 300.0):
+        planes = Planes(
+            volume=1,
+            position=(100.0, furthest),
+            axis="x",
+            width=20.0,
+            length=20.0,
+            thickness=0.3,
+            x0=0.01,
+            pitch_u=0.05,
+        )
+        gun = ParticleGun(particles=2000, displaced=900.0, min_eta=-0.001, max_eta=0.001)
+        settings = SimulationSettings(
+            pileup=0,
+            hard="none",
+            gun=gun,
+            field=constant(0.0),
+            detector=Description("any", constant(0.0), planes=(planes,)),
+            preset="plain",
+            beam_sigma_z=0.0,
+        )
+        born = Gun(gun, settings).generate(np.random.default_rng(0)).vertex
+        assert furthest < settings.world.r < furthest + 40
+        assert 0.9 * furthest < np.hypot(born[:, 0], born[:, 1]).max() < settings.world.r
 
 
 def test_card_is_read_without_comments_and_without_what_is_fixed(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """The detector of TrackML as ACTS knows it, and where an event's hits are in it."""
 
 import functools
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
 
@@ -47,17 +47,18 @@ class Geometry:
 def generic_geometry(field: MagneticField | None = None) -> Geometry:
     """Built once a process, in that of TrackML where no field is given.
 
-    Raises MissingExtraError without pyacts.
+    Raises MissingExtraError without pyacts, InputError for a field that does not cover the modules.
     """
     require_acts("ACTS")
     field = solenoid() if field is None else field
     detector, table, identifiers = _generic_detector()
+    table = table.in_field(field, field.name)
     return Geometry(
         detector,
         detector.trackingGeometry(),
         acts_field(field),
         field.centre,
-        replace(table, field=field),
+        table,
         identifiers,
     )
 

@@ -135,7 +135,7 @@ def open_finder(
 
 def _judged(pipeline: "Pipeline", regions: "Regions | None") -> "Finder":
     """The pipeline, whose runs are judged and compared with the events that it was taught on."""
-    from hitgraph.domain import Watched
+    from hitgraph.domain import Watched, beam_of
     from hitgraph.evaluation.judging import Judged
     from hitgraph.regional import Regional
 
@@ -143,7 +143,10 @@ def _judged(pipeline: "Pipeline", regions: "Regions | None") -> "Finder":
     if pipeline.domain is not None:
         whole = regions is None
         finder = Watched(finder, pipeline.domain, pipeline.detector, whole)
-    return finder if regions is None else Regional(finder, regions)
+    if regions is None:
+        return finder
+    beam = beam_of(pipeline.domain, pipeline.detector, pipeline.recipe.name)
+    return Regional(finder, regions, beam)
 
 
 def find_all(

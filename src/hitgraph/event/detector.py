@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hitgraph.errors import InputError
-from hitgraph.event.field import MagneticField
-from hitgraph.event.known_detectors import is_generic
+from hitgraph.event.field import MagneticField, Reach
+from hitgraph.event.known_detectors import PIPE, is_generic
 
 MAX_ID = 2**20  # ids of volume, layer and module are packed into one 64-bit key
 UNKNOWN_PITCH = -1.0  # as ACTS writes it; only clusters need pitches
@@ -38,6 +38,7 @@ class Detector:
     pitch_v: NDArray[np.float64]  # (n_modules,), or UNKNOWN_PITCH
     field: MagneticField | None = None  # None where nothing tells
     x0: NDArray[np.float64] | None = None  # (n_modules,) radiation lengths at right angles, or None
+    pipe: tuple[float, float] | None = None  # mm and radiation lengths of the beam pipe, if known
 
     @property
     def n_modules(self) -> int:
@@ -71,9 +72,36 @@ class Detector:
     def take(self, rows: Any) -> "Detector":
         """The table of the modules of these rows (index, mask or slice)."""
         columns = {one.name: getattr(self, one.name) for one in fields(self)}
-        columns.pop("field")
+        for whole in ("field", "pipe"):
+            columns.pop(whole)
         known = {name: values for name, values in columns.items() if values is not None}
         return replace(self, **{name: values[rows] for name, values in known.items()})
+
+    @property
+    def known_pipe(self) -> tuple[float, float]:
+        """Radius in mm and radiation lengths of the beam pipe; TrackML's is known, others are 0."""
+        if self.pipe is not None:
+            return self.pipe
+        return PIPE if self.is_generic else (0.0, 0.0)
+
+    def in_field(self, field: MagneticField | None, where: object) -> "Detector":
+        """The same modules in a field.
+
+        Raises InputError, beginning with `where`, if the field is not known as far as they reach.
+        """
+        if field is not None:
+            field.require_covers(self.reach, where)
+        return replace(self, field=field)
+
+    @cached_property
+    def reach(self) -> Reach:
+        """How far the corners of the modules are from the beam line and along it."""
+        half_u = np.stack([-self.min_half_u, self.min_half_u, -self.max_half_u, self.max_half_u])
+        half_v = np.stack([-self.half_v, -self.half_v, self.half_v, self.half_v])
+        local = np.stack([half_u, half_v], axis=2)  # (4, n_modules, 2)
+        corners = self.centre + np.einsum("nij,knj->kni", self.rotation[:, :, :2], local)
+        r, z = np.hypot(corners[:, :, 0], corners[:, :, 1]), corners[:, :, 2]
+        return Reach(float(r.max()), float(z.min()), float(z.max()))
 
     @cached_property
     def sensitive_thickness(self) -> NDArray[np.float64]:

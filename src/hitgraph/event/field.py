@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -33,6 +33,17 @@ WAYS = (
 )
 
 
+class Reach(NamedTuple):
+    """How far something reaches, in mm."""
+
+    r: float
+    low: float  # along z
+    high: float
+
+    def __str__(self) -> str:
+        return f"r = {self.r:g} and from z = {self.low:g} to {self.high:g} mm"
+
+
 @dataclass(frozen=True)
 class MagneticField:
     """Bz and Br on a grid; equal where the names are."""
@@ -51,6 +62,19 @@ class MagneticField:
     def centre(self) -> float:
         """Bz in Tesla at the origin."""
         return float(self.at(0.0, 0.0)[1])
+
+    def require_covers(self, modules: Reach, where: object) -> None:
+        """Raise InputError, beginning with `where`, if modules lie outside of the table.
+
+        A constant field has no end.
+        """
+        known = Reach(float(self.r[-1]), float(self.z[0]), float(self.z[-1]))
+        inside = modules.r <= known.r and known.low <= modules.low and modules.high <= known.high
+        if not self.is_constant and not inside:
+            raise InputError(
+                f"{where}: the field {self.name} is known to {known}, the modules of the detector "
+                f"reach to {modules}: give a field that covers them (lengths in mm, not cm or m?)"
+            )
 
     def at(self, r: ArrayLike, z: ArrayLike) -> tuple[Float64, Float64]:
         """Br and Bz in Tesla at r and z in mm, linear between the points of the table.
@@ -112,9 +136,7 @@ def constant(tesla: float) -> MagneticField:
     name = f"{CONSTANT}:{tesla:.15g}"
     _check_strength(tesla, name)
     corner = np.zeros((2, 2))
-    return MagneticField(
-        name, np.array([0.0, REACH_R]), np.array([-REACH_Z, REACH_Z]), corner, corner + tesla
-    )
+    return MagneticField(name, np.array([0.0, 1.0]), np.array([-1.0, 1.0]), corner, corner + tesla)
 
 
 def scaled(one: MagneticField, factor: float) -> MagneticField:
@@ -221,7 +243,7 @@ def read_field(path: Path) -> MagneticField:
 
     The points are a regular grid from r = 0 with r running fastest, then z; both signs of z. Raises
     InputError naming the line where the grid has a hole or another order, a value is no number or
-    beyond 10 T, or the grid does not cover the tracker.
+    beyond 10 T. Whether the grid covers a detector, `MagneticField.require_covers` tells.
     """
     lines, rows = _numbers(path)
     r, z = np.unique(rows[:, 0]), np.unique(rows[:, 1])
@@ -243,12 +265,6 @@ def read_field(path: Path) -> MagneticField:
             "of the grid, r runs fastest, then z"
         )
     _require_equal_steps(r, z, path)
-    if r[-1] < REACH_R or z[0] > -REACH_Z or z[-1] < REACH_Z:
-        raise InputError(
-            f"{path}: its grid reaches to r = {r[-1]:g} and from z = {z[0]:g} to {z[-1]:g} mm: the "
-            f"tracker needs {REACH_R:g} and -{REACH_Z:g} to {REACH_Z:g} mm (lengths in mm, not cm "
-            "or m?)"
-        )
     shape = (len(z), len(r))
     return _table(r, z, rows[:, 2].reshape(shape), rows[:, 3].reshape(shape))
 

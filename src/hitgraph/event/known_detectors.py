@@ -13,9 +13,18 @@ from numpy.typing import NDArray
 from hitgraph.errors import HitgraphError
 
 # Its solenoid, mm, mm and Tesla: fitted to the change of direction of true particles between true
-# hits of a real event (docs/simulation.md). Known to REACH, in mm: the tracker ends at 1029, 3001.
+# hits of a real event (docs/simulation.md). Known to REACH, in mm; the tracker ends at TRACKER.
 RADIUS, HALF_LENGTH, CENTRE = 1263.0, 2606.0, 1.983
 REACH_R, REACH_Z = 1100.0, 3100.0
+TRACKER_R, TRACKER_Z = 1028.0, 3000.0
+BEAM = (-150.0, 150.0)  # mm along the beam line, where particles come from: 2.7 times its spread
+# Spread of its measured positions in units of the pitch, along u and v, as event.spread has it:
+# measured on a simulated pile-up 200 event of the preset plain; for long pixel clusters, whose
+# charges fluctuate, on a real one (docs/acts.md).
+PIXEL_BARREL_SPREAD = ((12**-0.5, 0.21, 0.12, 0.05), (12**-0.5, 0.20, 0.09, 0.05))
+PIXEL_ENDCAP_SPREAD = ((12**-0.5, 0.27, 0.24, 0.05), (12**-0.5, 0.19, 0.14, 0.05))
+STRIP_SPREAD = ((12**-0.5, 0.21, 0.20, 0.21), (12**-0.5, 0.26, 0.12, 0.12))
+PIPE = (19.0, 0.0023)  # mm and radiation lengths of its beam pipe
 SAME_LENGTH = 0.5  # mm
 LONG_STRIPS, LONG_STRIP_RADIUS = (16, 17, 18), 500.0  # mm; they lie outside
 

@@ -75,14 +75,16 @@ def read_detectors(path: str | Path | Place) -> Detector:
     _check(columns, place, rows)
     order = np.lexsort([columns[name] for name in reversed(_IDS)])
     columns = {name: values[order] for name, values in columns.items()}
-    return Detector(
+    detector = Detector(
         **{name: columns[name] for name in _IDS},
         centre=np.stack([columns[name] for name in _CENTRE], axis=1),
         rotation=np.stack([columns[name] for name in _ROTATION], axis=1).reshape(-1, 3, 3),
         **{field: columns[name] for field, name in _SIZES.items()},
-        field=_field(place),
         x0=columns["x0"] if "x0" in columns and np.isfinite(columns["x0"]).all() else None,
+        field=None,  # below, where it is checked against the modules
+        pipe=_pipe(place),
     )
+    return detector.in_field(_field(place), place)
 
 
 def made_of(place: Place) -> dict[str, Any]:
@@ -102,6 +104,23 @@ def _field(place: Place) -> MagneticField | None:
     """The field that the metadata of a parquet file keeps."""
     kept = made_of(place).get("field")
     return None if kept is None else from_json(kept, place)
+
+
+def _pipe(place: Place) -> tuple[float, float] | None:
+    """The beam pipe that the metadata of a parquet file keeps."""
+    kept = made_of(place).get("pipe")
+    if kept is None:
+        return None
+    try:
+        radius, x0 = (float(one) for one in kept)
+    except (TypeError, ValueError):
+        radius = x0 = np.nan
+    if not (0 <= radius <= MAX_CENTRE and 0 <= x0 <= MAX_X0):
+        raise InputError(
+            f"{place}: says that its beam pipe is {str(kept)[:80]}: a radius in mm and radiation "
+            "lengths are expected"
+        )
+    return radius, x0
 
 
 def _of_acts(place: Place) -> bool:

@@ -14,11 +14,10 @@ from hitgraph.event.rows import visible
 Bool = NDArray[np.bool_]
 Float64 = NDArray[np.float64]
 
-MAX_ETA = 4.0  # beyond which detectors have no hits; parts in eta are equal up to there
+MAX_ETA = 4.0  # parts in eta are equally wide up to there, the outermost ones are open
 MAX_DIRECTION = 10.0  # of eta, the beam pipe
 HALF_WIDTH = 0.4  # of a region of interest in eta and phi, that of a jet
 MIN_PT = 0.5  # GeV; particles of more stay within the hits of their region, see docs/regions.md
-BEAM = 150.0  # mm along the beam line, where particles come from: 2.7 times its spread
 EDGE = 0.05  # rad, so that hits that compete for a track are there too
 TURN = 2 * pi
 
@@ -41,12 +40,18 @@ class Region:
         chosen: Bool = inside & (eta >= self.min_eta) & (eta < self.max_eta)
         return chosen
 
-    def reaches(self, hits: HitTable, tesla: float, min_pt: float = MIN_PT) -> Bool:
+    def reaches(
+        self,
+        hits: HitTable,
+        tesla: float,
+        beam: tuple[float, float],
+        min_pt: float = MIN_PT,
+    ) -> Bool:
         """(n_hits,) which hits its particles above `min_pt` (GeV) can leave in a field of `tesla`.
 
         A particle from the beam line turns by asin(k r / 2) until the radius r, with k its
-        curvature, and flies asin(k r / 2) / (k r / 2) times as far. It comes from within BEAM of
-        the origin; EDGE is added for the hits beside its own.
+        curvature, and flies asin(k r / 2) / (k r / 2) times as far. It comes from between the ends
+        of `beam`, mm along the beam line; EDGE is added for the hits beside its own.
         """
         r = np.maximum(np.hypot(hits.x.astype(np.float64), hits.y), 1e-6)
         sine = np.clip(CURVATURE * abs(tesla) / min_pt * r / 2, 1e-9, 1.0)
@@ -57,7 +62,7 @@ class Region:
         low, high = np.sinh(self.min_eta), np.sinh(self.max_eta)
         least, most = np.minimum(low * r, low * path), np.maximum(high * r, high * path)
         reached: Bool = around <= self.max_phi - self.min_phi + 2 * wider
-        reached &= (hits.z >= least - BEAM) & (hits.z <= most + BEAM)
+        reached &= (hits.z >= least + beam[0]) & (hits.z <= most + beam[1])
         return reached
 
     def __str__(self) -> str:

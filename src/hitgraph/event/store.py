@@ -76,12 +76,13 @@ def note_of(event: Event) -> dict[str, Any]:
 def write_detectors(detector: Detector, path: str | Path) -> None:
     """Write the module table as parquet with TrackML's column names; a folder: into it.
 
-    The detector's field goes into the file's metadata.
+    The detector's field and its beam pipe go into the file's metadata.
     """
     path = Path(path)
-    made = None if detector.field is None else {"field": to_json(detector.field)}
+    made = {} if detector.field is None else {"field": to_json(detector.field)}
+    made |= {} if detector.pipe is None else {"pipe": list(detector.pipe)}
     path = path / DETECTORS_NAME if path.is_dir() else path
-    write_parquet(detector_columns(detector), path, made)
+    write_parquet(detector_columns(detector), path, made or None)
 
 
 def write_dataset_info(folder: str | Path, info: dict[str, Any]) -> None:

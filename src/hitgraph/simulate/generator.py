@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hitgraph.errors import HitgraphError
+from hitgraph.event.field import Reach
 from hitgraph.event.truth import COLLISION_BITS
 from hitgraph.simulate.settings import (
     COLLISION_ENERGY,
@@ -21,9 +22,6 @@ from hitgraph.simulate.settings import (
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
 
-# Particles born outside the tracker leave no hits, and ACTS has no volume to start them in.
-MAX_BIRTH_RADIUS = 1028.0  # mm
-MAX_BIRTH_Z = 3000.0  # mm
 
 # particle_id = collision * COLLISION_STRIDE + number of the particle in it, both from 1.
 COLLISION_STRIDE = 1 << COLLISION_BITS
@@ -114,7 +112,7 @@ class Gun:
             momentum=momentum,
             particle_id=COLLISION_STRIDE + 1 + np.arange(n, dtype=np.int64),
         )
-        return particles.where(_inside(vertex))
+        return particles.where(_inside(vertex, self._settings.world))
 
 
 class Collisions:
@@ -216,6 +214,7 @@ def _table(rows: Float64, number: int, vertex: Float64, settings: SimulationSett
     seen = visible(
         position,
         momentum,
+        settings.world,
         (settings.min_pt, settings.max_pt or math.inf),
         (settings.min_eta, settings.max_eta),
     )
@@ -233,24 +232,26 @@ def _table(rows: Float64, number: int, vertex: Float64, settings: SimulationSett
 def visible(
     position: Float64,
     momentum: Float64,
+    world: Reach,
     pt_range: tuple[float, float] = (MIN_PT, math.inf),
     eta_range: tuple[float, float] = (-MAX_ABS_ETA, MAX_ABS_ETA),
 ) -> NDArray[np.bool_]:
-    """(n,) which particles are born inside the tracker, with pT (GeV) and eta in these ranges."""
+    """(n,) which particles are born in `world`, with pT (GeV) and eta in these ranges."""
     pt = np.hypot(momentum[:, 0], momentum[:, 1])
     seen: NDArray[np.bool_] = (
         (pt > pt_range[0])
         & (pt < pt_range[1])
         & (momentum[:, 2] > pt * math.sinh(eta_range[0]))
         & (momentum[:, 2] < pt * math.sinh(eta_range[1]))
-        & _inside(position)
+        & _inside(position, world)
     )
     return seen
 
 
-def _inside(position: Float64) -> NDArray[np.bool_]:
-    radius = np.hypot(position[:, 0], position[:, 1])
-    return (radius < MAX_BIRTH_RADIUS) & (np.abs(position[:, 2]) < MAX_BIRTH_Z)
+def _inside(position: Float64, world: Reach) -> NDArray[np.bool_]:
+    radius, z = np.hypot(position[:, 0], position[:, 1]), position[:, 2]
+    inside: NDArray[np.bool_] = (radius < world.r) & (z > world.low) & (z < world.high)
+    return inside
 
 
 def _beam_spot(settings: SimulationSettings, rng: np.random.Generator) -> Float64:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from hitgraph.event.detector import Detector
 from hitgraph.simulate.crossings import OTHER_MATERIAL, Steps
 from hitgraph.simulate.generator import Generated, visible
+from hitgraph.simulate.settings import TRACKML
 
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
@@ -104,7 +105,7 @@ def daughters(last: Steps, particles: Generated, rng: np.random.Generator) -> Ge
         momentum=direction * momentum[:, None],
         particle_id=np.zeros(n, np.int64),
     )
-    return born.where(visible(born.vertex, born.momentum))
+    return born.where(visible(born.vertex, born.momentum, TRACKML))
 
 
 def _around(axis: Float64, rng: np.random.Generator) -> Float64:

@@ -3,12 +3,16 @@
 import json
 import math
 from dataclasses import asdict, dataclass, field, fields
+from functools import cached_property
 from typing import Any
 
 from hitgraph.errors import SettingsError
-from hitgraph.event.field import MagneticField, solenoid
+from hitgraph.event.field import MagneticField, Reach, solenoid
+from hitgraph.event.known_detectors import TRACKER_R, TRACKER_Z
 from hitgraph.settings import to_dict
+from hitgraph.simulate.described import build
 from hitgraph.simulate.described.description import Description
+from hitgraph.simulate.surfaces import world_of
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,7 @@ MAX_PILEUP = 10_000  # ten times what is planned for any collider
 MAX_ABS_ETA = 4.0
 MIN_MOMENTUM = 0.1  # GeV
 
+TRACKML = Reach(TRACKER_R, -TRACKER_Z, TRACKER_Z)
 COLLISION_ENERGY = 14_000.0  # GeV
 MAX_BEAM_XY, MAX_BEAM_Z = 15.0, 1000.0  # mm, so that collisions stay inside the beam pipe
 MAX_DISPLACED = 1000.0  # mm, about the radius of the tracker
@@ -138,6 +143,16 @@ class SimulationSettings:
     def effects(self) -> Effects:
         return PRESETS[self.preset]
 
+    @cached_property
+    def world(self) -> Reach:
+        """Where particles are born and followed; those from outside leave no hits.
+
+        In ACTS the tracker of TrackML: it has no volume to start others in.
+        """
+        if self.detector is None:
+            return TRACKML
+        return world_of(build(self.detector)[0])
+
     def to_dict(self) -> dict[str, Any]:
         """JSON-able; the field by its name."""
         values = {one.name: getattr(self, one.name) for one in fields(self)}
@@ -155,6 +170,9 @@ class SimulationSettings:
             self.preset,
             f"{OTHER_DETECTORS} with a detector of one's own: the other is tuned on TrackML's",
         )
+        if not self.field.is_constant:  # which is known everywhere
+            modules = self.world if self.detector is None else build(self.detector)[0].reach
+            self.field.require_covers(modules, "simulation setting field")
         self._check_collisions()
         high = math.inf if self.max_pt is None else self.max_pt
         _require(

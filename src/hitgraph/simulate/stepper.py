@@ -20,7 +20,7 @@ from hitgraph.simulate.crossings import OTHER_MATERIAL, Steps
 from hitgraph.simulate.generator import Generated
 from hitgraph.simulate.matter import Matter, highland_angle, masses_of, scattered, slowed
 from hitgraph.simulate.settings import MIN_MOMENTUM
-from hitgraph.simulate.surfaces import NOWHERE, STEP, Path, Surfaces
+from hitgraph.simulate.surfaces import NOWHERE, STEP, Path, Surfaces, world_of
 
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
@@ -56,11 +56,7 @@ class Stepper:
         self._surfaces = Surfaces(detector, matter.tubes)
         self._x0 = np.concatenate([matter.x0, [tube.x0 for tube in matter.tubes]])
         self._grams = np.concatenate([matter.grams, [tube.grams for tube in matter.tubes]])
-        # the cylinder around the origin that holds all modules
-        half = np.hypot(detector.max_half_u, detector.half_v) + STEP
-        r = np.hypot(detector.centre[:, 0], detector.centre[:, 1])
-        self._max_r = float((r + half).max())
-        self._max_z = float((np.abs(detector.centre[:, 2]) + half).max())
+        self._world = world_of(detector)
 
     def simulate(self, particles: Generated, seed: int, material: bool = False) -> Steps:
         """Every module crossed, and with `material` every passive cylinder.
@@ -119,8 +115,8 @@ class Stepper:
 
     def _alive(self, flight: Flight) -> NDArray[np.bool_]:
         alive: NDArray[np.bool_] = (
-            (np.hypot(flight.position[:, 0], flight.position[:, 1]) <= self._max_r)
-            & (np.abs(flight.position[:, 2]) <= self._max_z)
+            (np.hypot(flight.position[:, 0], flight.position[:, 1]) <= self._world.r)
+            & (np.abs(flight.position[:, 2]) <= self._world.high)
             & (flight.momentum >= MIN_MOMENTUM)
             & (flight.turned < HALF_TURN)
         )

@@ -1,7 +1,5 @@
 """The detector of a simulation, and what takes particles through it."""
 
-from dataclasses import replace
-
 from hitgraph.event.detector import Detector
 from hitgraph.simulate.crossings import Stepping
 from hitgraph.simulate.described import build
@@ -17,7 +15,7 @@ def detector_of(settings: SimulationSettings) -> Detector:
         table = read_geometry(build_detector())[0]
     else:
         table = build(settings.detector)[0]
-    return replace(table, field=settings.field)
+    return table.in_field(settings.field, settings.field.name)
 
 
 def stepping_of(settings: SimulationSettings) -> Stepping:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hitgraph.event.detector import Detector
+from hitgraph.event.field import Reach
 from hitgraph.simulate.bending import between
 from hitgraph.simulate.matter import Tube
 from hitgraph.simulate.voxels import Voxels
@@ -19,6 +20,14 @@ NEWTON = 4  # iterations to the place where a path meets a surface
 EDGE = 1e-9  # mm by which a crossing may lie beside its module: rounding
 MIN_COSINE = 0.05  # between path and normal: flatter paths count as this flat
 NOWHERE = -1
+
+
+def world_of(detector: Detector) -> Reach:
+    """The cylinder around the origin that holds all modules, however they are turned."""
+    half = np.hypot(detector.max_half_u, detector.half_v) + STEP
+    r = np.hypot(detector.centre[:, 0], detector.centre[:, 1])
+    z = float((np.abs(detector.centre[:, 2]) + half).max())
+    return Reach(float((r + half).max()), -z, z)
 
 
 class Path(NamedTuple):

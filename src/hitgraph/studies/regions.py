@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hitgraph.domain import beam_of
 from hitgraph.evaluation.metrics import cuts_of
 from hitgraph.event.event import Event
 from hitgraph.event.regions import TURN, Region, Regions, parts_of_event
@@ -78,9 +79,8 @@ def _measure(
 ) -> dict[str, Any]:
     event = read(source, pipeline.recipe.clusters)
     full = _full(source, pipeline)
-    found, seconds = zip(
-        *(_region(Regional(pipeline, regions), event, part) for part in regions.parts), strict=True
-    )
+    finder = Regional(pipeline, regions, beam_of(pipeline.domain, pipeline.detector, name))
+    found, seconds = zip(*(_region(finder, event, part) for part in regions.parts), strict=True)
     labels = merge_regions(found)[0]
     return {
         "pipeline": name,

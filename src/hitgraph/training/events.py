@@ -1,7 +1,6 @@
 """The events of a training: which train and which validate, and samples of them."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import torch
 
@@ -60,7 +59,7 @@ def detector_of(source: EventSource) -> Detector:
         raise InputError(
             f"{source.path}: no detectors table beside the events: name it with --detectors"
         )
-    return replace(event.detector, field=event.field)
+    return event.detector.in_field(event.field, source.path)
 
 
 def prepare_sample(

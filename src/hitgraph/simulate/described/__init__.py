@@ -5,6 +5,7 @@ from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hitgraph.errors import InputError, SettingsError
 from hitgraph.event.detector import Detector
@@ -29,8 +30,8 @@ def read_description(name: str | Path) -> Description:
     """A shipped description by its name, or the one in a file.
 
     Raises InputError for a file that is none, SettingsError naming file and key for a detector
-    that cannot be: unknown keys, sizes and pitches out of range, modules that overlap, gaps in phi
-    that are not allowed.
+    that cannot be: unknown keys, sizes and pitches out of range, modules that overlap, gaps that
+    are not allowed; InputError for a field that does not reach as far as the modules.
     """
     shipped = shipped_detectors()
     path = _folder() / f"{name}{SUFFIX}" if str(name) in shipped else Path(name)
@@ -44,13 +45,16 @@ def read_description(name: str | Path) -> Description:
     try:
         description = parse(Description, read_yaml(path))
         check(description)
+        build(description)[0].in_field(description.field, "field")
     except SettingsError as error:
         raise SettingsError(f"{path}: {error}") from None
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
     return description
 
 
 def check(description: Description) -> None:
-    """Raise SettingsError, naming the key, where modules overlap or leave gaps in phi."""
+    """Raise SettingsError, naming the key, where modules overlap or leave gaps."""
     for where, entry in description.layers.items():
         require_no_gaps(entry, where)
     entries = {
@@ -90,11 +94,23 @@ def build(description: Description) -> tuple[Detector, Matter]:
         pitch_v=pitch_v,
         field=description.field,
         x0=depth,
+        pipe=_beam_pipe(description, all_.centre),
     )
     tubes = tuple(
         Tube(one.radius, one.half_length, one.x0, one.x0 * SILICON) for one in description.passive
     )
     return detector, Matter(depth, depth * SILICON, tubes)
+
+
+def _beam_pipe(description: Description, centre: NDArray[np.float64]) -> tuple[float, float] | None:
+    """mm and radiation lengths of the innermost passive cylinder, if it is inside all modules.
+
+    `centre` (n_modules, 3) are theirs.
+    """
+    innermost = np.hypot(centre[:, 0], centre[:, 1]).min()
+    inside = [one for one in description.passive if one.radius < innermost]
+    pipe = min(inside, key=lambda one: one.radius, default=None)
+    return None if pipe is None else (pipe.radius, pipe.x0)
 
 
 def _folder() -> Path:

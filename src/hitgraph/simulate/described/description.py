@@ -63,8 +63,11 @@ class Layers:
             f"above the thickness of {self.thickness:g} mm: the two sides would overlap",
         )
 
-    def check_pitches(self, width: Lengths, length: Lengths) -> None:
-        """Raise SettingsError where a channel is larger than the smallest module."""
+    def check_sizes(self, width: Lengths, length: Lengths) -> None:
+        """Raise SettingsError where a channel, or the thickness, exceeds the smallest module."""
+        smallest = min(*each(width), *each(length))
+        allowed = f"at most the {smallest:g} mm of a module along its surface"
+        require(self.thickness <= smallest, "thickness", self.thickness, allowed)
         for key, size in (("pitch_u", width), ("pitch_v", length)):
             pitch, smallest = getattr(self, key), min(each(size))
             allowed = f"at most the module's {smallest:g} mm"
@@ -83,7 +86,7 @@ class Cylinders(Layers):
     tilt: float = 0.0  # mrad by which modules are turned about v, so that neighbours overlap
     overlap: float = 0.0  # mm by which modules overlap along the beam; below 0 is a gap
     stagger: float = 0.0  # mm in radius between modules that follow each other along the beam
-    allow_gaps: bool = False  # whether a layer may have gaps in phi
+    allow_gaps: bool = False  # whether a layer may have gaps, in phi and along the beam
 
     def __post_init__(self) -> None:
         self.check_sensors()
@@ -96,7 +99,10 @@ class Cylinders(Layers):
             _require_lengths(key, getattr(self, key))
         require(abs(self.tilt) <= MAX_TILT, "tilt", self.tilt, f"at most {MAX_TILT:g} mrad")
         _require_overlap(self.overlap, self.length)
-        self.check_pitches(self.width, self.length)
+        smallest = min(each(self.radius))
+        allowed = f"at most the radius, {smallest:g} mm, either way"
+        require(abs(self.stagger) <= smallest, "stagger", self.stagger, allowed)
+        self.check_sizes(self.width, self.length)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +118,7 @@ class Disks(Layers):
     offset: Lengths = 0.0  # mm by which a ring stands further along the beam than the layer
     stagger: float = 0.0  # mm along the beam between modules that follow each other in phi
     mirror: int | None = None  # volume_id of the same disks at -z; without it there are none
-    allow_gaps: bool = False  # whether a ring may have gaps in phi
+    allow_gaps: bool = False  # whether there may be gaps in phi, and between rings
 
     def __post_init__(self) -> None:
         self.check_sensors()
@@ -123,12 +129,24 @@ class Disks(Layers):
         _require_counts("modules", self.modules)
         for key in ("inner_width", "outer_width", "length"):
             _require_lengths(key, getattr(self, key))
+        for radius, length in zip(self._rings("radius"), self._rings("length"), strict=True):
+            allowed = f"at most {2 * radius:g} mm, beyond which a module reaches across the beam"
+            require(length <= 2 * radius, "length", length, allowed)
+        nearest = min(map(abs, each(self.z)))
+        allowed = f"less than the {nearest:g} mm from the origin to the nearest disk, either way"
+        for key in ("offset", "stagger"):
+            furthest = max(map(abs, each(getattr(self, key))))
+            require(furthest == 0 or furthest < nearest, key, getattr(self, key), allowed)
         if self.mirror is not None:
             require(1 <= self.mirror < MAX_ID, "mirror", self.mirror, f"1 to {MAX_ID - 1}")
             allowed = "above 0 mm where the disks have a mirror"
             require(min(each(self.z)) > 0, "z", min(each(self.z)), allowed)
-        middles = zip(each(self.inner_width), each(self.outer_width), strict=False)
-        self.check_pitches(tuple((low + high) / 2 for low, high in middles), self.length)
+        middles = zip(self._rings("inner_width"), self._rings("outer_width"), strict=True)
+        self.check_sizes(tuple((low + high) / 2 for low, high in middles), self.length)
+
+    def _rings(self, key: str) -> tuple[float, ...]:
+        """A key that says one each, for every ring."""
+        return one_each(getattr(self, key), self.radius)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,7 +167,7 @@ class Planes(Layers):
             _require_lengths(key, getattr(self, key))
         require(self.axis in AXES, "axis", self.axis, "x, y or z")
         require(abs(self.tilt) <= MAX_TILT, "tilt", self.tilt, f"at most {MAX_TILT:g} mrad")
-        self.check_pitches(self.width, self.length)
+        self.check_sizes(self.width, self.length)
 
 
 @dataclass(frozen=True)

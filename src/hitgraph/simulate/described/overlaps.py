@@ -18,6 +18,7 @@ Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
 
 TOUCHING = 1e-6  # mm by which modules may overlap
+MOST_PAIRS = 20_000_000  # that are compared; the shipped detectors have a twentieth
 SAMPLES = 5  # points a side of a module that are held against a passive cylinder
 
 
@@ -28,7 +29,7 @@ def require_apart(entries: dict[str, tuple[Places, float]], passive: tuple[Passi
     """
     for first, second in combinations_with_replacement(entries, 2):
         (a, thick_a), (b, thick_b) = entries[first], entries[second]
-        i, j = _near(a, b, max(thick_a, thick_b))
+        i, j = _near(a, b, max(thick_a, thick_b), f"{first}: its modules and those of {second}")
         if first == second:
             i, j = i[i < j], j[i < j]
         hit = _overlapping(_slabs(a, thick_a), _slabs(b, thick_b), i, j)
@@ -55,16 +56,24 @@ def _name(places: Places, row: int) -> str:
     return f"module {places.module_id[row]} of layer {places.layer_id[row]}"
 
 
-def _near(a: Places, b: Places, thickness: float) -> tuple[Int64, Int64]:
-    """Pairs of rows whose modules may touch: spheres around them do."""
+def _near(a: Places, b: Places, thickness: float, who: str) -> tuple[Int64, Int64]:
+    """Pairs of rows whose modules may touch: spheres around them do.
+
+    Raises SettingsError, beginning with `who`, where there are more than anybody needs.
+    """
     from scipy.spatial import cKDTree  # slow to import
 
     reach = sum(
         float(np.hypot(one.half_sizes[:, :2].max(), one.half_sizes[:, 2].max())) for one in (a, b)
     )
-    found = cKDTree(a.centre).sparse_distance_matrix(
-        cKDTree(b.centre), reach + thickness, output_type="coo_matrix"
-    )
+    one, other = cKDTree(a.centre), cKDTree(b.centre)
+    n_pairs = int(one.count_neighbors(other, reach + thickness))
+    if n_pairs > MOST_PAIRS:
+        raise SettingsError(
+            f"{who} stand so densely that {n_pairs} pairs may touch, at most {MOST_PAIRS} are "
+            "compared: take fewer modules, or smaller ones"
+        )
+    found = one.sparse_distance_matrix(other, reach + thickness, output_type="coo_matrix")
     return found.row.astype(np.int64), found.col.astype(np.int64)
 
 

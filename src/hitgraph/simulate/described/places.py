@@ -59,13 +59,27 @@ def _cylinders(entry: Cylinders) -> list[Places]:
     for layer, (radius, n_phi, n_z, width, length) in enumerate(rows, start=1):
         k, j = (index.reshape(-1) for index in np.indices((int(n_phi), int(n_z))))
         outward, along_phi, along_z = _around(2 * np.pi * k / n_phi)
-        z = (j - (n_z - 1) / 2) * (length - entry.overlap)
-        r = radius + entry.stagger * (0.5 - j % 2)
-        centre = r[:, None] * outward + z[:, None] * along_z
+        r, z = along_beam(entry, radius, int(n_z), length)
+        centre = r[j, None] * outward + z[j, None] * along_z
         rotation = _turned(np.stack([along_phi, along_z, outward], axis=2), entry.tilt * MRAD)
         half = (width / 2, width / 2, length / 2)
         layers.append(_layer(entry.volume, layer, centre, rotation, half))
     return layers
+
+
+def along_beam(entry: Cylinders, radius: float, n: int, length: float) -> tuple[Float64, Float64]:
+    """Radius and z, (n,) mm each, of the modules of a layer that follow each other along it."""
+    j = np.arange(n)
+    z = (j - (n - 1) / 2) * (length - entry.overlap)
+    r: Float64 = radius + entry.stagger * (0.5 - j % 2)
+    return r, z
+
+
+def ring_places(entry: Disks, z: float) -> tuple[Float64, Float64]:
+    """(n_rings,) mm each: distance from the origin, along the beam, of the nearest modules of a
+    ring and of its furthest, in the disk at z."""
+    middle = abs(z) + np.array(one_each(entry.offset, entry.radius))
+    return middle - abs(entry.stagger) / 2, middle + abs(entry.stagger) / 2
 
 
 def _disks(entry: Disks) -> list[Places]:

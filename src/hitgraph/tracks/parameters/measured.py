@@ -13,7 +13,7 @@ from hitgraph.hits import Hits
 
 RADIATION_LENGTH = 93.7  # mm, of silicon (Particle Data Group)
 SCATTERING = 0.0136  # GeV, of the formula of Highland (Particle Data Group)
-LOSS = 0.00027  # GeV a mm of silicon, of pions in TrackML events (docs/simulation.md)
+LOSS = 0.00027  # GeV a mm of silicon, the median of pions (docs/simulation.md)
 PION = 0.13957  # GeV
 STEEPEST = 0.1  # cosine of the angle to a module's normal, at least
 
@@ -23,8 +23,8 @@ class FitSettings(NamedTuple):
 
     iterations: int = 3  # fits, each about what the last one found
     steps: int = 3  # through the field from one hit to the next
-    pipe: float = 0.0023  # radiation lengths of the beam pipe
-    pipe_radius: float = 19.0  # mm, where it is
+    pipe: float = 0.0  # radiation lengths of the beam pipe
+    pipe_radius: float = 0.0  # mm, where it is
 
 
 class Measured(NamedTuple):

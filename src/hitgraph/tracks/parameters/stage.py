@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hitgraph.errors import InputError
+from hitgraph.errors import InputError, SettingsError
 from hitgraph.event.field import MagneticField, solenoid
 from hitgraph.event.fits import FittedTracks, field_at_beam_line
 from hitgraph.lessons.material import Material
@@ -33,15 +33,19 @@ class HelixFitSettings(StageSettings):
 
     clusters: bool | None = None  # extent tells errors, else pitch; null: where there are cells
     support: float = 7.0  # material of a layer beside its modules, in units of theirs, by pulls
-    pipe: float = 0.0023  # radiation lengths of the beam pipe
-    pipe_radius: float = 19.0  # mm
+    pipe: float | None = None  # radiation lengths of the beam pipe; null: as the detector tells
+    pipe_radius: float | None = None  # mm; the same
     iterations: int = 3  # fits, each about what the last one found
     steps: int = 3  # through the field from one hit to the next
 
     gives: ClassVar[frozenset[str]] = frozenset({PARAMETERS, COVARIANCE, CHI2, NDF, FIELD, PULL})
 
     def __post_init__(self) -> None:
-        check_at_least(self, support=0, pipe=0, pipe_radius=0, iterations=1, steps=1)
+        check_at_least(self, support=0, iterations=1, steps=1)
+        if (self.pipe is None) != (self.pipe_radius is None):
+            raise SettingsError("pipe, pipe_radius: give both or none")
+        if self.pipe is not None:
+            check_at_least(self, pipe=0, pipe_radius=0)
 
     @property
     def needs(self) -> frozenset[str]:  # type: ignore[override]
@@ -82,7 +86,10 @@ class HelixFit:
     def __call__(self, state: State) -> State:
         assert state.labels is not None
         one = self.settings
-        settings = FitSettings(one.iterations, one.steps, one.pipe, one.pipe_radius)
+        radius, pipe = self.context.detector.known_pipe
+        if one.pipe is not None and one.pipe_radius is not None:
+            radius, pipe = one.pipe_radius, one.pipe
+        settings = FitSettings(one.iterations, one.steps, pipe, radius)
         backend = self.context.backend
         fit = fit_tracks(state.hits, state.labels, self.field, self.modules, settings, backend)
         field = torch.from_numpy(field_at_beam_line(self.field, fit.parameters.cpu().numpy()))
