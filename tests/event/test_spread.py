@@ -1,9 +1,13 @@
 """How well positions are known: by a simulation of channels, and by what was measured."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+import hitgraph
 from hitgraph.event.known_detectors import PIXEL_BARREL_SPREAD, STRIP_SPREAD
+from hitgraph.event.modules import read_detectors
 from hitgraph.event.spread import HIT, TWO_CHARGES, position_spread
 from hitgraph.simulate.described import build, read_description
 
@@ -19,13 +23,11 @@ def test_the_spread_is_that_of_paths_over_channels() -> None:
     assert np.std(0.5 + second - middle[two]) == pytest.approx(TWO_CHARGES, rel=0.01)
 
 
-def test_any_detector_has_it_in_units_of_its_pitch_and_trackml_s_what_was_measured(
-    tiny_event,
-) -> None:
+def test_any_detector_has_it_in_units_of_its_pitch_and_trackml_s_what_was_measured() -> None:
     other = build(read_description("telescope"))[0]
     expected = np.array([12**-0.5, HIT, TWO_CHARGES, 0.05]) * 0.0184
     np.testing.assert_allclose(position_spread(other, "any"), np.tile(expected, (6, 2, 1)))
-    detector = tiny_event.detector
+    detector = read_detectors(Path(hitgraph.__file__).parent / "demo_event" / "detectors.parquet")
     found = position_spread(detector, "any")
     for volume, measured in ((8, PIXEL_BARREL_SPREAD), (13, STRIP_SPREAD)):
         row = int(np.argmax(detector.volume_id == volume))

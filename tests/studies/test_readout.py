@@ -74,7 +74,7 @@ def test_digital_hits_lie_where_the_digitisation_has_them(
 
 def test_scaled_charge_is_scaled_and_stays_in_its_place(measured: tuple[Event, Detector]) -> None:
     event, detector = measured
-    less = with_scaled_charge(event, 0.8)
+    less = with_scaled_charge(event, detector, 0.8)
     np.testing.assert_allclose(charges(less), 0.8 * charges(event), rtol=1e-5)
     np.testing.assert_array_equal(positions(less), positions(event))
     shape, before = (cluster_features(one, detector) for one in (less, event))
@@ -83,9 +83,11 @@ def test_scaled_charge_is_scaled_and_stays_in_its_place(measured: tuple[Event, D
 
 
 def test_strips_have_no_charge_to_scale(measured: tuple[Event, Detector]) -> None:
-    event, _ = measured
-    strips = replace(event, hits=replace(event.hits, volume_id=event.hits.volume_id + 5))
-    np.testing.assert_array_equal(charges(with_scaled_charge(strips, 0.8)), charges(strips))
+    """What is a strip, the pitches tell, whatever number its volume has."""
+    event, detector = measured
+    strips = replace(detector, pitch_v=10 * detector.pitch_u)
+    found = charges(with_scaled_charge(event, strips, 0.8))
+    np.testing.assert_array_equal(found, charges(event))
 
 
 def test_coarser_pixels_have_the_same_charge_at_nearly_the_same_place(
@@ -115,7 +117,7 @@ def test_an_event_without_cells_has_no_read_out_to_change(
     bare = replace(event, cells=None)
     for change in (
         lambda: with_digital_readout(bare, detector),
-        lambda: with_scaled_charge(bare, 0.8),
+        lambda: with_scaled_charge(bare, detector, 0.8),
         lambda: with_coarser_pixels(bare, detector),
     ):
         with pytest.raises(InputError, match="has no cells"):

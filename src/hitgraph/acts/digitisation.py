@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from hitgraph.acts.geometry import generic_geometry
+from hitgraph.event.known_detectors import PIXEL_VOLUMES
 from hitgraph.files import atomic_write
-from hitgraph.simulate.digitise import PIXEL_VOLUMES
 from hitgraph.simulate.geometry import PITCH
 
 

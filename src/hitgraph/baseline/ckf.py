@@ -27,8 +27,8 @@ from hitgraph.acts.measurements import Measurements, measurements_of
 from hitgraph.baseline.settings import CKF, SearchPass
 from hitgraph.event.event import Event
 from hitgraph.event.field import MagneticField
+from hitgraph.event.known_detectors import PIXEL_VOLUMES
 from hitgraph.observe import StageRecord
-from hitgraph.simulate.digitise import PIXEL_VOLUMES
 
 STRIP_VOLUMES = (12, 13, 14, 16, 17, 18)
 MAX_ETA = 4.0

@@ -26,6 +26,7 @@ PIXEL_ENDCAP_SPREAD = ((12**-0.5, 0.27, 0.24, 0.05), (12**-0.5, 0.19, 0.14, 0.05
 STRIP_SPREAD = ((12**-0.5, 0.21, 0.20, 0.21), (12**-0.5, 0.26, 0.12, 0.12))
 PIPE = (19.0, 0.0023)  # mm and radiation lengths of its beam pipe
 SAME_LENGTH = 0.5  # mm
+PIXEL_VOLUMES = (7, 8, 9)
 LONG_STRIPS, LONG_STRIP_RADIUS = (16, 17, 18), 500.0  # mm; they lie outside
 
 

@@ -79,7 +79,7 @@ def write_detectors(detector: Detector, path: str | Path) -> None:
     The detector's field and its beam pipe go into the file's metadata.
     """
     path = Path(path)
-    made = {} if detector.field is None else {"field": to_json(detector.field)}
+    made: dict[str, Any] = {} if detector.field is None else {"field": to_json(detector.field)}
     made |= {} if detector.pipe is None else {"pipe": list(detector.pipe)}
     path = path / DETECTORS_NAME if path.is_dir() else path
     write_parquet(detector_columns(detector), path, made or None)

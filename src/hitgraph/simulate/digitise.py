@@ -18,9 +18,7 @@ from numpy.typing import NDArray
 
 from hitgraph.event.detector import Detector
 from hitgraph.event.field import MagneticField
-from hitgraph.simulate.settings import SimulationSettings
-
-PIXEL_VOLUMES = (7, 8, 9)
+from hitgraph.simulate.settings import Effects
 
 # Tangent of the drift angle in 2 T along z, and the face (sign of local w) that reads the charge.
 DRIFT = {8: (0.1207, -1), 13: (0.1200, 1), 17: (0.0803, 1)}
@@ -50,11 +48,11 @@ class Response:
 PLAIN = Response()
 
 
-def response_of(settings: SimulationSettings) -> Response:
-    """The sensors of a simulation."""
+def response_of(effects: Effects, field: MagneticField) -> Response:
+    """The sensors of a simulation with these effects in a field."""
     return Response(
-        drift_field=settings.field if settings.effects.lorentz_drift else None,
-        charge_spread=settings.effects.charge_spread,
+        drift_field=field if effects.lorentz_drift else None,
+        charge_spread=effects.charge_spread,
     )
 
 

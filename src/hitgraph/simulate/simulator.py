@@ -32,7 +32,7 @@ class Simulator:
         self.detector = detector_of(settings)
         self._stepping = stepping_of(settings)
         self._source = make_source(settings)
-        self._response = response_of(settings)
+        self._response = response_of(settings.effects, settings.field)
 
     def event(self, number: int) -> Event:
         """Event `number`; the same for the same settings and number, whatever came before."""

@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 
 from hitgraph.errors import InputError
 from hitgraph.event.event import Event
+from hitgraph.event.known_detectors import PIXEL_VOLUMES
 from hitgraph.event.source import list_events
 from hitgraph.event.store import preset_of
 from hitgraph.event.truth import particle_rows, require_particles, require_truth
-from hitgraph.simulate.digitise import DRIFT, PIXEL_VOLUMES
+from hitgraph.simulate.digitise import DRIFT
 from hitgraph.simulate.segments import median_with_error, segment_values
 
 Float64 = NDArray[np.float64]

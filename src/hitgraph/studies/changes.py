@@ -20,7 +20,7 @@ from hitgraph.event.truth import NOISE, require_particles, require_truth
 from hitgraph.event.volumes import reweighted
 from hitgraph.simulate.digitise import digitise, response_of
 from hitgraph.simulate.noise import noise_crossings, number_of_noise_hits
-from hitgraph.simulate.settings import SimulationSettings
+from hitgraph.simulate.settings import PRESETS
 from hitgraph.studies.jets import collision_bits
 
 LARGEST_NOISE = 0.95  # of all hits
@@ -45,12 +45,11 @@ def with_noise(
     clean = select_hits(event, truth.particle_id != NOISE)
     if clean.n_hits == 0:
         raise InputError(f"{event.name}: no hit of a particle, so noise has no fraction of them")
-    simulated = SimulationSettings(preset=preset, field=event.likely_field)
+    effects = PRESETS[preset]
+    response = response_of(effects, event.likely_field)
     n_noise = number_of_noise_hits(clean.n_hits, fraction)
-    noise = noise_crossings(detector, n_noise, rng, simulated.effects.min_cosine)
-    clusters = digitise(
-        detector, noise.module, noise.position, noise.momentum, response_of(simulated), rng
-    )
+    noise = noise_crossings(detector, n_noise, rng, effects.min_cosine)
+    clusters = digitise(detector, noise.module, noise.position, noise.momentum, response, rng)
     hit_id = clean.hits.hit_id.max() + 1 + np.arange(len(noise))
     x, y, z = clusters.position.T
     tx, ty, tz = noise.position.T

@@ -71,7 +71,7 @@ def _digital(pipeline: Pipeline, event: Event, _: np.random.Generator) -> Change
 
 
 def _scaled(pipeline: Pipeline, event: Event, _: np.random.Generator, *, factor: float) -> Changed:
-    return pipeline, with_scaled_charge(event, factor)
+    return pipeline, with_scaled_charge(event, pipeline.detector, factor)
 
 
 def _coarser(pipeline: Pipeline, event: Event, _: np.random.Generator) -> Changed:

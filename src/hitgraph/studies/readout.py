@@ -12,7 +12,6 @@ from hitgraph.errors import InputError
 from hitgraph.event.clusters import modules_of_hits
 from hitgraph.event.detector import Detector
 from hitgraph.event.event import CellTable, Event
-from hitgraph.simulate.digitise import PIXEL_VOLUMES
 from hitgraph.studies.changes import moved_hits
 
 Float64 = NDArray[np.float64]
@@ -28,13 +27,13 @@ def with_digital_readout(event: Event, detector: Detector) -> Event:
     return _measured_again(event, detector, detector, digital)
 
 
-def with_scaled_charge(event: Event, factor: float) -> Event:
+def with_scaled_charge(event: Event, detector: Detector, factor: float) -> Event:
     """The charge of every pixel times `factor`: positions stay as they are.
 
     Raises InputError for an event without cells.
     """
     cells = _cells(event)
-    on_pixels = np.isin(event.hits.volume_id, PIXEL_VOLUMES)[_row(event, cells)]
+    on_pixels = detector.is_pixel[modules_of_hits(event, detector)][_row(event, cells)]
     value = np.where(on_pixels, cells.value * np.float32(factor), cells.value)
     return replace(event, cells=replace(cells, value=value))
 
@@ -46,7 +45,7 @@ def with_coarser_pixels(event: Event, detector: Detector) -> tuple[Event, Detect
     pixels. Raises InputError for an event without cells.
     """
     cells = _cells(event)
-    coarse = np.isin(detector.volume_id, PIXEL_VOLUMES)
+    coarse = detector.is_pixel
     pitch_u, pitch_v = (
         np.where(coarse, 2 * pitch, pitch) for pitch in (detector.pitch_u, detector.pitch_v)
     )

@@ -69,8 +69,8 @@ def _cylinders(entry: Cylinders) -> list[Places]:
 
 def along_beam(entry: Cylinders, radius: float, n: int, length: float) -> tuple[Float64, Float64]:
     """Radius and z, (n,) mm each, of the modules of a layer that follow each other along it."""
-    j = np.arange(n)
-    z = (j - (n - 1) / 2) * (length - entry.overlap)
+    j = np.arange(n, dtype=np.float64)
+    z: Float64 = (j - (n - 1) / 2) * (length - entry.overlap)
     r: Float64 = radius + entry.stagger * (0.5 - j % 2)
     return r, z
 
