@@ -103,7 +103,7 @@ def described(content: dict[str, Any], folder: Path) -> Description:
         ),
         (
             lambda c: c["disks"][0].update(radius=[50.0, 100.0], modules=[20, 60]),
-            r"disks\[0\]\.radius: rings leave a gap of 20\.7 mm between them in .* 200 mm",
+            r"disks\[0\]\.radius: rings leave a gap of 20\.8 mm between them in .* 200 mm",
         ),
         (lambda c: c["cylinders"][0].update(stagger=31.0), r"\]\.stagger: 31\.0 .* radius, 30 mm"),
         (lambda c: c["cylinders"][0].update(thickness=20.0), r"thickness: 20\.0 .* the 15 mm of a"),
@@ -115,6 +115,11 @@ def described(content: dict[str, Any], folder: Path) -> Description:
         (lambda c: c["disks"][0].update(stagger=float("nan")), r"disks\[0\]\.stagger: nan is not"),
         (lambda c: c["cylinders"][0].update(overlap=float("inf")), r"\]\.overlap: inf is not"),
         (lambda c: c["cylinders"][0].update(phi_modules=[15000, 30]), r"stand so densely"),
+        (
+            lambda c: c["passive"].append(c["passive"][0]),
+            r"passive\[1\]\.radius: 20 mm is that of passive\[0\]",
+        ),
+        (lambda c: c.update(name=" "), r"name: ' ' is not allowed"),
         (lambda c: c["cylinders"][0].update(volume=True), r"cylinders\[0\]\.volume"),
         (lambda c: c.update(field=2), r"field: 2 is not allowed, a name like constant:2 or none"),
         (lambda c: c.update(field="strong"), r"field strong"),

@@ -225,6 +225,7 @@ class Description:
     passive: tuple[Passive, ...] = _entries(Passive)  # cylinders of material without modules
 
     def __post_init__(self) -> None:
+        require(bool(self.name.strip()), "name", repr(self.name), "a word at least")
         if not self.layers:
             raise SettingsError("cylinders, disks, planes: one of them is needed, with an entry")
         require(

@@ -19,6 +19,7 @@ Int64 = NDArray[np.int64]
 
 TOUCHING = 1e-6  # mm by which modules may overlap
 MOST_PAIRS = 20_000_000  # that are compared; the shipped detectors have a twentieth
+SAMPLED = 50  # modules of which the pairs are counted beforehand
 SAMPLES = 5  # points a side of a module that are held against a passive cylinder
 
 
@@ -42,6 +43,12 @@ def require_apart(entries: dict[str, tuple[Places, float]], passive: tuple[Passi
                 "or give them a tilt, a stagger, another overlap or size"
             )
     for number, cylinder in enumerate(passive):
+        same = [k for k in range(number) if passive[k].radius == cylinder.radius]
+        if same:
+            raise SettingsError(
+                f"passive[{number}].radius: {cylinder.radius:g} mm is that of passive[{same[0]}]: "
+                "two cylinders cannot be in one place; give one with the material of both"
+            )
         for where, (places, _) in entries.items():
             through = _crossed(places, cylinder)
             if through.any():
@@ -66,14 +73,18 @@ def _near(a: Places, b: Places, thickness: float, who: str) -> tuple[Int64, Int6
     reach = sum(
         float(np.hypot(one.half_sizes[:, :2].max(), one.half_sizes[:, 2].max())) for one in (a, b)
     )
-    one, other = cKDTree(a.centre), cKDTree(b.centre)
-    n_pairs = int(one.count_neighbors(other, reach + thickness))
+    other = cKDTree(b.centre)
+    some = a.centre[:: max(1, len(a.centre) // SAMPLED)]
+    near = other.query_ball_point(some, reach + thickness, return_length=True)
+    n_pairs = round(float(np.mean(near)) * len(a.centre))
     if n_pairs > MOST_PAIRS:
         raise SettingsError(
-            f"{who} stand so densely that {n_pairs} pairs may touch, at most {MOST_PAIRS} are "
-            "compared: take fewer modules, or smaller ones"
+            f"{who} stand so densely that about {n_pairs} pairs may touch, at most {MOST_PAIRS} "
+            "are compared: take fewer modules, or smaller ones"
         )
-    found = one.sparse_distance_matrix(other, reach + thickness, output_type="coo_matrix")
+    found = cKDTree(a.centre).sparse_distance_matrix(
+        other, reach + thickness, output_type="coo_matrix"
+    )
     return found.row.astype(np.int64), found.col.astype(np.int64)
 
 
