@@ -14,12 +14,7 @@ from hitgraph.errors import SettingsError
 from hitgraph.event.event import Event
 from hitgraph.event.source import list_events
 from hitgraph.gnn.seeds import innermost_seeds, quadruplet_seeds, triplet_seeds
-from hitgraph.gnn.triplet_graph import (
-    NO_TRIPLET,
-    TripletGraphSettings,
-    TripletGraphStage,
-    Triplets,
-)
+from hitgraph.gnn.triplet_graph import TripletGraphSettings, TripletGraphStage, Triplets
 from hitgraph.nn.edges import EdgeNetwork
 from hitgraph.pipeline import Pipeline
 from hitgraph.state import State
@@ -76,18 +71,30 @@ def test_triplets_are_all_pairs_of_good_doublets_that_share_a_hit(
     torch.testing.assert_close(found.logit, second - first)
 
 
-def test_a_doublet_is_as_good_as_its_best_triplet(
+def test_a_doublet_is_as_good_as_its_best_triplet_and_without_one_as_it_was(
     scored: tuple[TripletGraphStage, State],
 ) -> None:
     stage, state = scored
     triplets = stage.triplets(state)
-    best = [NO_TRIPLET] * state.n_edges
+    in_triplets: dict[int, list[float]] = {}
     for doublets, score in zip(triplets.doublets.T.tolist(), triplets.logit.tolist(), strict=True):
         for doublet in doublets:
-            best[doublet] = max(best[doublet], score)
+            in_triplets.setdefault(doublet, []).append(score)
+    own = state.edge["logit"].tolist()
+    best = [max(in_triplets.get(doublet, [own[doublet]])) for doublet in range(state.n_edges)]
+    assert 0 < len(in_triplets) < state.n_edges
     assert stage.logits(state).tolist() == pytest.approx(best)
     kept = stage(state)
     assert 0 < kept.n_edges == sum(score >= 0 for score in best)
+
+
+def test_without_any_triplet_doublets_keep_their_scores(
+    scored: tuple[TripletGraphStage, State],
+) -> None:
+    stage, state = scored
+    poor = state.with_edge(logit=state.edge["logit"] - 10)
+    assert stage.triplets(poor).logit.shape == (0,)
+    assert torch.equal(stage.logits(poor), poor.edge["logit"])
 
 
 def test_seeds_of_three_and_of_four_hits() -> None:

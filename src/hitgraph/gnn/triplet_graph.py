@@ -5,8 +5,9 @@ joined where the first ends at the hit that the second starts from; that triplet
 three hits are of one particle. Any edge network of this package scores triplets: a node has the
 columns of both its hits and those of its doublet, a triplet how the columns of its doublets differ.
 
-The score of a doublet is then that of the best triplet it is part of. Triplets, and pairs of
-triplets that share a doublet, are seeds (`gnn.seeds`).
+The score of a doublet is then that of the best triplet it is part of; one that is part of none
+keeps the score it came with. Triplets, and pairs of triplets that share a doublet, are seeds
+(`gnn.seeds`).
 """
 
 from collections.abc import Mapping
@@ -38,8 +39,6 @@ from hitgraph.settings import choice
 from hitgraph.stage import NETWORKS, Context, NetworkSettings
 from hitgraph.state import EDGES, LOGIT, State, logit
 from hitgraph.tensors import SHARE, build_network, load_learnt
-
-NO_TRIPLET = -20.0  # logit of a doublet that is part of none
 
 
 class Triplets(NamedTuple):
@@ -113,12 +112,12 @@ class TripletGraphStage(EdgeNetworkStage):
     settings: TripletGraphSettings
 
     def logits(self, state: State) -> Tensor:
-        """(n_edges,) of the doublets: each that of its best triplet, else NO_TRIPLET."""
+        """(n_edges,) of the doublets: each that of its best triplet, else its own."""
         triplets = self.triplets(state)
-        best = triplets.logit.new_full((state.n_edges,), NO_TRIPLET)
-        for doublet in triplets.doublets:
-            best = best.scatter_reduce(0, doublet, triplets.logit, "amax")
-        return best
+        own: Tensor = state.edge["logit"]
+        return own.scatter_reduce(
+            0, triplets.doublets.flatten(), triplets.logit.repeat(2), "amax", include_self=False
+        )
 
     def triplets(self, state: State) -> Triplets:
         """All triplets of doublets above the cut, scored; rows are those of the state's edges."""
