@@ -20,6 +20,7 @@ from hitgraph.pipeline import Pipeline
 from hitgraph.stage import Context
 from hitgraph.state import State
 from hitgraph.tracks.cnn import CnnNetworkSettings, look
+from hitgraph.tracks.cnn.circles import circles_through
 from hitgraph.tracks.cnn.lesson import reach_of
 from hitgraph.tracks.cnn.stage import CnnSettings, CnnStage
 from hitgraph.tracks.lstm import Follower, Gaussian, LstmNetworkSettings, places_of
@@ -33,7 +34,7 @@ RADII = (50.0, 100.0, 150.0, 200.0, 250.0, 300.0)  # mm
 NETWORKS: dict[str, dict[str, Any]] = {
     "lstm": {"network": {"hidden": 16}, "training": {"epochs": 40, "learning_rate": 0.01}},
     "cnn": {
-        "network": {"phi_bins": 16, "z_bins": 16, "hidden": 8, "layers": 3, "detector_layers": 4},
+        "network": {"bins": 16, "hidden": 8, "layers": 3, "detector_layers": 4},
         "training": {"epochs": 40, "learning_rate": 0.01},
     },
 }
@@ -155,60 +156,96 @@ def test_what_is_taught_is_the_way_to_the_next_hit_behind_the_seed(sample: Sampl
 # ---------------------------------------------------------------- the images
 
 
+def on_a_helix(s: Tensor, turn: float, curvature: float, off: float = 0.0) -> Tensor:
+    """Positions (n, 3) mm at the lengths s (n,) mm of a helix from (20, -5, 7), of slope 0.5, and
+    `off` mm to the right of it."""
+    phi = turn + curvature * s
+    x, y = [20 * torch.ones_like(s), -5 * torch.ones_like(s)]
+    if curvature:
+        x = x + (phi.sin() - np.sin(turn)) / curvature
+        y = y - (phi.cos() - np.cos(turn)) / curvature
+    else:
+        x, y = x + s * np.cos(turn), y + s * np.sin(turn)
+    return torch.stack([x + off * phi.sin(), y - off * phi.cos(), 7 + 0.5 * s], dim=1)
+
+
+@pytest.mark.parametrize("curvature", [0.0, 1e-7, 5e-4, -0.004])
+@pytest.mark.parametrize("turn", [0.4, 3.1, -2.0])
+def test_hits_are_as_far_from_the_helix_of_a_seed_as_they_were_put(
+    turn: float, curvature: float
+) -> None:
+    s = torch.tensor([0.0, 40.0, 90.0, 300.0, 700.0, -60.0]).double()
+    seed = on_a_helix(s[:3], turn, curvature)
+    for off in (0.0, 2.0, -3.0):
+        hits = on_a_helix(s, turn, curvature, off)
+        hits[:, 2] += 0.25
+        across, along, way = (one[0] for one in circles_through(seed[None]).ways(hits[None]))
+        torch.testing.assert_close(across, torch.full_like(s, off), atol=1e-5, rtol=0)
+        torch.testing.assert_close(way, s, atol=1e-5, rtol=0)
+        torch.testing.assert_close(along, torch.full_like(s, 0.25), atol=1e-5, rtol=0)
+
+
 def test_images_reach_as_far_as_a_share_of_the_hits_lies(sample: Sample) -> None:
     members = true_members(sample)
-    x, y, z = sample.hits.position[members].double().unbind(2)
-    across = torch.atan2(y[:, 3], x[:, 3]) - torch.atan2(y[:, 2], x[:, 2])
-    across = torch.atan2(across.sin(), across.cos()).abs()
-    along = (z[:, 3] - z[:, 2]).abs()
-    all_of_them = reach_of([sample], 1.0)
-    assert all_of_them.tolist() == pytest.approx(
-        [float(across.max()), float(along.max())], rel=1e-4
-    )
-    half = reach_of([sample, sample], 0.5)
-    assert half.tolist() == pytest.approx(
-        [float(across.quantile(0.5)), float(along.quantile(0.5))], rel=0.2
-    )
-    assert bool((half < all_of_them).all())
+    x, y = sample.hits.position[members].double().unbind(2)[:2]
+    place = torch.complex(x, y)
+    # of the circle through a, b, c about the origin m: |a - m| = |b - m| = |c - m|
+    a, b, c, last = place.T
+    w = (c - a) / (b - a)
+    middle = a + (b - a) * (w - w.abs().square()) / (2j * w.imag)
+    across = ((last - middle).abs() - (a - middle).abs()).abs()
+    channel = torch.arange(4)
+    half = reach_of([sample], channel, 5, 1.0)
+    assert half.shape == (2, 5)
+    assert float(half[0, 3]) == pytest.approx(max(float(across.max()), 1.0), rel=1e-3)
+    assert half[:, [0, 1, 2, 4]].tolist() == [[1.0] * 4] * 2  # no hit behind a seed
+    less = reach_of([sample, sample], channel, 5, 0.5)
+    assert float(less[0, 3]) == pytest.approx(max(float(across.quantile(0.5)), 1.0), rel=0.2)
 
 
-def test_an_image_shows_what_is_near_its_middle_also_across_pi() -> None:
-    phi = np.array([np.pi - 0.02, np.pi - 0.02, np.pi - 0.02, -np.pi + 0.04, np.pi - 0.02, 0.0])
-    z, layer = np.array([0.0, 5, 10, 15, 90, 10]), torch.tensor([0, 1, 2, 3, 3, 3])
-    r = 100.0
-    position = torch.from_numpy(np.stack([r * np.cos(phi), r * np.sin(phi), z], axis=1))
-    settings = CnnNetworkSettings(phi_bins=4, z_bins=4, detector_layers=4)
-    seen = look(position, layer, torch.tensor([[0, 1, 2]]), torch.tensor([0.1, 20.0]), settings)
+def test_an_image_shows_what_is_near_the_helix_of_its_seed_and_ahead() -> None:
+    s = torch.tensor([0.0, 50.0, 100.0, 150.0]).double()
+    track = on_a_helix(s, 3.1, 0.002)
+    track[3] = on_a_helix(s[3:], 3.1, 0.002, off=1.0)[0] + torch.tensor([0.0, 0.0, 5.0])
+    right = on_a_helix(s[3:], 3.1, 0.002, off=6.0) + torch.tensor([0.0, 0.0, 25.0])
+    far = on_a_helix(s[3:], 3.1, 0.002, off=6.0) + torch.tensor([0.0, 0.0, 45.0])
+    behind = on_a_helix(-s[3:], 3.1, 0.002)
+    position = torch.cat([track, right, far, behind])
+    layer = torch.tensor([0, 1, 2, 3, 3, 3, 3])
+    settings = CnnNetworkSettings(bins=4, detector_layers=4)
+    half = torch.tensor([[10.0] * 4, [40.0] * 4])
+    seed = torch.tensor([[0, 1, 2]])
+    seen = look(position, layer, seed, half, settings)
     images = seen.images[0]
     assert images.shape == (8, 4, 4)
-    assert seen.hit.tolist() == [0, 1, 2, 3]  # the others are too far in z and in azimuth
-    assert images[3].nonzero().tolist() == [[3, 2]]  # 0.06 rad and 5 mm from the middle
-    assert images[2].nonzero().tolist() == images[6].nonzero().tolist() == [[2, 2]]  # of the seed
-    assert images[4:].sum() == 3
-    passed_over = torch.tensor([0, 1, 2, -1, -1, -1])
-    seen = look(
-        position, passed_over, torch.tensor([[0, 1, 2]]), torch.tensor([0.1, 20.0]), settings
-    )
-    assert seen.hit.tolist() == [0, 1, 2]
+    assert seen.hit.tolist() == [0, 1, 2, 3, 4]
+    assert images[3].nonzero().tolist() == [[2, 2], [3, 3]]
+    assert images[:3].sum() == images[4:7].sum() == 3  # the seed in both
+    assert images[7].sum() == 0
+    layer[4] = -1  # passed over
+    assert look(position, layer, seed, half, settings).hit.tolist() == [0, 1, 2, 3]
+    half[0, 3] = 5.0  # of one layer
+    layer[4] = 3
+    assert look(position, layer, seed, half, settings).hit.tolist() == [0, 1, 2, 3]
 
 
 class Brighter(torch.nn.Module):
     """Likes what is far along z; no weights."""
 
     def forward(self, images: Tensor) -> Tensor:
-        n, channels, phi, z = images.shape
-        return torch.linspace(-4, 4, z).expand(n, channels // 2, phi, z)
+        n, channels, bins, _ = images.shape
+        return torch.linspace(-4, 4, bins).expand(n, channels // 2, bins, bins)
 
 
 def test_the_hit_of_the_best_pixel_of_each_layer_is_taken(tiny_event: Event) -> None:
     assert tiny_event.detector is not None
     z = np.array([0.0, 0, 0, 10, 15, -10, 18])
     layer = torch.tensor([0, 1, 2, 3, 3, 4, 5])
-    position = torch.from_numpy(np.stack([np.full(7, 100.0), np.zeros(7), z], axis=1))
-
-    settings = CnnSettings(CnnNetworkSettings(4, 8, 8, 2, 6), hit_cut=0.5)
+    x = 100.0 * (1 + layer.numpy())
+    position = torch.from_numpy(np.stack([x, np.zeros(7), z], axis=1))
+    settings = CnnSettings(CnnNetworkSettings(8, 8, 2, 6), hit_cut=0.5)
     network: Any = Brighter()
-    half = torch.tensor([0.1, 20.0])
+    half = torch.tensor([[5.0] * 6, [20.0] * 6])
     stage = CnnStage(Context(tiny_event.detector), settings, network, torch.arange(6), half)
     members, quality = stage.members(position, layer, torch.tensor([[0, 1, 2]]))
     assert members[0, :6].tolist() == [0, 1, 2, 4, -1, 6]

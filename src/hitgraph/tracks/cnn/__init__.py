@@ -1,9 +1,11 @@
 """A convolutional network on images of the detector around a seed (HEP.TrkX, 2017).
 
-Of each seed an image in azimuth and z about its last hit, as the first attempts at tracking with
-networks had them (S. Farrell et al., EPJ Web Conf. 150 (2017) 00003): every layer has a channel
-with its hits and one with those of the seed. The network says of every pixel of every layer whether
-the seed's particle went through it. What is in one pixel it cannot tell apart.
+The first attempts at tracking with networks looked at images of detector layers, and at seeds in
+them (S. Farrell et al., EPJ Web Conf. 150 (2017) 00003). Here every seed has an image that is bent
+along the helix through its three hits: across the circle and along z, each layer as large as
+particles scatter there. Every layer has a channel with its hits and one with those of the seed. The
+network says of every pixel of every layer whether the seed's particle went through it. What is in
+one pixel it cannot tell apart.
 """
 
 from dataclasses import dataclass
@@ -13,21 +15,20 @@ import torch
 from torch import Tensor, nn
 
 from hitgraph.lessons.settings import check_at_least
-from hitgraph.tracks.helix import wrap
+from hitgraph.tracks.cnn.circles import circles_through
 
 
 @dataclass(frozen=True)
 class CnnNetworkSettings:
     """Sizes of the images and of the network."""
 
-    phi_bins: int = 32  # pixels in azimuth
-    z_bins: int = 32  # pixels along the beam
+    bins: int = 32  # pixels across the circle, and as many along z
     hidden: int = 16  # channels
     layers: int = 5  # convolutions of 3 by 3 pixels, 1, 2, 4 ... apart, and 1 in the last
     detector_layers: int = 10  # in the images, as many as targets have hits on, or more
 
     def __post_init__(self) -> None:
-        check_at_least(self, phi_bins=1, z_bins=1, hidden=1, layers=2, detector_layers=1)
+        check_at_least(self, bins=1, hidden=1, layers=2, detector_layers=1)
 
 
 class Pixels(nn.Module):
@@ -44,7 +45,7 @@ class Pixels(nn.Module):
         self.convolutions = nn.Sequential(*parts[:-1])
 
     def forward(self, images: Tensor) -> Tensor:
-        """(n_seeds, 2 n, phi, z) hits and seeds -> logits (n_seeds, n, phi, z), n layers."""
+        """(n_seeds, 2 n, bins, bins) of n layers, hits and seeds -> logits (n_seeds, n, ...)."""
         logits: Tensor = self.convolutions(images)
         return logits.float()
 
@@ -57,44 +58,35 @@ class Seen:
     hit: Tensor
     channel: Tensor
     pixel: Tensor  # of the channel, row by row
-    images: Tensor  # (n_seeds, 2 n, phi, z) float32
+    images: Tensor  # (n_seeds, 2 n, bins, bins) float32: layer, across, along z
 
     def at(self, values: Tensor) -> Tensor:
-        """(n,) what values (n_seeds, n, phi, z) are where the hits are."""
+        """(n,) what values (n_seeds, n, bins, bins) are where the hits are."""
         return values.flatten(2)[self.seed, self.channel, self.pixel]
 
 
 def look(
     position: Tensor, channel: Tensor, seeds: Tensor, half: Tensor, settings: CnnNetworkSettings
 ) -> Seen:
-    """The images of seeds (n_seeds, 3) among hits at (n_hits, 3) mm.
+    """The images of seeds (n_seeds, 3) among hits at (n_hits, 3) mm, from their first hits on.
 
-    half (2,) rad and mm is how far an image reaches from its middle to its edges;
+    half (2, n) mm is how far the image of each layer reaches from the helix to its edges;
     channel (n_hits,) int64 of the layer of each hit, -1 for layers that are not in the images.
     """
-    across, along = away_from(position[seeds[:, -1]][:, None], position[None]) / half[:, None, None]
-    inside = (across.abs() < 1) & (along.abs() < 1) & (channel >= 0)
+    circles = circles_through(position[seeds]).to(torch.float32)
+    across, along, way = circles.ways(position.float()[None])
+    across, along = (ways / size[channel] for ways, size in zip((across, along), half, strict=True))
+    inside = (across.abs() < 1) & (along.abs() < 1) & (way >= 0) & (channel >= 0)
     seed, hit = torch.nonzero(inside, as_tuple=True)
-    row = _bin(across[seed, hit], settings.phi_bins)
-    pixel = row * settings.z_bins + _bin(along[seed, hit], settings.z_bins)
+    row = _bin(across[seed, hit], settings.bins)
+    pixel = row * settings.bins + _bin(along[seed, hit], settings.bins)
     n_channels = settings.detector_layers
-    size = (len(seeds), 2 * n_channels, settings.phi_bins * settings.z_bins)
-    images = position.new_zeros(size, dtype=torch.float32)
+    images = across.new_zeros(len(seeds), 2 * n_channels, settings.bins**2)
     images[seed, channel[hit], pixel] = 1.0
     own = (seeds[seed] == hit[:, None]).any(1)
     images[seed[own], n_channels + channel[hit[own]], pixel[own]] = 1.0
-    images = images.reshape(*size[:2], settings.phi_bins, settings.z_bins)
+    images = images.unflatten(2, (settings.bins, settings.bins))
     return Seen(seed, hit, channel[hit], pixel, images)
-
-
-def away_from(middle: Tensor, position: Tensor) -> Tensor:
-    """(2, ...) azimuth (rad) and z (mm) of hits at (..., 3) mm from that of the middle (..., 3)."""
-    ways = []
-    for one in (position, middle):
-        x, y, z = one.float().unbind(-1)
-        ways.append((torch.atan2(y, x), z))
-    (phi, z), (phi_0, z_0) = ways
-    return torch.stack([wrap(phi - phi_0), z - z_0])
 
 
 def _bin(value: Tensor, n_bins: int) -> Tensor:

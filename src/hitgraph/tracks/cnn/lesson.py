@@ -13,30 +13,40 @@ from hitgraph.lessons.losses import auc
 from hitgraph.lessons.material import Read
 from hitgraph.lessons.samples import Sample
 from hitgraph.lessons.seeds import generator
-from hitgraph.tracks.cnn import CnnNetworkSettings, away_from, look
+from hitgraph.tracks.cnn import CnnNetworkSettings, look
+from hitgraph.tracks.cnn.circles import circles_through
 from hitgraph.tracks.seeded import SEED_HITS
 from hitgraph.tracks.seeded.truth import true_members
 
-BATCH = 16  # seeds a step, of one event
+BATCH = 32  # seeds a step, of one event
 VALIDATION = 64  # seeds of each validation event
-MOST_WAYS = 1_000_000  # torch.quantile takes no more than 16 million
+SMALLEST = 1.0  # mm, from the middle of an image to its edges; a seed's hits are nearer
 
 
-def reach_of(samples: Iterable[Sample], coverage: float) -> Tensor:
-    """(2,) rad and mm within which that share of the hits of targets lies behind their seeds."""
-    found = [torch.zeros(2, 0)]
+def reach_of(
+    samples: Iterable[Sample], channel: Tensor, n_channels: int, coverage: float
+) -> Tensor:
+    """(2, n_channels) mm off the helices of their seeds, across and along z, within which that
+    share of the hits of targets lies behind them, on each layer."""
+    found, where = [torch.zeros(2, 0)], [channel.new_zeros(0)]
     for sample in samples:
         members, position = true_members(sample), sample.hits.position
-        row, column = torch.nonzero(members[:, SEED_HITS:] >= 0, as_tuple=True)
-        hit = members[row, column + SEED_HITS]
-        found.append(away_from(position[members[row, SEED_HITS - 1]], position[hit]).abs())
-    ways = torch.cat(found, dim=1)
+        circles = circles_through(position[members[:, :SEED_HITS]])
+        behind = members[:, SEED_HITS:]
+        across, along, _ = circles.ways(position[behind].double())
+        there = behind >= 0
+        found.append(torch.stack([across[there], along[there]]).abs().float())
+        where.append(channel[sample.hits.layer[behind[there]]])
+    ways, layer = torch.cat(found, dim=1), torch.cat(where)
     if not ways.shape[1]:
         raise InputError(
             "the training events have no target with hits on four layers, from which a network on "
             "images could learn: take other events, or a wider truth"
         )
-    return torch.quantile(ways[:, :MOST_WAYS], coverage, dim=1).clamp_min(1e-6)
+    half = torch.full((2, n_channels), SMALLEST)
+    for number in torch.unique(layer[layer >= 0]).tolist():
+        half[:, number] = torch.quantile(ways[:, layer == number], coverage, dim=1)
+    return half.clamp_min(SMALLEST)
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +58,7 @@ class CnnLesson(Lesson):
     validation: Sequence[Read]
     settings: CnnNetworkSettings
     channel: Tensor  # (n_layers,) int64, -1 = not in the images
-    half: Tensor  # (2,) rad and mm, from the middle of an image to its edges
+    half: Tensor  # (2, n) mm, from the middle of the image of each layer to its edges
 
     @property
     def n_batches(self) -> int:  # type: ignore[override]

@@ -40,7 +40,7 @@ class CnnSettings(SeededSettings):
     network: CnnNetworkSettings = field(default_factory=CnnNetworkSettings)  # sizes
     training: TrainingSettings = field(default_factory=TrainingSettings)  # of the network
     seed_cut: float = 0.5  # scores of the two edges of a seed are at least that
-    coverage: float = 0.95  # of the hits behind seeds, in each direction, that images reach
+    coverage: float = 0.95  # of the hits behind seeds, on each layer and way, that images reach
     hit_cut: float = 0.3  # of a pixel whose hit is taken; tuned
     min_hits: int = 4  # smaller ones are no track
 
@@ -58,7 +58,7 @@ class CnnSettings(SeededSettings):
         size, most = (context.detector.n_layers,), self.network.detector_layers - 1
         channel = take(tensors, "channel", size, torch.int64, low=-1, high=most)
         refuse_others(tensors, ["channel", "half", "hit_cut", *network_tensors(network, "network")])
-        half = take(tensors, "half", (2,), low=1e-6)
+        half = take(tensors, "half", (2, most + 1), low=1e-6)
         own = replace(self, hit_cut=take_number(tensors, "hit_cut", *SHARE))
         there = (one.to(context.device) for one in (channel, half))
         return CnnStage(context, own, network.to(context.device), *there)
@@ -73,7 +73,8 @@ class CnnSettings(SeededSettings):
                 f"network.detector_layers: {room} is too few, targets have hits on {n_there} layers"
             )
         network = build_network(self.build, self.network)
-        half = reach_of((read().sample for read in material.some(SOME)), self.coverage)
+        some = (read().sample for read in material.some(SOME))
+        half = reach_of(some, channel, room, self.coverage)
         lesson = CnnLesson(
             workshop.seed, material.train, material.validation, self.network, channel, half
         )
@@ -83,9 +84,7 @@ class CnnSettings(SeededSettings):
             for cut in sorted({self.hit_cut, *HIT_CUTS})
         }
         cut, facts = best_of(choices, self.hit_cut, material, workshop)
-        workshop.record(
-            {"hit_cut": cut, "half_phi": float(half[0]), "half_z": float(half[1]), **facts}
-        )
+        workshop.record({"hit_cut": cut, **facts})
         return choices[cut]
 
 
@@ -108,7 +107,7 @@ class CnnStage:
     settings: CnnSettings
     network: Pixels
     channel: Tensor  # (n_layers,) int64, -1 = not in the images
-    half: Tensor  # (2,) rad and mm, from the middle of an image to its edges
+    half: Tensor  # (2, n) mm, from the middle of the image of each layer to its edges
 
     def __call__(self, state: State) -> State:
         hits, settings = state.hits, self.settings
