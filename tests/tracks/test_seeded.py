@@ -175,14 +175,17 @@ def test_hits_are_as_far_from_the_helix_of_a_seed_as_they_were_put(
     turn: float, curvature: float
 ) -> None:
     s = torch.tensor([0.0, 40.0, 90.0, 300.0, 700.0, -60.0]).double()
-    seed = on_a_helix(s[:3], turn, curvature)
+    circles = circles_through(on_a_helix(s[:3], turn, curvature)[None])
     for off in (0.0, 2.0, -3.0):
         hits = on_a_helix(s, turn, curvature, off)
         hits[:, 2] += 0.25
-        across, along, way = (one[0] for one in circles_through(seed[None]).ways(hits[None]))
+        across, along, way = circles.at(torch.zeros(6).long()).ways(hits)
         torch.testing.assert_close(across, torch.full_like(s, off), atol=1e-5, rtol=0)
         torch.testing.assert_close(way, s, atol=1e-5, rtol=0)
         torch.testing.assert_close(along, torch.full_like(s, 0.25), atol=1e-5, rtol=0)
+        reach = torch.full((6,), abs(off) + 0.1)
+        assert circles.near(hits, reach)[1].tolist() == list(range(6))
+        assert not off or not len(circles.near(hits, reach - 1.0)[1])
 
 
 def test_images_reach_as_far_as_a_share_of_the_hits_lies(sample: Sample) -> None:

@@ -22,7 +22,7 @@ from hitgraph.tracks.cnn.circles import circles_through
 class CnnNetworkSettings:
     """Sizes of the images and of the network."""
 
-    bins: int = 32  # pixels across the circle, and as many along z
+    bins: int = 16  # pixels across the circle, and as many along z
     hidden: int = 16  # channels
     layers: int = 5  # convolutions of 3 by 3 pixels, 1, 2, 4 ... apart, and 1 in the last
     detector_layers: int = 10  # in the images, as many as targets have hits on, or more
@@ -73,15 +73,19 @@ def look(
     half (2, n) mm is how far the image of each layer reaches from the helix to its edges;
     channel (n_hits,) int64 of the layer of each hit, -1 for layers that are not in the images.
     """
-    circles = circles_through(position[seeds]).to(torch.float32)
-    across, along, way = circles.ways(position.float()[None])
-    across, along = (ways / size[channel] for ways, size in zip((across, along), half, strict=True))
-    inside = (across.abs() < 1) & (along.abs() < 1) & (way >= 0) & (channel >= 0)
-    seed, hit = torch.nonzero(inside, as_tuple=True)
-    row = _bin(across[seed, hit], settings.bins)
-    pixel = row * settings.bins + _bin(along[seed, hit], settings.bins)
+    circles = circles_through(position[seeds])
     n_channels = settings.detector_layers
-    images = across.new_zeros(len(seeds), 2 * n_channels, settings.bins**2)
+    shown = torch.nonzero(channel >= 0).squeeze(1)
+    seed, hit = circles.near(position[shown], half[0, channel[shown]])
+    hit = shown[hit]
+    across, along, way = circles.at(seed).ways(position[hit].double())
+    across, along = (
+        ways / size[channel[hit]] for ways, size in zip((across, along), half, strict=True)
+    )
+    inside = (across.abs() < 1) & (along.abs() < 1) & (way >= 0)
+    seed, hit, across, along = seed[inside], hit[inside], across[inside], along[inside]
+    pixel = _bin(across, settings.bins) * settings.bins + _bin(along, settings.bins)
+    images = half.new_zeros(len(seeds), 2 * n_channels, settings.bins**2)
     images[seed, channel[hit], pixel] = 1.0
     own = (seeds[seed] == hit[:, None]).any(1)
     images[seed[own], n_channels + channel[hit[own]], pixel[own]] = 1.0

@@ -32,11 +32,11 @@ def reach_of(
     for sample in samples:
         members, position = true_members(sample), sample.hits.position
         circles = circles_through(position[members[:, :SEED_HITS]])
-        behind = members[:, SEED_HITS:]
-        across, along, _ = circles.ways(position[behind].double())
-        there = behind >= 0
-        found.append(torch.stack([across[there], along[there]]).abs().float())
-        where.append(channel[sample.hits.layer[behind[there]]])
+        row, place = torch.nonzero(members[:, SEED_HITS:] >= 0, as_tuple=True)
+        hit = members[row, place + SEED_HITS]
+        across, along, _ = circles.at(row).ways(position[hit].double())
+        found.append(torch.stack([across, along]).abs().float())
+        where.append(channel[sample.hits.layer[hit]])
     ways, layer = torch.cat(found, dim=1), torch.cat(where)
     if not ways.shape[1]:
         raise InputError(

@@ -28,7 +28,7 @@ from hitgraph.tracks.seeded import seeds_of, tracks_of
 from hitgraph.tracks.seeded.settings import SeededSettings
 from hitgraph.tracks.stage import best_of
 
-HIT_CUTS = (0.15, 0.3, 0.5)
+HIT_CUTS = (0.05, 0.15, 0.3, 0.5)
 SOME = 5  # events that tell which layers there are, and how large images are
 AT_ONCE = 32  # seeds whose images are in memory
 
