@@ -89,7 +89,7 @@ def look(
     images[seed, channel[hit], pixel] = 1.0
     own = (seeds[seed] == hit[:, None]).any(1)
     images[seed[own], n_channels + channel[hit[own]], pixel[own]] = 1.0
-    images = images.unflatten(2, (settings.bins, settings.bins))
+    images = images.reshape(len(seeds), 2 * n_channels, settings.bins, settings.bins)
     return Seen(seed, hit, channel[hit], pixel, images)
 
 
