@@ -154,6 +154,7 @@ _STAGES = {
     "delaunay": "hitgraph.graph.delaunay:DelaunaySettings",
     "planes": "hitgraph.graph.planes:PlanesSettings",
     "surroundings": "hitgraph.graph.surroundings:SurroundingsSettings",
+    "lines": "hitgraph.gnn.lines:LinesSettings",
     "filter": "hitgraph.graph.filter.stage:FilterStageSettings",
     "triplets": "hitgraph.graph.triplets.stage:TripletStageSettings",
     "layer_mlps": "hitgraph.graph.layer_mlps.stage:LayerMlpSettings",

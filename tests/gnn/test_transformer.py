@@ -1,6 +1,7 @@
 """The transformer: windows and losses by slow references, what does not change its masks."""
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -22,9 +23,9 @@ from hitgraph.gnn.transformer.lines import (
     distances,
     fitted_lines,
     line_columns,
+    on_better_lines,
 )
 from hitgraph.gnn.transformer.network import (
-    FILTER_CUT,
     Found,
     TransformerNetwork,
     TransformerNetworkSettings,
@@ -38,7 +39,7 @@ from hitgraph.state import State, logit
 
 NAMES = ("r", "phi", "z")
 SMALL = TransformerNetworkSettings(
-    hidden=16, heads=2, layers=2, window=8, decoder_layers=2, candidates=12, frequencies=3
+    hidden=16, heads=2, layers=2, window=0.1, decoder_layers=2, candidates=0.15, frequencies=3
 )
 
 
@@ -145,9 +146,9 @@ def test_mixed_precision_changes_little_and_leaves_logits_in_32_bits() -> None:
 def test_hits_below_the_filter_are_on_no_mask() -> None:
     made = small_network()
     with torch.no_grad():  # the middle one of the hits is at the cut
-        made.signal[-1].bias -= made(random_hits(80)).signal.median() - logit(FILTER_CUT)
+        made.signal[-1].bias -= made(random_hits(80)).signal.median() - logit(SMALL.filter_cut)
         found = made(random_hits(80))
-    passes = torch.sigmoid(found.signal) >= FILTER_CUT
+    passes = torch.sigmoid(found.signal) >= SMALL.filter_cut
     assert 0 < int(passes.sum()) < 80
     assert found.kept.tolist() == torch.nonzero(passes).squeeze(1).tolist()
     assert found.masks.shape == (3, min(12, len(found.kept)), len(found.kept))
@@ -222,12 +223,26 @@ def test_hits_of_a_track_vote_for_its_line_among_others(
     bend: float, slope: float, z0: float, seed: int
 ) -> None:
     track = helix_hits(bend, slope, z0)
+    arc = torch.asin(bend * track[:, 0]) / bend if abs(bend) > 1e-6 else track[:, 0]
+    track[:, 1] = 3.0 + bend * arc  # on a circle through the beam line
+    track[:, 2] = z0 + slope * arc
     hits = torch.cat([track, random_hits(20, seed % 10**6) + torch.tensor([300.0, 0, 0])]).double()
     lines = best_lines(hits, Windows.of(by_azimuth(hits), 64))
     assert (lines.votes[:5] >= 3 - 1e-6).all()
     torch.testing.assert_close(lines.bend[:5], torch.full((5,), bend).double(), rtol=0, atol=2e-6)
     tangent = torch.full((5,), slope).double()
     torch.testing.assert_close(lines.angle[:5].tan(), tangent, rtol=2e-3, atol=2e-3)
+
+
+def test_hits_on_the_line_of_a_better_one_come_last() -> None:
+    """Of two tracks and a hit apart, the best of each track and that hit are on none."""
+    hits = torch.cat([helix_hits(1e-4, 0.5, 10.0), helix_hits(-2e-4, 0.8, 10.0), random_hits(1)])
+    lines = best_lines(hits, Windows.of(by_azimuth(hits), 64))
+    rank = torch.tensor([1.0, 5, 2, 3, 4, 6, 9, 8, 7, 0, -1])
+    on = on_better_lines(hits, lines, rank)
+    assert torch.nonzero(~on).squeeze(1).tolist() == [1, 6, 10]
+    best = network.best_apart(torch.arange(11), rank, 4, hits, lines)
+    assert best.tolist() == [6, 1, 10, 7]
 
 
 @pytest.mark.parametrize("n_hits", [0, 1, 40])
@@ -350,11 +365,12 @@ def test_impossible_settings_are_refused(changes: dict[str, Any], message: str) 
     ("changes", "message"),
     [
         ({"hidden": 10, "heads": 4}, "heads: 4 do not share a width of 10"),
-        ({"window": 5}, "window: 5 is odd"),
+        ({"window": 0.0}, r"window: 0.0 is not in (0, 1]"),
+        ({"filter_cut": 1.5}, r"filter_cut: 1.5 is not in (0, 1]"),
         ({"frequencies": 17}, "frequencies: 17 is not allowed, 1 to 16"),
-        ({"candidates": 0}, "candidates: 0 is not allowed, at least 1"),
+        ({"candidates": 12}, r"candidates: 12 is not in (0, 1]"),
     ],
 )
-def test_impossible_sizes_are_refused(changes: dict[str, int], message: str) -> None:
-    with pytest.raises(SettingsError, match=message):
+def test_impossible_sizes_are_refused(changes: dict[str, float], message: str) -> None:
+    with pytest.raises(SettingsError, match=re.escape(message)):
         TransformerNetworkSettings(**changes)

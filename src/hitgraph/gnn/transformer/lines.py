@@ -17,14 +17,35 @@ from torch import Tensor
 
 from hitgraph.gnn.transformer.attention import Windows
 
-__all__ = ["DISTANCES", "LINE", "Lines", "best_lines", "distances", "fitted_lines", "line_columns"]
+__all__ = [
+    "DISTANCES",
+    "LINE",
+    "Lines",
+    "best_lines",
+    "distances",
+    "fitted_lines",
+    "line_columns",
+    "on_better_lines",
+]
 
-MAX_BEND, MAX_Z = 1 / 2500, 200.0  # rad / mm, mm: 0.75 GeV in 2 T, at the beam line
-VOTERS = 24  # hits near each that vote
-PHI_ERROR, Z_ERROR = 5e-4, 0.2  # rad and mm, within which lines agree
+ON_LINE = 4  # errors of PIXELS: hits so near are of one track
+VOTERS = 96  # hits near each that vote, at most
+COMPARED = 8  # of them, on either side of each in the order of their angles
 APART = (3.0, 10.0)  # mm in r or z, between hits of two layers
 LINE, DISTANCES = 4, 4  # numbers of columns
 LIMIT = 5.0  # of columns
+
+
+class Search(NamedTuple):
+    """Which lines are looked for, and how near hits have to be to one."""
+
+    max_bend: float  # rad / mm, half the curvature
+    max_z: float = 200.0  # mm, at the beam line
+    phi_error: float = 7e-4  # rad
+    z_error: float = 0.2  # mm
+
+
+PIXELS = Search(max_bend=1 / 2100)  # 0.63 GeV in 2 T
 
 
 class Lines(NamedTuple):
@@ -39,35 +60,59 @@ class Lines(NamedTuple):
         return Lines(*(column[rows] for column in self))
 
 
-def best_lines(position: Tensor, windows: Windows) -> Lines:
+def best_lines(position: Tensor, windows: Windows, search: Search = PIXELS) -> Lines:
     """Of hits (n_hits, 3) r, phi, z in mm and rad, each with what is around it in `windows`.
 
-    Where no other hit may be on one track, it points to the origin and has no votes.
+    Of each other hit the bend is that of the circle through both and the beam line, so that what
+    agrees are helices. Where no other hit may be on one track, a line points to the origin and has
+    no votes.
     """
     if not len(position):
         return Lines(*position.unbind(dim=1))
     seen = windows.seen.repeat_interleave(windows.own.shape[1], dim=0)[windows.rank]
-    steps = step(position[:, None], position[seen])
-    dr, dphi, dz = steps
-    bend, slope = dphi / _away(dr), dz / _away(dr)
-    at_beam = position[:, None, 2] - position[:, None, 0] * slope
-    least = torch.maximum(bend.abs() / MAX_BEND, at_beam.abs() / MAX_Z)
-    least = least.masked_fill(~_apart(dr, dz), torch.inf)
+    bend, ds, dz = _arcs(position[:, None], position[seen])
+    at_beam = position[:, None, 2] - arc(position[:, None, 0], bend) * dz / _away(ds)
+    least = torch.maximum(bend.abs() / search.max_bend, at_beam.abs() / search.max_z)
+    least = least.masked_fill(~_apart(ds, dz), torch.inf)
     nearest = least.topk(min(VOTERS, least.shape[1]), largest=False)
-    dr, dphi, dz = (column.gather(1, nearest.indices) for column in steps)
-    may = nearest.values < 1
-    length = torch.hypot(dr, dz)
-    other, one = (slice(None), slice(None), None), (slice(None), None)
-    off = (dr[one] * dz[other] - dr[other] * dz[one]) / (length[one] + length[other] + 1)
-    turn = (dphi[one] * dr[other] - dphi[other] * dr[one]) / (dr[one].abs() + dr[other].abs() + 1)
-    agree = torch.exp(-((off / Z_ERROR) ** 2 + (turn / PHI_ERROR) ** 2) / 2)
-    agree = agree * (may[one] & may[other] & _apart(dr[one] - dr[other], dz[one] - dz[other]))
-    votes, best = agree.sum(dim=2).max(dim=1)
-    dr, dphi, dz = (column.gather(1, best[:, None]).squeeze(1) for column in (dr, dphi, dz))
+    bend, ds, dz = (column.gather(1, nearest.indices) for column in (bend, ds, dz))
+    angle, order = torch.where(nearest.values < 1, _angle(ds, dz), torch.inf).sort(dim=1)
+    bend, ds, dz = (column.gather(1, order) for column in (bend, ds, dz))
+    may = angle.isfinite()
+    votes, best = _votes(bend, ds, dz, may, search).max(dim=1)
+    bend, ds, dz = (column.gather(1, best[:, None]).squeeze(1) for column in (bend, ds, dz))
     alone = ~may.any(dim=1)
-    bend = torch.where(alone, 0.0, dphi / _away(dr))
-    angle = torch.where(alone, _angle(position[:, 0], position[:, 2]), _angle(dr, dz))
-    return Lines(bend, angle, votes)
+    angle = torch.where(alone, _angle(position[:, 0], position[:, 2]), _angle(ds, dz))
+    return Lines(torch.where(alone, 0.0, bend), angle, votes)
+
+
+def arc(r: Tensor, bend: Tensor) -> Tensor:
+    """mm from the beam line to r on a circle, whose bend is half its curvature."""
+    return torch.where(bend.abs() < 1e-6, r, (r * bend).clamp(-1, 1).asin() / _away(bend, 1e-6))
+
+
+def _arcs(one: Tensor, other: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """From one hit (..., 3) to another: the bend of the circle, the arc on it, and dz."""
+    dr, dphi, dz = step(one, other)
+    chord = torch.hypot(dr, 2 * (one[..., 0] * other[..., 0]).sqrt() * (dphi / 2).sin())
+    bend = torch.where(dr < 0, -1.0, 1.0) * dphi.sin() / chord.clamp_min(1)
+    return bend, arc(other[..., 0], bend) - arc(one[..., 0], bend), dz
+
+
+def _votes(bend: Tensor, ds: Tensor, dz: Tensor, may: Tensor, search: Search) -> Tensor:
+    """(n, n_voters) how many of the COMPARED before and behind it agree with each, in a row."""
+    votes = torch.zeros_like(ds)
+    for apart in range(1, min(COMPARED, ds.shape[1] - 1) + 1):
+        one, other = slice(None, -apart), slice(apart, None)
+        s, length = (x[:, one].abs() + x[:, other].abs() for x in (ds, torch.hypot(ds, dz)))
+        off = ds[:, one] * dz[:, other] - ds[:, other] * dz[:, one]
+        turn = ds[:, one] * ds[:, other] * (bend[:, one] - bend[:, other])
+        off, turn = off / (length + 1) / search.z_error, turn / (s + 1) / search.phi_error
+        agree = torch.exp(-(off**2 + turn**2) / 2) * (may[:, one] & may[:, other])
+        agree = agree * _apart(ds[:, one] - ds[:, other], dz[:, one] - dz[:, other])
+        votes[:, one] += agree
+        votes[:, other] += agree
+    return votes
 
 
 def fitted_lines(first: Tensor, hits: Tensor, share: Tensor) -> Lines:
@@ -99,15 +144,24 @@ def distances(first: Tensor, lines: Lines, hits: Tensor) -> Tensor:
     return torch.stack(columns, dim=-1).clamp(-LIMIT, LIMIT)
 
 
+def on_better_lines(position: Tensor, lines: Lines, rank: Tensor) -> Tensor:
+    """(n,) bool, the hits through which the line of one goes that ranks higher."""
+    dr, dphi, dz = step(position[:, None], position)
+    across = dz * lines.angle.cos()[:, None] - dr * lines.angle.sin()[:, None]
+    turn = dphi - lines.bend[:, None] * dr
+    on = (turn.abs() < ON_LINE * PIXELS.phi_error) & (across.abs() < ON_LINE * PIXELS.z_error)
+    return (on & _apart(dr, dz) & (rank[:, None] > rank)).any(dim=0)
+
+
 def step(one: Tensor, other: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """dr, dphi and dz from one hit (..., 3) to another."""
     dr, dphi, dz = (other - one).unbind(-1)
     return dr, (dphi + pi) % (2 * pi) - pi, dz
 
 
-def _away(dr: Tensor) -> Tensor:
-    """dr, but no nearer to 0 than a millimetre."""
-    return torch.where(dr.abs() < 1, torch.where(dr < 0, -1.0, 1.0), dr)
+def _away(x: Tensor, least: float = 1.0) -> Tensor:
+    """x, but no nearer to 0 than that."""
+    return torch.where(x.abs() < least, torch.where(x < 0, -least, least), x)
 
 
 def _apart(dr: Tensor, dz: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ training has something to begin with.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil
 from typing import Literal, NamedTuple
 
 import torch
@@ -28,6 +29,7 @@ from hitgraph.gnn.transformer.lines import (
     distances,
     fitted_lines,
     line_columns,
+    on_better_lines,
 )
 from hitgraph.gnn.transformer.orders import by_azimuth, by_hashes, random_directions
 from hitgraph.hits.columns import POSITION_FEATURES
@@ -35,8 +37,8 @@ from hitgraph.lessons.settings import check_at_least
 from hitgraph.nn.azimuths import AZIMUTHS
 from hitgraph.nn.blocks import Standardise, logits_of, mlp
 
-FILTER_CUT = 0.05  # a hit below it is dropped; 0.1 in arXiv 2411.07149
 MAX_FREQUENCIES = 16  # 2^16 radians are known to a hundredth in 32 bits
+POOL, BEHIND = 4, 1000.0  # times as many hits are compared as become candidates; logits
 MAX_MASKS = 2**28  # entries of the masks of a phi sector, one gigabyte
 
 
@@ -48,21 +50,29 @@ class TransformerNetworkSettings:
     heads: int = 4  # of every attention; they share the width
     layers: int = 4  # of the encoder
     attention: Literal["windows", "lsh"] = "windows"  # order of hits: azimuth, or hashes a layer
-    window: int = 128  # hits, next to each other in that order, that attend to twice as many
+    window: float = (
+        0.05  # share of a sector's hits, neighbours in that order, that see twice as many
+    )
+    filter_cut: float = 0.05  # hits below it are dropped; 0.1 in arXiv 2411.07149
     decoder_layers: int = 3  # which improve the candidates
-    candidates: int = 256  # of a phi sector, at most
+    candidates: float = 0.05  # share of a sector's hits, at most
     frequencies: int = 8  # sines and cosines of 1, 2, 4 ... times each input
 
     def __post_init__(self) -> None:
-        check_at_least(self, hidden=1, heads=1, layers=0, window=2, decoder_layers=1, candidates=1)
+        check_at_least(self, hidden=1, heads=1, layers=0, decoder_layers=1)
+        for key in ("window", "filter_cut", "candidates"):
+            if not 0 < getattr(self, key) <= 1:
+                raise SettingsError(f"{key}: {getattr(self, key)} is not in (0, 1]")
         if not 1 <= self.frequencies <= MAX_FREQUENCIES:
             raise SettingsError(
                 f"frequencies: {self.frequencies} is not allowed, 1 to {MAX_FREQUENCIES}"
             )
         if self.hidden % self.heads:
             raise SettingsError(f"heads: {self.heads} do not share a width of {self.hidden}")
-        if self.window % 2:
-            raise SettingsError(f"window: {self.window} is odd, it reaches as far on either side")
+
+    def hits_in_window(self, n_hits: int) -> int:
+        """Of a sector with so many: even, so that it reaches as far on either side."""
+        return max(2 * round(self.window * n_hits / 2), 2)
 
 
 class Found(NamedTuple):
@@ -113,7 +123,7 @@ class TransformerNetwork(nn.Module):
         with their sizes.
         """
         position = self.encode.positions(features)
-        near = Windows.of(by_azimuth(position), self.settings.window)
+        near = Windows.of(by_azimuth(position), self.settings.hits_in_window(len(features)))
         with torch.no_grad():
             lines = best_lines(position.float(), near)
         hits = self.encode(features, lines)
@@ -122,13 +132,13 @@ class TransformerNetwork(nn.Module):
         hits = hits.with_state(self.normalise(hits.state))
         signal = logits_of(self.signal, hits.state)
         is_first = logits_of(self.first, hits.state)
-        passes, rank = torch.sigmoid(signal) >= FILTER_CUT, is_first.detach()
+        passes, rank = torch.sigmoid(signal) >= self.settings.filter_cut, is_first.detach()
         if first is not None:
             passes, rank = passes | first, rank.masked_fill(first, torch.inf)
         kept = torch.nonzero(passes).squeeze(1)
-        n_candidates = min(self.settings.candidates, len(kept))
+        n_candidates = min(ceil(self.settings.candidates * len(features)), len(kept))
         self._check_masks(n_candidates, len(kept))
-        begun = kept[rank[kept].topk(n_candidates).indices]
+        begun = best_apart(kept, rank, n_candidates, position.float(), lines)
         candidates = hits.take(begun)
         candidates = candidates.with_state(self.begin(candidates.state))
         tracks, masks = self._decode(candidates, lines.take(begun), hits.take(kept))
@@ -138,7 +148,7 @@ class TransformerNetwork(nn.Module):
         """For each layer of the encoder whom hits attend to."""
         if self.directions is None:
             return [by_phi] * len(self.encoder)
-        window = self.settings.window
+        window = self.settings.hits_in_window(len(position))
         orders = (by_hashes(position, one, window) for one in self.directions)
         return [Windows.of(order, window) for order in orders]
 
@@ -169,6 +179,16 @@ class TransformerNetwork(nn.Module):
                 f"entries, at most {MAX_MASKS} are allowed: raise `sectors`, or lower "
                 "`network.candidates`"
             )
+
+
+def best_apart(kept: Tensor, rank: Tensor, n: int, position: Tensor, lines: Lines) -> Tensor:
+    """(n,) int64 of the hits `kept`, those of highest rank; behind others, hits on their lines.
+
+    rank (n_hits,), position (n_hits, 3), and the lines through all hits of the sector.
+    """
+    likely = kept[rank[kept].topk(min(POOL * n, len(kept))).indices]
+    again = on_better_lines(position[likely], lines.take(likely), rank[likely])
+    return likely[(rank[likely] - BEHIND * again).topk(n).indices]
 
 
 class Inputs(nn.Module):
