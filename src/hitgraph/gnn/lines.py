@@ -52,6 +52,12 @@ class LinesSettings(StageSettings):
     def gives(self) -> frozenset[str]:  # type: ignore[override]
         return frozenset(f"hit.{name}" for name in column_names(self.turns))
 
+    def columns(self, position: Tensor) -> dict[str, Tensor]:
+        """(n_hits,) float32 each by name, of hits (n_hits, 3) r, phi, z in mm and rad."""
+        search = Search(BEND_OF_PT / self.min_pt, self.max_z, self.phi_error, self.z_error)
+        window = max(2 * round(self.window * len(position) / 2), 2)
+        return line_columns(position, window, search, self.turns)
+
     def load(self, context: Context, tensors: Mapping[str, Tensor]) -> "LinesStage":
         refuse_others(tensors, [])
         return LinesStage(context, self)
@@ -73,13 +79,7 @@ class LinesStage:
     settings: LinesSettings
 
     def __call__(self, state: State) -> State:
-        settings, hits = self.settings, state.hits
-        position = hits.take(POSITION_FEATURES)
-        window = max(2 * round(settings.window * len(hits) / 2), 2)
-        search = Search(
-            BEND_OF_PT / settings.min_pt, settings.max_z, settings.phi_error, settings.z_error
-        )
-        return state.with_hit(**line_columns(position, window, search, settings.turns))
+        return state.with_hit(**self.settings.columns(state.hits.take(POSITION_FEATURES)))
 
     def tensors(self) -> dict[str, Tensor]:
         return {}

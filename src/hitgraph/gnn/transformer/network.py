@@ -50,9 +50,7 @@ class TransformerNetworkSettings:
     heads: int = 4  # of every attention; they share the width
     layers: int = 4  # of the encoder
     attention: Literal["windows", "lsh"] = "windows"  # order of hits: azimuth, or hashes a layer
-    window: float = (
-        0.05  # share of a sector's hits, neighbours in that order, that see twice as many
-    )
+    window: float = 0.05  # share of a sector's hits in a block, which sees twice as many
     filter_cut: float = 0.05  # hits below it are dropped; 0.1 in arXiv 2411.07149
     decoder_layers: int = 3  # which improve the candidates
     candidates: float = 0.05  # share of a sector's hits, at most
