@@ -179,6 +179,7 @@ _STAGES = {
     "clue": "hitgraph.tracks.clue:ClueSettings",
     "both_passes": "hitgraph.tracks.both_passes:BothPassesSettings",
     "join": "hitgraph.tracks.join.stage:JoinStageSettings",
+    "join_pieces": "hitgraph.tracks.pieces.stage:PieceSettings",
     "class_vote": "hitgraph.tracks.class_vote:ClassVoteSettings",
     "helix_fit": "hitgraph.tracks.parameters.stage:HelixFitSettings",
     "regression": "hitgraph.tracks.regression.stage:RegressionSettings",

@@ -23,6 +23,8 @@ def test_from_argon_to_a_report(tmp_path: Path, capsys: pytest.CaptureFixture[st
     (classes,) = (stage for stage in recipe["stages"] if stage["use"] == "classes")
     classes |= {"network": {"hidden": 16, "mlp_hidden": 16, "steps": 2}}
     classes["training"] = {"epochs": 8, "learning_rate": 0.02}
+    (join,) = (stage for stage in recipe["stages"] if stage["use"] == "join_pieces")
+    join["training"] = {"epochs": 3, "learning_rate": 0.01}
     (tmp_path / "small.yaml").write_text(yaml.safe_dump(recipe))
     pipeline, tracks = str(tmp_path / "pipeline"), str(tmp_path / "tracks")
     command = ["train", str(tmp_path / "small.yaml"), "--data", str(tmp_path / "train")]

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -21,7 +20,7 @@ from hitgraph.tracks.join.lesson import (
     TaughtPairs,
     are_parts_of_one,
 )
-from hitgraph.tracks.parts import JOIN_FEATURES, PartPairs
+from hitgraph.tracks.parts import JOIN_FEATURES
 from hitgraph.training.train import train
 
 JOIN = {
@@ -40,20 +39,19 @@ def test_two_tracks_of_one_particle_are_a_true_pair_noise_never_is(tiny_event: E
     noise = np.flatnonzero(particle == 0)
     labels[first[:2]], labels[first[2:]], labels[second] = 0, 1, 2
     labels[noise[:1]], labels[noise[1:2]] = 3, 4
-    pairs = PartPairs(torch.tensor([0, 0, 1, 3]), torch.tensor([1, 2, 2, 4]), torch.zeros(4, 1))
+    one, other = torch.tensor([0, 0, 1, 3]), torch.tensor([1, 2, 2, 4])
     wanted = [True, False, False, False]
     majority = torch.from_numpy(match_tracks(particle, labels).particle_id)
-    assert are_parts_of_one(majority, pairs).tolist() == wanted
+    assert are_parts_of_one(majority, one, other).tolist() == wanted
 
 
 def test_steps_hold_every_true_pair_once_and_many_times_as_many_others() -> None:
     recipe = tiny_recipe(join=JOIN)
-    settings: Any = recipe.step("join").settings
     is_true = torch.zeros(30000, dtype=torch.bool)
     is_true[:1000] = True
     features = torch.arange(30000.0)[:, None].repeat(1, 2)
     pairs = TaughtPairs(features, torch.full((30000,), 0.5), is_true)
-    lesson = JoinLesson(settings, recipe.seed, pairs, pairs)
+    lesson = JoinLesson(0.5, recipe.seed, pairs, pairs)
     network = JoinNetwork(JoinSettings(hidden=2, layers=1))
     batches = list(lesson.batches(network, 0))
     assert len(batches) == lesson.n_batches
@@ -70,10 +68,9 @@ def test_a_denser_event_asks_for_better_pairs() -> None:
     network = JoinNetwork(JoinSettings(hidden=2, layers=1))
     features = torch.randn(40, len(JOIN_FEATURES), generator=torch.Generator().manual_seed(1))
     is_true = torch.arange(40) % 2 == 0
-    settings: Any = tiny_recipe(join=JOIN).step("join").settings
     for shift in (-1.0, 0.0, 2.0):
         pairs = TaughtPairs(features, torch.full((40,), shift), is_true)
-        lesson = JoinLesson(settings, 1, pairs, pairs)
+        lesson = JoinLesson(0.5, 1, pairs, pairs)
         logits = network(features) - shift
         expected = torch.nn.functional.binary_cross_entropy_with_logits(logits, is_true.float())
         loss = lesson.loss(network, lesson.validation_batch(0))

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from hitgraph.hits import Hits
@@ -31,6 +32,7 @@ class ContractionSettings(TrackSettings):
     min_hits: int = 3  # smaller groups are no track
     max_hits: int = 30  # longer tracks are not made
     exclusive: bool = True  # never two hits of one module in a group
+    tune: bool = True  # choose score_cut in validation, or leave it as it is
 
     paper = "1505.06973"
 
@@ -58,20 +60,32 @@ def contract(
     first is taken. It runs on the host: hits on a GPU are copied there and the labels back.
     """
     check_edges(len(hits), edge_index, scores)
-    evidence = _limited(scores.double().cpu()) - _limited(torch.tensor(settings.score_cut).double())
-    source, target = edge_index.cpu().numpy()
+    cut = torch.tensor(settings.score_cut).double()
+    evidence = limited(torch.logit(scores.double().cpu())) - limited(torch.logit(cut))
     module = hits.module.cpu() if settings.exclusive else torch.arange(len(hits))
+    parent = grouped(edge_index, evidence, module, settings.max_hits, backend)
+    return torch.from_numpy(number_sets(parent, settings.min_hits)).to(hits.module.device)
+
+
+def grouped(
+    edge_index: Tensor, evidence: Tensor, module: Tensor, max_hits: int, backend: Backend = "auto"
+) -> NDArray[np.int64]:
+    """(n,) the parent of each node in its group, its own at the root, by contraction of the edges.
+
+    edge_index (2, n_edges) between n nodes, evidence (n_edges,) float64 for joining where positive;
+    module (n,): nodes of one module are never joined. unionfind.number_sets tells the groups.
+    """
+    source, target = edge_index.cpu().numpy()
     work = plain.contract if backend == "plain" else cpu.contract
-    parent = work(
+    return work(
         np.ascontiguousarray(source),
         np.ascontiguousarray(target),
         evidence.numpy(),
         module.numpy(),
-        settings.max_hits,
+        max_hits,
     )
-    return torch.from_numpy(number_sets(parent, settings.min_hits)).to(hits.module.device)
 
 
-def _limited(scores: Tensor) -> Tensor:
-    """Logits of scores within +-LIMIT; that of a score that is no number speaks against."""
-    return LIMIT * torch.tanh(torch.logit(scores) / LIMIT).nan_to_num(nan=-1.0)
+def limited(logits: Tensor) -> Tensor:
+    """Logits within +-LIMIT; one that is no number speaks against."""
+    return LIMIT * torch.tanh(logits / LIMIT).nan_to_num(nan=-1.0)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -11,10 +11,6 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from hitgraph.event.truth import NOISE
 from hitgraph.lessons.lesson import Batch, Lesson, rows_batch
 from hitgraph.lessons.seeds import generator
-from hitgraph.tracks.parts import PartPairs
-
-if TYPE_CHECKING:
-    from hitgraph.tracks.join.stage import JoinStageSettings
 
 BATCH_TRUE = 512  # true pairs a step
 FAKES_PER_TRUE = 20  # most pairs are easy to tell apart, so a step needs many to meet hard ones
@@ -24,7 +20,7 @@ FAKES_PER_TRUE = 20  # most pairs are easy to tell apart, so a step needs many t
 class JoinLesson(Lesson):
     """Each step takes some true pairs and many times as many others, of all events mixed."""
 
-    stage: "JoinStageSettings"
+    score_cut: float  # from which on pairs count as joined in validation
     seed: int
     pairs: "TaughtPairs"  # of the training events
     validation: "TaughtPairs"
@@ -57,7 +53,7 @@ class JoinLesson(Lesson):
 
     def measure(self, network: nn.Module, batch: Batch) -> dict[str, float]:
         logits = _logits(network, batch).float()
-        joined = logits > torch.logit(torch.tensor(self.stage.network.score_cut))
+        joined = logits > torch.logit(torch.tensor(self.score_cut))
         right = float((joined & (batch.y > 0)).sum())
         return {
             "val_loss": float(binary_cross_entropy_with_logits(logits, batch.y)),
@@ -66,13 +62,12 @@ class JoinLesson(Lesson):
         }
 
 
-def are_parts_of_one(majority: Tensor, pairs: PartPairs) -> Tensor:
-    """(n_pairs,) bool, whether most hits of either track are of the same particle.
+def are_parts_of_one(majority: Tensor, one: Tensor, other: Tensor) -> Tensor:
+    """(n_pairs,) bool, whether most hits of two tracks (n_pairs,) are of the same particle.
 
     majority (n_tracks,) is that particle of each track, 0 = noise.
     """
-    inner, outer = majority[pairs.inner], majority[pairs.outer]
-    return (inner == outer) & (inner != NOISE)
+    return (majority[one] == majority[other]) & (majority[one] != NOISE)
 
 
 class TaughtPairs(NamedTuple):

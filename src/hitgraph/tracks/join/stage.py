@@ -87,7 +87,7 @@ class JoinStageSettings(StageSettings):
             nothing = replace(self.network, score_cut=1.0)
             return JoinStage(context, nothing, network.eval(), density)
         network.standardise.learn(pairs.features)
-        lesson = JoinLesson(self, workshop.seed, pairs, check)
+        lesson = JoinLesson(self.network.score_cut, workshop.seed, pairs, check)
         merit = workshop.fit(network, lesson, self.training)
         workshop.report("choosing the score cut of the joining")
         choices = {
@@ -107,7 +107,9 @@ class JoinStageSettings(StageSettings):
         sample, state = read()
         assert state.labels is not None
         pairs = part_pairs(sample.hits, state.labels, self.network.max_hits)
-        is_true = are_parts_of_one(workshop.majority(sample, state.labels), pairs)
+        is_true = are_parts_of_one(
+            workshop.majority(sample, state.labels), pairs.inner, pairs.outer
+        )
         shift = logit_shift(hit_density(sample.hits, context.detector.n_layers), density).float()
         shifts = shift.expand(len(is_true)).contiguous()
         return {"features": pairs.features, "shift": shifts, "is_true": is_true}
