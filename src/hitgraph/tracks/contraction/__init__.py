@@ -77,13 +77,14 @@ def grouped(
     """
     source, target = edge_index.cpu().numpy()
     work = plain.contract if backend == "plain" else cpu.contract
-    return work(
+    parent: NDArray[np.int64] = work(
         np.ascontiguousarray(source),
         np.ascontiguousarray(target),
         evidence.numpy(),
         module.numpy(),
         max_hits,
     )
+    return parent
 
 
 def limited(logits: Tensor) -> Tensor:
