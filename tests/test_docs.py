@@ -133,7 +133,9 @@ def test_the_code_of_the_page_for_other_packages_makes_stages() -> None:
     assert labels.tolist() == [-1, 0, 0]  # the better edge takes the hit that both want
 
 
-FROM = re.compile(r"hitgraph (?:compare|search|train) [^\n`]*?(?:\\\n[^\n`]*?)*--from ([a-z]+)\b(?!/)")
+FROM = re.compile(
+    r"hitgraph (?:compare|search|train) [^\n`]*?(?:\\\n[^\n`]*?)*--from ([a-z]+)\b(?!/)"
+)
 
 
 def test_commands_begin_with_pipelines_that_have_the_first_stage_of_their_recipes() -> None:

@@ -1,7 +1,7 @@
 """Fitting what stands in a folder of tracks, event by event, in one of several ways."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 

@@ -195,7 +195,8 @@ def _geometry(pieces: _Pieces, place: Tensor, track: Tensor, one: Tensor, other:
 def _cosine(axis: Tensor, way: Tensor) -> Tensor:
     """(2, n_pairs) of axes (2, n_pairs, 2) to ways (n_pairs, 2), without their signs."""
     along: Tensor = (axis * way).sum(dim=2).abs()
-    return along / way.norm(dim=1).clamp_min(1e-3)
+    length: Tensor = way.norm(dim=1)
+    return along / length.clamp_min(1e-3)
 
 
 def _between(hits: Clustered, n_hits: Tensor, pair: Tensor) -> Tensor:
