@@ -18,7 +18,11 @@ FORMULA = 7  # operations from which on an expression counts as one
 STEPPER = ("generator", "matter", "stepper", "surfaces", "voxels")
 # Settings of a recipe that say what the sample is like; numbers that only look alike.
 TOLD = {("tracks/vertices/beam.py", 0.015), ("tracks/vertices/stage.py", 0.015)}
-ALIKE = {("simulate/described/description.py", 500.0)}  # mrad
+ALIKE = {
+    ("simulate/described/description.py", 500.0),  # mrad
+    ("gnn/lines.py", 0.015),  # a share of the hits
+    ("tracks/pieces/stage.py", 150.0),  # mm between clusters on a wire plane
+}
 
 
 def trees() -> Iterator[tuple[str, ast.Module]]:

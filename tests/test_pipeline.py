@@ -202,7 +202,7 @@ def test_events_of_another_detector_are_refused(tiny_pipeline: Path, unseen: Eve
     half = {
         name: getattr(detector, name)[: detector.n_modules // 2]
         for name in detector.__dataclass_fields__
-        if name not in ("field", "x0")
+        if name not in ("field", "x0", "pipe")
     }
     with pytest.raises(InputError, match=rf"{unseen.name}: its detector has 294 modules.*on 588"):
         pipeline.run(other_detector(unseen, **half))

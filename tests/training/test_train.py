@@ -32,7 +32,6 @@ from hitgraph.pipeline import Pipeline
 from hitgraph.settings import to_dict
 from hitgraph.stage import NETWORKS
 from hitgraph.tensors import number
-from hitgraph.tracks.parts import PartPairs
 
 
 def test_every_stage_leaves_its_record_and_the_folder_a_pipeline(tiny_pipeline: Path) -> None:
@@ -212,7 +211,13 @@ def test_object_condensation_makes_tracks_without_edges(
 def test_a_transformer_makes_tracks_without_edges(tiny_store: Path, tmp_path: Path) -> None:
     stage = {
         "use": "transformer",
-        "network": {"hidden": 32, "layers": 1, "window": 32, "decoder_layers": 1, "candidates": 32},
+        "network": {
+            "hidden": 32,
+            "layers": 1,
+            "window": 0.5,
+            "decoder_layers": 1,
+            "candidates": 0.5,
+        },
         "training": {"epochs": 60, "learning_rate": 0.005},
         "sectors": 2,
         "margin": 0.3,
@@ -236,8 +241,8 @@ def test_a_transformer_makes_tracks_without_edges(tiny_store: Path, tmp_path: Pa
 def test_where_nothing_is_to_be_joined_nothing_is(
     tiny_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def never(_majority: object, pairs: PartPairs) -> torch.Tensor:
-        return torch.zeros(len(pairs.inner), dtype=torch.bool)
+    def never(_majority: object, one: torch.Tensor, _other: object) -> torch.Tensor:
+        return torch.zeros(len(one), dtype=torch.bool)
 
     monkeypatch.setattr("hitgraph.tracks.join.lesson.are_parts_of_one", never)
     changes = {"filter__training__epochs": 1, "gnn__training__epochs": 1}
