@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from hitgraph.errors import SettingsError
-from hitgraph.gnn.transformer.attention import Windows
+from hitgraph.gnn.transformer.attention import Windows, hits_in_window
 from hitgraph.gnn.transformer.lines import Search, arc, best_lines
 from hitgraph.gnn.transformer.orders import by_azimuth
 from hitgraph.hits.columns import POSITION_FEATURES
@@ -55,7 +55,7 @@ class LinesSettings(StageSettings):
     def columns(self, position: Tensor) -> dict[str, Tensor]:
         """(n_hits,) float32 each by name, of hits (n_hits, 3) r, phi, z in mm and rad."""
         search = Search(BEND_OF_PT / self.min_pt, self.max_z, self.phi_error, self.z_error)
-        window = max(2 * round(self.window * len(position) / 2), 2)
+        window = hits_in_window(self.window, len(position))
         return line_columns(position, window, search, self.turns)
 
     def load(self, context: Context, tensors: Mapping[str, Tensor]) -> "LinesStage":

@@ -92,3 +92,8 @@ class Attention(nn.Module):
     def _split(self, x: Tensor) -> Tensor:
         """(n_blocks, n, width) -> (n_blocks, heads, n, width of a head)."""
         return x.view(*x.shape[:2], self.n_heads, x.shape[2] // self.n_heads).transpose(1, 2)
+
+
+def hits_in_window(share: float, n_hits: int) -> int:
+    """A share of the hits: even, so that a window reaches as far on either side."""
+    return max(2 * round(share * n_hits / 2), 2)

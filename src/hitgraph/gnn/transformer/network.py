@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from hitgraph.errors import InputError, SettingsError
-from hitgraph.gnn.transformer.attention import Attention, Compare, Tokens, Windows
+from hitgraph.gnn.transformer.attention import Attention, Compare, Tokens, Windows, hits_in_window
 from hitgraph.gnn.transformer.lines import (
     DISTANCES,
     LINE,
@@ -69,8 +69,8 @@ class TransformerNetworkSettings:
             raise SettingsError(f"heads: {self.heads} do not share a width of {self.hidden}")
 
     def hits_in_window(self, n_hits: int) -> int:
-        """Of a sector with so many: even, so that it reaches as far on either side."""
-        return max(2 * round(self.window * n_hits / 2), 2)
+        """Of a sector with so many."""
+        return hits_in_window(self.window, n_hits)
 
 
 class Found(NamedTuple):
